@@ -1,0 +1,150 @@
+"""Database access: one engine a process, explicit read and write transactions, migrations."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import text as sql
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlmodel import Session
+
+from shared.errors import DatabaseUnavailableError
+from shared.settings import Settings, without_password
+
+# A writer on SQLite waits this long for another one before it gives up.
+_BUSY_TIMEOUT_MS = 30_000
+
+
+class Database:
+    """Transactions on one database. Safe to share between threads, not across a fork."""
+
+    def __init__(self, url: str) -> None:
+        """Prepare (but do not yet open) a pool of connections to the database at `url`."""
+        self.url = url
+        self.engine = _engine(url)
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction that may write: committed at the end of the block, rolled back on an error.
+
+        On SQLite it takes the write lock at once, so that a reader never has to turn into a writer halfway.
+        """
+        with _translated(self.url), Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that only reads: one consistent view, and no lock that would hold up writers."""
+        engine = self.engine.execution_options(sqlite_begin="DEFERRED", postgresql_readonly=True)
+        with _translated(self.url), Session(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Close all pooled connections."""
+        self.engine.dispose()
+
+
+def open_database(settings: Settings) -> Database:
+    """The database in force, its schema brought up to date.
+
+    Raises:
+        DatabaseUnavailableError: it can't be reached, or was made by a newer version.
+    """
+    url = settings.sql_url
+    if url.startswith("sqlite"):
+        _make_parent(url)
+    database = Database(url)
+    with _translated(url):
+        upgrade(database)
+    return database
+
+
+def upgrade(database: Database) -> None:
+    """Bring the schema to the newest migration. Does nothing when it is there already."""
+    config = _alembic_config(database)
+    newest = ScriptDirectory.from_config(config).get_current_head()
+    with database.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
+        if MigrationContext.configure(connection).get_current_revision() == newest:
+            return
+    with database.engine.begin() as connection:
+        _one_migration_at_a_time(connection)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def now(session: Session) -> float:
+    """Seconds since 1970 by the database's clock, which all workers share."""
+    if session.get_bind().dialect.name == "sqlite":
+        statement = "SELECT (julianday('now') - 2440587.5) * 86400.0"
+    else:
+        statement = "SELECT extract(epoch FROM clock_timestamp())::float8"
+    return float(session.connection().execute(sql(statement)).scalar_one())
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+    engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions by itself: `_begin_sqlite` does
+    for pragma in (
+        f"busy_timeout = {_BUSY_TIMEOUT_MS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",  # an acknowledged submission survives a power cut
+        "foreign_keys = ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    mode = connection.get_execution_options().get("sqlite_begin", "IMMEDIATE")
+    connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+def _one_migration_at_a_time(connection: Connection) -> None:
+    # SQLite: BEGIN IMMEDIATE already holds the only write lock.
+    if connection.dialect.name == "postgresql":
+        connection.execute(sql("SELECT pg_advisory_xact_lock(7246)"))
+
+
+def _alembic_config(database: Database) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("sqlalchemy.url", database.url.replace("%", "%%"))
+    return config
+
+
+def _make_parent(url: str) -> None:
+    path = Path(url.removeprefix("sqlite:///"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise DatabaseUnavailableError(
+            f"can't make the folder {path.parent}: {error}. Set QUIETCORNER_DATA_DIR."
+        ) from error
+
+
+@contextmanager
+def _translated(url: str) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise DatabaseUnavailableError(f"{without_password(url)}: {_cause(error)}") from error
+
+
+def _cause(error: DBAPIError) -> str:
+    message = str(error.orig).strip()
+    if "locked" in message:
+        return f"{message}. Another process held the write lock for over {_BUSY_TIMEOUT_MS // 1000} s; try again."
+    return f"{message}. Check DATABASE_URL and that the server runs; `quietcorner doctor` looks at each part."

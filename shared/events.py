@@ -1,0 +1,80 @@
+"""Events: what rooms tell each other, and the outbox through which they tell it.
+
+An event is written in the transaction of its effect, and published afterwards as a hint: the task that it wakes looks
+at the database for what there is to do. So an event that arrives twice, late or in another order does no harm, and one
+that gets lost on the way is made good by the sweep.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlmodel import Session, col
+
+from shared.database import Database, now
+from shared.tables import OutboxEvent
+
+# Published events are kept this long, as a short history for `status` and the demo.
+_KEPT_S = 86_400.0
+_AT_ONCE = 500
+
+
+class Event(StrEnum):
+    """The names of all events."""
+
+    ITEMS_ADDED = "items.added"
+    ITEMS_EMBEDDED = "items.embedded"
+    LABELS_SUBMITTED = "labels.submitted"
+    MODEL_TRAINED = "model.trained"
+    MODEL_EVALUATED = "model.evaluated"
+    BATCH_SELECTED = "batch.selected"
+    DRIFT_FOUND = "drift.found"
+
+
+Send = Callable[[str, int], None]
+"""Sends one hint: event name, project id."""
+
+
+def emit(session: Session, event: Event, *, project_id: int, **payload: Any) -> None:
+    """Write an event into the outbox, in the caller's transaction."""
+    session.add(OutboxEvent(project_id=project_id, event=event, payload=payload, created_at=now(session)))
+
+
+def relay(database: Database, send: Send) -> int:
+    """Publish what lies in the outbox, oldest first; events of one name and project go out as one hint.
+
+    An event is marked only after it was sent: a crash in between sends it twice, never not at all.
+
+    Returns:
+        How many events were published.
+    """
+    published = 0
+    while True:
+        with database.read() as session:
+            rows = session.connection().execute(
+                select(col(OutboxEvent.id), col(OutboxEvent.event), col(OutboxEvent.project_id))
+                .where(col(OutboxEvent.published_at).is_(None))
+                .order_by(col(OutboxEvent.id))
+                .limit(_AT_ONCE)
+            )
+            waiting = rows.all()
+        if not waiting:
+            return published
+        for event, project_id in dict.fromkeys((row.event, row.project_id) for row in waiting):
+            send(event, project_id)
+        with database.write() as session:
+            session.connection().execute(
+                update(OutboxEvent)
+                .where(
+                    col(OutboxEvent.id).in_([row.id for row in waiting]),
+                    col(OutboxEvent.published_at).is_(None),
+                )
+                .values(published_at=now(session))
+            )
+        published += len(waiting)
+
+
+def forget_published(session: Session) -> None:
+    """Drop events that were published more than a day ago."""
+    session.connection().execute(delete(OutboxEvent).where(col(OutboxEvent.published_at) < now(session) - _KEPT_S))

@@ -1,0 +1,178 @@
+"""Lanes: one worker at a time on one thing of one project, whatever crashes.
+
+A lane is a row with `requested` and `completed` counters and a lease. A transaction that brings new work calls
+`request`; a worker that `claim`s the lane gets a fencing token one higher than any before it, computes with no
+transaction open, and `complete`s in the transaction that writes its result. A worker whose lease was taken over holds
+an old token: its `complete` raises and nothing of its transaction is written. Work requested while the lane is held
+leaves `requested > completed`, so no wake-up is lost, and any number of requests before a claim are one piece of work.
+
+The design follows the job leases of procrastinate and the fencing tokens of Kleppmann, "How to do distributed
+locking" (2016).
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import ColumnElement, insert, or_, select, update
+from sqlmodel import Session, col
+
+from shared.database import Database, now
+from shared.errors import DatabaseUnavailableError, LeaseLostError
+from shared.tables import Lane
+
+ROUND, EMBED, DRIFT, EVALUATE = "round", "embed", "drift", "evaluate"
+ROOMS = (ROUND, EMBED, DRIFT, EVALUATE)
+
+# A lane whose holder died this often is set aside until somebody requests it again: the work itself may kill.
+MOST_ATTEMPTS = 5
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to work on a lane until another claim gets a higher token."""
+
+    project_id: int
+    room: str
+    token: int
+    requested: int
+    """How far the requests went when the lane was claimed: what `complete` will have answered."""
+
+
+def open_lanes(session: Session, project_id: int) -> None:
+    """Make the lanes of a new project."""
+    session.connection().execute(insert(Lane), [{"project_id": project_id, "room": room} for room in ROOMS])
+
+
+def request(session: Session, project_id: int, room: str) -> None:
+    """Ask for one more run of a lane. Call it in the transaction that brings the work."""
+    session.connection().execute(
+        update(Lane)
+        .where(col(Lane.project_id) == project_id, col(Lane.room) == room)
+        .values(requested=Lane.requested + 1)
+    )
+
+
+def claim(session: Session, *, project_id: int, room: str, owner: str, lease_s: float) -> Claim | None:
+    """Take the lane if it has work and nobody holds it, else return None. One atomic statement."""
+    time = now(session)
+    row = (
+        session.connection()
+        .execute(
+            update(Lane)
+            .where(
+                col(Lane.project_id) == project_id,
+                col(Lane.room) == room,
+                col(Lane.attempts) < MOST_ATTEMPTS,
+                _has_work(),
+                _is_free(time),
+            )
+            .values(owner=owner, until=time + lease_s, token=Lane.token + 1, attempts=Lane.attempts + 1)
+            .returning(col(Lane.token), col(Lane.requested))
+        )
+        .one_or_none()
+    )
+    return Claim(project_id, room, row.token, row.requested) if row else None
+
+
+def renew(session: Session, claimed: Claim, *, lease_s: float) -> None:
+    """Hold the lane for another `lease_s`. Raises `LeaseLostError` when another worker has it."""
+    _as_holder(session, claimed, until=now(session) + lease_s)
+
+
+def confirm(session: Session, claimed: Claim) -> None:
+    """Check inside a writing transaction that the lane is still held; it keeps others out until the commit."""
+    _as_holder(session, claimed, attempts=0)
+
+
+def complete(session: Session, claimed: Claim) -> None:
+    """Give the lane back as done up to the requests seen at the claim. Raises `LeaseLostError`."""
+    _as_holder(session, claimed, completed=claimed.requested, owner=None, until=None, attempts=0, error=None)
+
+
+def give_back(session: Session, claimed: Claim, *, error: str) -> None:
+    """Give the lane back undone, with the reason; it can be claimed again until its attempts are used up."""
+    _as_holder(session, claimed, owner=None, until=None, error=error[:2_000])
+
+
+def lagging(session: Session) -> list[tuple[int, str]]:
+    """`(project_id, room)` of every lane that has work, is free and is not set aside."""
+    rows = session.connection().execute(
+        select(col(Lane.project_id), col(Lane.room))
+        .where(_has_work(), _is_free(now(session)), col(Lane.attempts) < MOST_ATTEMPTS)
+        .order_by(col(Lane.project_id), col(Lane.room))
+    )
+    return [(row.project_id, row.room) for row in rows]
+
+
+def release_quarantine(session: Session, project_id: int) -> None:
+    """Let the project's lanes that were set aside run again."""
+    session.connection().execute(update(Lane).where(col(Lane.project_id) == project_id).values(attempts=0, error=None))
+
+
+@contextmanager
+def held(database: Database, *, project_id: int, room: str, owner: str, lease_s: float) -> Iterator[Claim | None]:
+    """Claim a lane for the length of the block and keep the lease alive meanwhile; None when there is nothing to do.
+
+    The block ends with `complete` in its own writing transaction. An error in the block gives the lane back undone.
+    """
+    with database.write() as session:
+        claimed = claim(session, project_id=project_id, room=room, owner=owner, lease_s=lease_s)
+    if claimed is None:
+        yield None
+        return
+    stop = threading.Event()
+    heart = threading.Thread(target=_beat, args=(database, claimed, lease_s, stop), daemon=True)
+    heart.start()
+    try:
+        yield claimed
+    except LeaseLostError:
+        _log.warning("lane.lost", project_id=project_id, room=room, token=claimed.token)
+        raise
+    except Exception as error:
+        with database.write() as session:
+            give_back(session, claimed, error=f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        stop.set()
+        heart.join()
+
+
+def _beat(database: Database, claimed: Claim, lease_s: float, stop: threading.Event) -> None:
+    while not stop.wait(lease_s / 3):
+        try:
+            with database.write() as session:
+                renew(session, claimed, lease_s=lease_s)
+        except LeaseLostError:
+            return  # the block finds out when it commits
+        except DatabaseUnavailableError as error:
+            _log.warning("lane.not_renewed", project_id=claimed.project_id, room=claimed.room, error=str(error))
+
+
+def _as_holder(session: Session, claimed: Claim, **values: object) -> None:
+    found = session.connection().execute(
+        update(Lane)
+        .where(
+            col(Lane.project_id) == claimed.project_id,
+            col(Lane.room) == claimed.room,
+            col(Lane.token) == claimed.token,
+            col(Lane.owner).is_not(None),
+        )
+        .values(**values)
+    )
+    if found.rowcount != 1:
+        raise LeaseLostError(
+            f"project {claimed.project_id}: another worker took over {claimed.room!r} after token {claimed.token}"
+        )
+
+
+def _has_work() -> ColumnElement[bool]:
+    return col(Lane.requested) > col(Lane.completed)
+
+
+def _is_free(time: float) -> ColumnElement[bool]:
+    return or_(col(Lane.until).is_(None), col(Lane.until) < time)

@@ -1,0 +1,202 @@
+"""The project file: what one labeling project wants, validated before anything runs."""
+
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import re2
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from shared.errors import ConfigError
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Task(StrEnum):
+    """What an annotator answers about one item."""
+
+    SINGLE = "single"
+    MULTI = "multi"
+    NER = "ner"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Cap(_Section):
+    """A hard maximum: items in one batch, and items chosen in the project's whole life."""
+
+    batch: Count | None = None
+    total: Count | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_number_is_per_batch(cls, value: Any) -> Any:
+        return {"batch": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class Caps(_Section):
+    """Hard maxima by predicted class and by source."""
+
+    classes: dict[Name, Cap] = Field(default_factory=dict)
+    sources: dict[Name, Cap] = Field(default_factory=dict)
+
+
+class Quotas(_Section):
+    """Wanted shares of a batch by source; what is left over is free for all sources."""
+
+    sources: dict[Name, Share] = Field(default_factory=dict)
+
+    @field_validator("sources")
+    @classmethod
+    def _at_most_one_batch(cls, shares: dict[str, float]) -> dict[str, float]:
+        if sum(shares.values()) > 1.0 + 1e-9:
+            raise ValueError(f"the shares add up to {sum(shares.values()):.3g}; they may add up to 1 at most")
+        return shares
+
+
+class Rule(_Section):
+    """A seeding rule: a text that it hits is a likely item of `class`. Either keywords or a pattern."""
+
+    name: Name
+    label: Name = Field(alias="class")
+    keywords: tuple[Name, ...] = ()
+    pattern: str | None = None
+
+    @field_validator("pattern")
+    @classmethod
+    def _pattern_compiles(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            try:
+                re2.compile(pattern)
+            except re2.error as error:
+                raise ValueError(f"not a regular expression that RE2 accepts: {error}") from error
+        return pattern
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if bool(self.keywords) == (self.pattern is not None):
+            raise ValueError("give either keywords = [...] or pattern = '...', one of the two")
+        return self
+
+
+class Selection(_Section):
+    """How large a batch is and what it holds."""
+
+    batch_size: Annotated[int, Field(ge=1, le=100_000)] = 50
+    audit_share: Share = 0.1
+    overlap: Annotated[int, Field(ge=1, le=20)] = 1
+
+
+class BatchTrigger(_Section):
+    """When a round starts. Any condition that is set and holds is enough."""
+
+    queue_below: Share = 0.5
+    new_labels: Annotated[int, Field(ge=1)] | None = None
+    after_s: Annotated[float, Field(gt=0)] | None = None
+
+
+class Queue(_Section):
+    """The annotation queue: how long an annotator may hold an assignment without renewing it."""
+
+    lease_s: Annotated[float, Field(ge=1, le=7 * 86_400)] = 600.0
+
+
+class Drift(_Section):
+    """The drift watch: items in the reference, items in a window, and what an alarm leads to."""
+
+    mode: Literal["auto", "off"] = "auto"
+    reference_items: Annotated[int, Field(ge=200)] = 2_000
+    window_items: Annotated[int, Field(ge=50)] = 500
+    campaign_items: Annotated[int, Field(ge=1)] = 50
+
+
+class ProjectConfig(_Section):
+    """One labeling project, as its project file states it."""
+
+    task: Task = Task.SINGLE
+    classes: Annotated[tuple[Name, ...], Field(min_length=1, max_length=1_000)]
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    encoder: Name = "all-MiniLM-L6-v2"
+    near_duplicate_cosine: Annotated[float, Field(gt=0.5, le=1.0)] = 0.95
+    selection: Selection = Selection()
+    batch_trigger: BatchTrigger = BatchTrigger()
+    targets: dict[Name, Count] = Field(default_factory=dict)
+    costs: dict[Name, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    caps: Caps = Caps()
+    quotas: Quotas = Quotas()
+    rules: tuple[Rule, ...] = ()
+    queue: Queue = Queue()
+    drift: Drift = Drift()
+
+    @field_validator("classes")
+    @classmethod
+    def _classes_are_distinct(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        repeated = sorted({name for name in classes if classes.count(name) > 1})
+        if repeated:
+            raise ValueError(f"named more than once: {', '.join(repeated)}")
+        return classes
+
+    @model_validator(mode="after")
+    def _only_known_classes(self) -> Self:
+        for place, names in (
+            ("targets", list(self.targets)),
+            ("costs", list(self.costs)),
+            ("caps.classes", list(self.caps.classes)),
+            ("rules", [rule.label for rule in self.rules]),
+        ):
+            unknown = sorted(set(names) - set(self.classes))
+            if unknown:
+                raise ValueError(f"{place} names {unknown[0]!r}, which is not in classes: {', '.join(self.classes)}")
+        names = [rule.name for rule in self.rules]
+        if len(set(names)) < len(names):
+            raise ValueError("two rules have the same name")
+        return self
+
+
+def parse_project(text: str, *, origin: str) -> ProjectConfig:
+    """Read a project from TOML.
+
+    Args:
+        text: The TOML document.
+        origin: Where it came from, for the error message.
+
+    Raises:
+        ConfigError: names each key that is wrong, its value and what is allowed.
+    """
+    try:
+        return ProjectConfig.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{origin}: not valid TOML: {error}") from error
+    except ValidationError as error:
+        raise ConfigError(f"{origin}:\n{explain(error)}") from error
+
+
+def read_project(path: Path) -> ProjectConfig:
+    """Read a project file. Raises `ConfigError` when it is missing or wrong."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: can't be read: {error}. `quietcorner project init` writes an example.") from error
+    return parse_project(text, origin=str(path))
+
+
+def explain(error: ValidationError) -> str:
+    """One line a fault: the key, the value given and what is allowed."""
+    return "\n".join(
+        f"  {_key(fault['loc'])} = {_short(fault['input'])}: {fault['msg'].removeprefix('Value error, ')}"
+        for fault in error.errors(include_url=False)
+    )
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) or "(the whole file)"
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 80 else shown[:77] + "..."

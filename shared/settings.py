@@ -1,0 +1,99 @@
+"""Settings: one frozen object, built once at the edge of each process."""
+
+import hashlib
+import os
+import tempfile
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import ConfigError
+
+# sockaddr_un holds 108 bytes on Linux and 104 on macOS, the closing NUL included.
+_LONGEST_SOCKET_PATH = 100
+
+
+class Settings(BaseSettings):
+    """What differs between machines. Read from `QUIETCORNER_*`, `DATABASE_URL` and `REDIS_URL`."""
+
+    model_config = SettingsConfigDict(env_prefix="QUIETCORNER_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(default=Path("quietcorner-data"), description="folder of the embedded database and Redis")
+    database_url: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("database_url", "DATABASE_URL"),
+        description="PostgreSQL or SQLite",
+    )
+    redis_url: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("redis_url", "REDIS_URL"),
+        description="an external Redis 6.2 or newer",
+    )
+    lane_lease_s: Annotated[float, Field(ge=1, le=3600)] = 30.0
+    sweep_interval_s: Annotated[float, Field(ge=0.2, le=600)] = 2.0
+    compute_threads: Annotated[int, Field(ge=1)] = os.cpu_count() or 1
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @cached_property
+    def folder(self) -> Path:
+        """The data folder as an absolute path."""
+        return self.data_dir.expanduser().resolve()
+
+    @property
+    def sql_url(self) -> str:
+        """The SQLAlchemy URL in force: `DATABASE_URL`, or SQLite in the data folder."""
+        url = self.database_url or f"sqlite:///{self.folder / 'quietcorner.db'}"
+        for plain in ("postgres://", "postgresql://"):
+            if url.startswith(plain):
+                return "postgresql+psycopg://" + url.removeprefix(plain)
+        return url
+
+    @property
+    def redis_socket(self) -> Path:
+        """Unix socket of the embedded Redis, inside a folder that only its owner may enter."""
+        inside = self.folder / "redis" / "redis.sock"
+        if len(os.fsencode(inside)) <= _LONGEST_SOCKET_PATH:
+            return inside
+        digest = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"quietcorner-{os.getuid()}-{digest}" / "redis.sock"
+
+    @property
+    def redis_in_force(self) -> str:
+        """The Redis URL in force: `REDIS_URL`, or the embedded server's socket."""
+        return self.redis_url or f"unix://{self.redis_socket}"
+
+    @property
+    def broker_url(self) -> str:
+        """The same Redis in the spelling that Celery's transport expects."""
+        url = self.redis_in_force
+        return "redis+socket://" + url.removeprefix("unix://") if url.startswith("unix://") else url
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        ConfigError: a variable holds a value that is not allowed; the message names it.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        raise ConfigError(
+            f"setting {name} = {first['input']!r}: {first['msg']}. Mend the environment variable."
+        ) from error
+
+
+def without_password(url: str) -> str:
+    """A URL fit for logs and screens: the password, if any, is masked."""
+    scheme, separator, rest = url.partition("://")
+    credentials, at, place = rest.rpartition("@")
+    if not at:
+        return url
+    user = credentials.partition(":")[0]
+    return f"{scheme}{separator}{user}:***@{place}"

@@ -1,0 +1,69 @@
+"""Redis: the connection, and the table of all keys that Quiet Corner uses.
+
+| key | kind | holds |
+| --- | --- | --- |
+| `quietcorner:tasks:PROJECT` | stream | open assignments; consumer group `annotators` |
+| `quietcorner:submissions` | stream | answers from annotators; consumer group `quietcorner` |
+| `quietcorner:receipts:ANNOTATOR` | stream | what became of that sender's submissions; short, expires |
+| `quietcorner:dead` | stream | copies of refused messages with reasons; short, the database holds all |
+| `quietcorner:celery:*` | Celery's own | hints that wake workers |
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import RedisError, ResponseError
+from redis.retry import Retry
+
+from shared.errors import RedisUnavailableError
+from shared.settings import Settings, without_password
+
+PREFIX = "quietcorner:"
+CELERY_PREFIX = PREFIX + "celery:"
+SUBMISSIONS = PREFIX + "submissions"
+DEAD = PREFIX + "dead"
+
+ANNOTATORS = "annotators"
+INTAKE = "quietcorner"
+
+
+def tasks_key(project: str) -> str:
+    """The stream on which a project's assignments wait."""
+    return f"{PREFIX}tasks:{project}"
+
+
+def receipts_key(annotator: str) -> str:
+    """The stream on which one sender finds its receipts."""
+    return f"{PREFIX}receipts:{annotator}"
+
+
+def connect(settings: Settings) -> redis.Redis:
+    """A client for the Redis in force. Opens no connection yet."""
+    return redis.Redis.from_url(
+        settings.redis_in_force,
+        socket_timeout=30,
+        socket_connect_timeout=5,
+        health_check_interval=30,
+        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 3),
+    )
+
+
+@contextmanager
+def reachable(settings: Settings) -> Iterator[None]:
+    """Turn any Redis error in the block into one that says where Redis was expected and what to do."""
+    try:
+        yield
+    except RedisError as error:
+        mend = "Check REDIS_URL." if settings.redis_url else "Start it with `quietcorner up`, or set REDIS_URL."
+        raise RedisUnavailableError(f"Redis at {without_password(settings.redis_in_force)}: {error}. {mend}") from error
+
+
+def ensure_group(client: redis.Redis, key: str, group: str) -> None:
+    """Make stream and consumer group where they are missing, reading from the stream's beginning."""
+    try:
+        client.xgroup_create(key, group, id="0", mkstream=True)
+    except ResponseError as error:
+        if not str(error).startswith("BUSYGROUP"):
+            raise

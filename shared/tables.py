@@ -1,0 +1,299 @@
+"""The tables. The database is the truth; everything in Redis can be rebuilt from here.
+
+Times are seconds since 1970 (UTC) as float, taken from the database's clock. `id` is the database's own row number;
+`item_id` and `submission_id` are the names that users and annotation tools see.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    UniqueConstraint,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+# SQLite counts up by itself only on INTEGER (64 bits there anyway).
+Row = BigInteger().with_variant(Integer(), "sqlite")
+
+# Constraint names are given, so that a migration can name them on every database.
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def _reference(target: str, **options: Any) -> Any:
+    return Field(sa_column=Column(Row, ForeignKey(target), **{"nullable": False, "index": True, **options}))
+
+
+def _own_id() -> Any:
+    return Field(default=None, sa_column=Column(Row, primary_key=True, autoincrement=True))
+
+
+class Project(SQLModel, table=True):
+    """A labeling project; `config` is its validated project file as JSON."""
+
+    id: int = _own_id()
+    name: str = Field(unique=True)
+    config: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    created_at: float
+
+
+class Item(SQLModel, table=True):
+    """One text of the pool."""
+
+    __table_args__ = (
+        UniqueConstraint("project_id", "item_id"),
+        Index("ix_item_project_id_normal_key", "project_id", "normal_key"),
+    )
+
+    id: int = _own_id()
+    project_id: int = _reference("project.id", index=False)
+    item_id: str
+    text: str
+    source: str
+    group: str | None = None
+    timestamp: float | None = None
+    text_key: int = Field(sa_column=Column(BigInteger, nullable=False))
+    """Hash of the exact text: finds the item's vector."""
+    normal_key: int = Field(sa_column=Column(BigInteger, nullable=False))
+    """Hash of the normalised text: equal keys are exact duplicates."""
+    duplicate_group: int | None = Field(default=None, sa_column=Column(Row, index=True))
+    """`id` of the item that stands for this one's duplicate group; null is a group of its own."""
+    draw: float
+    """Permanent random number in [0, 1): decides when the item enters the audit sample."""
+    added_at: float
+
+
+class RuleHit(SQLModel, table=True):
+    """A seeding rule hit an item."""
+
+    item: int = _reference("item.id", primary_key=True, index=False)
+    rule: str = Field(primary_key=True)
+    project_id: int = _reference("project.id")
+
+
+class Submission(SQLModel, table=True):
+    """One annotator's answer, kept for ever as it came."""
+
+    __table_args__ = (UniqueConstraint("project_id", "submission_id"),)
+
+    id: int = _own_id()
+    project_id: int = _reference("project.id", index=False)
+    submission_id: str
+    item: int = _reference("item.id")
+    annotator: str
+    label: Any = Field(sa_column=Column(JSON, nullable=False))
+    assignment: int | None = _reference("assignment.id", nullable=True)
+    late: bool = False
+    """The lease under which it was answered had run out."""
+    unasked: bool = False
+    """The item was never on the annotation queue."""
+    received_at: float
+
+
+class Label(SQLModel, table=True):
+    """The answer that stands for an item, resolved from its submissions."""
+
+    item: int = _reference("item.id", primary_key=True, index=False)
+    project_id: int = _reference("project.id")
+    value: Any = Field(sa_column=Column(JSON, nullable=False))
+    submissions: int
+    agreement: float
+    updated_at: float
+
+
+class Model(SQLModel, table=True):
+    """A trained model version: arrays with a JSON header, and the metrics found for it later."""
+
+    __table_args__ = (UniqueConstraint("project_id", "version"),)
+
+    id: int = _own_id()
+    project_id: int = _reference("project.id", index=False)
+    version: int
+    encoder: str
+    labels: int
+    """Labeled items that it was trained on."""
+    arrays: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    """safetensors: see `workers.training.classifier.dump`."""
+    metrics: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    trained_at: float
+
+
+class Batch(SQLModel, table=True):
+    """The items chosen by one round."""
+
+    __table_args__ = (UniqueConstraint("project_id", "round"),)
+
+    id: int = _own_id()
+    project_id: int = _reference("project.id", index=False)
+    round: int
+    model: int | None = _reference("model.id", nullable=True, index=False)
+    seed: int
+    submissions_seen: int
+    """Submissions of the project that this round knew of."""
+    wanted: int
+    chosen: int
+    shortfalls: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    """Why the batch is short, if it is: the caps and limits that bound it."""
+    audit: dict[str, float] = Field(sa_column=Column(JSON, nullable=False))
+    """Audit threshold by stratum: an item is in the audit sample when its draw lies below its stratum's."""
+    train_s: float
+    select_s: float
+    selected_at: float
+
+
+class AssignmentState(StrEnum):
+    """An assignment is open until answered or withdrawn."""
+
+    OPEN = "open"
+    DONE = "done"
+    WITHDRAWN = "withdrawn"
+
+
+class Assignment(SQLModel, table=True):
+    """One item of a batch handed to the annotation queue.
+
+    `lease` is the fencing token: it grows with each time the assignment is put on the queue, so an answer that
+    carries an older one is known to be late.
+    """
+
+    __table_args__ = (
+        Index(
+            "uq_assignment_item_slot_open",
+            "item",
+            "slot",
+            unique=True,
+            sqlite_where=text("state = 'open'"),
+            postgresql_where=text("state = 'open'"),
+        ),
+        Index("ix_assignment_project_id_state", "project_id", "state"),
+    )
+
+    id: int = _own_id()
+    project_id: int = _reference("project.id", index=False)
+    batch: int = _reference("batch.id")
+    item: int = _reference("item.id", index=False)
+    slot: int = 0
+    rank: int
+    reason: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    state: str = AssignmentState.OPEN
+    lease: int = 0
+    stream_id: str | None = None
+    """Entry on the tasks stream; null: not on the queue yet."""
+    annotator: str | None = None
+    leased_until: float | None = None
+    closed_at: float | None = None
+
+
+class VectorSegment(SQLModel, table=True):
+    """An immutable run of vectors of one project and encoder."""
+
+    __table_args__ = (Index("ix_vectorsegment_space_encoder", "space", "encoder"),)
+
+    id: int = _own_id()
+    space: str
+    encoder: str
+    count: int
+    dimension: int
+    keys: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    """(count,) int64, little endian: text keys."""
+    vectors: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    """(count, dimension) float16, little endian, unit length."""
+
+
+class Lane(SQLModel, table=True):
+    """The right to work on one thing of one project: see `shared.lanes`."""
+
+    project_id: int = _reference("project.id", primary_key=True, index=False)
+    room: str = Field(primary_key=True)
+    requested: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    completed: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    owner: str | None = None
+    until: float | None = None
+    token: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    attempts: int = 0
+    error: str | None = None
+
+
+class OutboxEvent(SQLModel, table=True):
+    """An event, written in the transaction of its effect and published afterwards."""
+
+    __table_args__ = (
+        Index(
+            "ix_outboxevent_unpublished",
+            "id",
+            sqlite_where=text("published_at IS NULL"),
+            postgresql_where=text("published_at IS NULL"),
+        ),
+    )
+
+    id: int = _own_id()
+    project_id: int = _reference("project.id", index=False)
+    event: str
+    payload: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    created_at: float
+    published_at: float | None = None
+
+
+class DeadLetter(SQLModel, table=True):
+    """A message that could not be taken, with the reason."""
+
+    id: int = _own_id()
+    origin: str
+    project: str | None = None
+    payload: str
+    reason: str
+    received_at: float
+
+
+class DriftReference(SQLModel, table=True):
+    """What the incoming text is compared with: fitted on the project's first items, tied to an encoder."""
+
+    project_id: int = _reference("project.id", primary_key=True, index=False)
+    encoder: str
+    arrays: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    """safetensors: see `workers.drift.reference.dump`."""
+    through: int = Field(sa_column=Column(Row, nullable=False))
+    """`id` of the last item that belongs to the reference."""
+    fitted_at: float
+
+
+class DriftReport(SQLModel, table=True):
+    """What one window of new items looks like beside the reference."""
+
+    __table_args__ = (UniqueConstraint("project_id", "window"),)
+
+    id: int = _own_id()
+    project_id: int = _reference("project.id", index=False)
+    window: int
+    first: int = Field(sa_column=Column(Row, nullable=False))
+    through: int = Field(sa_column=Column(Row, nullable=False))
+    items: int
+    level: str
+    findings: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    made_at: float
+
+
+class Campaign(SQLModel, table=True):
+    """A bounded labeling run that drift started: candidate items by kind, the most telling first."""
+
+    id: int = _own_id()
+    project_id: int = _reference("project.id")
+    report: int = _reference("driftreport.id", index=False)
+    budget: int
+    candidates: dict[str, list[int]] = Field(sa_column=Column(JSON, nullable=False))
+    """`drift`: new items to label, `relabel`: labeled items to label again; values are `Item.id`."""
+    batch: int | None = _reference("batch.id", nullable=True, index=False)
+    """The batch that carried it; null: not served yet."""
+    opened_at: float

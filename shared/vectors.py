@@ -1,0 +1,168 @@
+"""The vector store: immutable float16 segments in the database, a memory-mapped copy on each worker's disk.
+
+A vector belongs to a text key (a hash of the exact text), a space (one project, or a cache) and an encoder, so a text
+that occurs twice is encoded once and vectors of different encoders never meet. The copy only ever grows by the
+segments that it lacks, and can be deleted at any time.
+"""
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, select
+from sqlmodel import Session, col
+
+from shared.tables import VectorSegment
+
+Keys = NDArray[np.int64]
+Vectors = NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class VectorTable:
+    """Vectors with their text keys.
+
+    Attributes:
+        keys: (n,) int64, distinct text keys in ascending order.
+        rows: (n,) int64, the row of `matrix` that belongs to each key.
+        matrix: (m, d) float16, unit vectors; often a memory map.
+    """
+
+    keys: Keys
+    rows: Keys
+    matrix: Vectors
+
+    def locate(self, keys: Keys) -> Keys:
+        """Row of `matrix` for each of `keys` (n,), -1 where there is none."""
+        if not len(self.keys):
+            return np.full(len(keys), -1, dtype=np.int64)
+        place = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[place] == keys, self.rows[place], -1)
+
+
+def text_key(text: str) -> int:
+    """The key of a text: the first 64 bits of its SHA-256, as a signed integer.
+
+    Two of 100 million texts share a key with a probability of 0.0003.
+    """
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "little", signed=True)
+
+
+def append_segment(session: Session, *, space: str, encoder: str, keys: Keys, vectors: Vectors) -> None:
+    """Store one segment: `keys` (n,) int64 with `vectors` (n, d), stored as float16."""
+    session.add(
+        VectorSegment(
+            space=space,
+            encoder=encoder,
+            count=len(keys),
+            dimension=vectors.shape[1],
+            keys=keys.astype("<i8").tobytes(),
+            vectors=vectors.astype("<f2").tobytes(),
+        )
+    )
+
+
+def stored_keys(session: Session, *, space: str, encoder: str) -> Keys:
+    """All text keys (n,) that have a vector."""
+    blobs = session.connection().execute(
+        select(col(VectorSegment.keys)).where(col(VectorSegment.space) == space, col(VectorSegment.encoder) == encoder)
+    )
+    return np.frombuffer(b"".join(row.keys for row in blobs), dtype="<i8").astype(np.int64)
+
+
+def count_vectors(session: Session, *, space: str, encoder: str) -> int:
+    """How many distinct texts have a vector."""
+    statement = select(func.coalesce(func.sum(col(VectorSegment.count)), 0)).where(
+        col(VectorSegment.space) == space, col(VectorSegment.encoder) == encoder
+    )
+    return int(session.connection().execute(statement).scalar_one())
+
+
+def load_vectors(session: Session, *, space: str, encoder: str, folder: Path) -> VectorTable:
+    """The vectors of one space and encoder, through the machine's local copy in `folder`.
+
+    Only segments that the copy lacks are read from the database. A copy that does not fit what the database holds
+    (cut short, from another database) is thrown away and made anew. Processes may share the folder.
+    """
+    segments = _segment_list(session, space=space, encoder=encoder)
+    if not segments:
+        return VectorTable(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 0), np.float16))
+    copy = folder / hashlib.sha256(f"{space}\0{encoder}".encode()).hexdigest()[:24]
+    with _locked(copy):
+        held = _sound_part(copy, segments)
+        _extend(session, copy, held=held, wanted=segments)
+        return _map(copy, segments)
+
+
+Segment = tuple[int, int, int]
+"""`(id, count, dimension)` of a stored segment."""
+
+
+def _segment_list(session: Session, *, space: str, encoder: str) -> list[Segment]:
+    rows = session.connection().execute(
+        select(col(VectorSegment.id), col(VectorSegment.count), col(VectorSegment.dimension))
+        .where(col(VectorSegment.space) == space, col(VectorSegment.encoder) == encoder)
+        .order_by(col(VectorSegment.id))
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+@contextmanager
+def _locked(copy: Path) -> Iterator[None]:
+    copy.mkdir(parents=True, exist_ok=True)
+    with (copy / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _sound_part(copy: Path, wanted: list[Segment]) -> list[Segment]:
+    """The segments that the copy holds whole, if they are the first of those wanted; else it starts anew."""
+    held: list[Segment] = []
+    with suppress(FileNotFoundError, json.JSONDecodeError, TypeError, ValueError):
+        held = [(int(a), int(b), int(c)) for a, b, c in json.loads((copy / "segments.json").read_text())]
+    files = copy / "keys.i64", copy / "vectors.f16"
+    long_enough = all(
+        file.exists() and file.stat().st_size >= size for file, size in zip(files, _sizes(held), strict=True)
+    )
+    if held == wanted[: len(held)] and long_enough:
+        return held
+    for file in files:
+        file.unlink(missing_ok=True)  # a process that has it mapped keeps what it sees
+    return []
+
+
+def _extend(session: Session, copy: Path, *, held: list[Segment], wanted: list[Segment]) -> None:
+    missing = wanted[len(held) :]
+    if not missing:
+        return
+    with (copy / "keys.i64").open("ab") as keys, (copy / "vectors.f16").open("ab") as vectors:
+        for file, size in zip((keys, vectors), _sizes(held), strict=True):
+            file.truncate(size)  # what a killed process wrote past its last index entry
+        for segment_id, _, _ in missing:
+            row = session.connection().execute(
+                select(col(VectorSegment.keys), col(VectorSegment.vectors)).where(col(VectorSegment.id) == segment_id)
+            )
+            keys_blob, vectors_blob = row.one()
+            keys.write(keys_blob)
+            vectors.write(vectors_blob)
+    unfinished = copy / "segments.json.new"
+    unfinished.write_text(json.dumps(wanted))
+    unfinished.replace(copy / "segments.json")
+
+
+def _map(copy: Path, segments: list[Segment]) -> VectorTable:
+    count, dimension = sum(segment[1] for segment in segments), segments[0][2]
+    stored = np.fromfile(copy / "keys.i64", dtype="<i8", count=count).astype(np.int64)
+    matrix = np.memmap(copy / "vectors.f16", dtype="<f2", mode="r", shape=(count, dimension))
+    keys, rows = np.unique(stored, return_index=True)
+    return VectorTable(keys, rows.astype(np.int64), matrix)
+
+
+def _sizes(segments: list[Segment]) -> tuple[int, int]:
+    return sum(n * 8 for _, n, _ in segments), sum(n * d * 2 for _, n, d in segments)
