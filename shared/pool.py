@@ -1,0 +1,106 @@
+"""The pool as aligned arrays: what training and selection compute on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Index = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Every embedded item of a project at one moment, row by row; row i of each array is the same item.
+
+    Attributes:
+        item_ids: (n,) the users' names of the items, distinct.
+        ids: (n,) int64, stable row numbers in the database, ascending.
+        matrix: (m, d) float16, unit vectors, several items may share one.
+        rows: (n,) int64, row of `matrix` for each item.
+        source_names: names behind the codes in `sources`.
+        sources: (n,) int64, code of each item's source.
+        groups: (n,) int64, equal for items of one duplicate group.
+        families: (n,) int64, equal for items that must share a split: duplicate groups joined with users' groups.
+        draws: (n,) float64, permanent random numbers in [0, 1).
+        rule_names: names behind the columns of `rule_hits`.
+        rule_hits: (n, n_rules) bool.
+        classes: the project's classes, in the order of the columns of `targets`.
+        targets: (n, n_classes) bool, the labels; all false where unlabeled.
+        labeled: (n,) bool.
+        queued: (n,) bool, with an open assignment.
+    """
+
+    item_ids: Sequence[str]
+    ids: Index
+    matrix: NDArray[np.float16]
+    rows: Index
+    source_names: tuple[str, ...]
+    sources: Index
+    groups: Index
+    families: Index
+    draws: NDArray[np.float64]
+    rule_names: tuple[str, ...]
+    rule_hits: Mask
+    classes: tuple[str, ...]
+    targets: Mask
+    labeled: Mask
+    queued: Mask
+
+    def __len__(self) -> int:
+        """Number of items."""
+        return len(self.ids)
+
+    def vectors(self, index: Index) -> Floats:
+        """Unit vectors (len(index), d) float32 of the items at the positions `index`."""
+        return self.matrix[self.rows[index]].astype(np.float32)
+
+    @cached_property
+    def representatives(self) -> Index:
+        """Positions of one item for each duplicate group: the first."""
+        return np.unique(self.groups, return_index=True)[1].astype(np.int64)
+
+    @cached_property
+    def eligible(self) -> Index:
+        """Positions that may be queued: one a duplicate group, none of whose items is labeled or queued."""
+        taken = np.unique(self.groups[self.labeled | self.queued])
+        free = ~np.isin(self.groups[self.representatives], taken)
+        return np.sort(self.representatives[free])
+
+    @cached_property
+    def label_counts(self) -> Index:
+        """(n_classes,) labeled items of each class."""
+        counts: Index = self.targets[self.labeled].sum(axis=0)
+        return counts
+
+
+def join_groups(groups: Index, names: Sequence[str | None]) -> Index:
+    """Families: items are together when they share a duplicate group or a user's group, directly or through others.
+
+    Args:
+        groups: (n,) int64 duplicate groups.
+        names: (n,) users' groups, None for items without one.
+
+    Returns:
+        (n,) int64, one number a family, numbered in the order of first appearance.
+    """
+    first_in_group: dict[str, int] = {}
+    parent = {int(group): int(group) for group in groups}
+
+    def root(group: int) -> int:
+        while parent[group] != group:
+            parent[group] = parent[parent[group]]
+            group = parent[group]
+        return group
+
+    for group, name in zip(groups.tolist(), names, strict=True):
+        if name is not None:
+            other = first_in_group.setdefault(name, group)
+            parent[root(group)] = root(other)
+    roots = np.array([root(group) for group in groups.tolist()], dtype=np.int64)
+    _, first, inverse = np.unique(roots, return_index=True, return_inverse=True)
+    order = np.argsort(np.argsort(first))
+    return order[inverse].astype(np.int64)

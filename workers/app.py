@@ -1,0 +1,69 @@
+"""The Celery application: queues, routes, schedule, and the settings that survived every kill test.
+
+A Celery message is a hint, never the truth: a task looks in the database for what there is to do, so a message that is
+lost, repeated or out of order does no harm. See `shared.lanes` and `shared.events`.
+"""
+
+from celery import Celery
+
+from shared.settings import load_settings
+from shared.streams import CELERY_PREFIX
+
+INTAKE, EMBEDDING, TRAINING, DRIFT = "intake", "embedding", "training", "drift"
+QUEUES = (INTAKE, EMBEDDING, TRAINING, DRIFT)
+
+SWEEP = "intake.sweep"
+
+_settings = load_settings()
+
+app = Celery("quietcorner")
+app.conf.update(
+    broker_url=_settings.broker_url,
+    broker_transport_options={
+        "global_keyprefix": CELERY_PREFIX,
+        "visibility_timeout": 900,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 30,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": not _settings.broker_url.startswith("redis+socket"),
+    },
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    accept_content=["json"],
+    task_serializer="json",
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=False,  # the lane's lease brings the work back, and counts what dies of it
+    task_default_queue=INTAKE,
+    task_routes={
+        "intake.*": {"queue": INTAKE},
+        "dispatch.*": {"queue": INTAKE},
+        "embedding.*": {"queue": EMBEDDING},
+        "selection.*": {"queue": TRAINING},
+        "training.*": {"queue": DRIFT},  # evaluation: off the way from submission to batch
+        "drift.*": {"queue": DRIFT},
+    },
+    worker_prefetch_multiplier=1,
+    worker_soft_shutdown_timeout=30,
+    worker_hijack_root_logger=False,
+    # A child forked after its parent computed with torch, faiss or scikit-learn hangs: start children afresh.
+    worker_pool_start_method="spawn",
+    worker_max_tasks_per_child=None,
+    beat_scheduler="celery.beat:Scheduler",  # the default one keeps a pickle on disk
+    beat_schedule={
+        "sweep": {
+            "task": SWEEP,
+            "schedule": _settings.sweep_interval_s,
+            "options": {"expires": max(30.0, 3 * _settings.sweep_interval_s)},
+        }
+    },
+    include=[
+        "workers.intake.tasks",
+        "workers.embedding.tasks",
+        "workers.selection.tasks",
+        "workers.training.tasks",
+        "workers.dispatch.tasks",
+        "workers.drift.tasks",
+    ],
+)

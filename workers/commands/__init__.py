@@ -1,0 +1,1 @@
+"""The commands of `quietcorner`, one module a command or a family of commands."""

@@ -1,0 +1,49 @@
+"""Hints: which tasks an event wakes, and how a hint is sent."""
+
+from redis.exceptions import RedisError
+
+from shared import lanes
+from shared.events import Event
+from shared.settings import Settings
+from shared.streams import connect
+from workers.app import app
+
+# Rooms speak through events; this table is the only place that knows who listens to what.
+LISTENERS: dict[str, tuple[str, ...]] = {
+    Event.ITEMS_ADDED: ("embedding.embed_pending",),
+    Event.ITEMS_EMBEDDED: ("selection.run_round", "drift.watch"),
+    Event.LABELS_SUBMITTED: ("selection.run_round",),
+    Event.MODEL_TRAINED: ("training.evaluate_model",),
+    Event.MODEL_EVALUATED: (),
+    Event.BATCH_SELECTED: ("dispatch.publish_assignments",),
+    Event.DRIFT_FOUND: ("selection.run_round",),
+}
+
+ROOM_TASKS: dict[str, str] = {
+    lanes.EMBED: "embedding.embed_pending",
+    lanes.ROUND: "selection.run_round",
+    lanes.EVALUATE: "training.evaluate_model",
+    lanes.DRIFT: "drift.watch",
+}
+
+
+def send_hint(event: str, project_id: int) -> None:
+    """Wake the tasks that listen to an event. Raises kombu's `OperationalError` at once when the broker is away."""
+    for task in LISTENERS[event]:
+        send_task(task, project_id)
+
+
+def send_task(task: str, project_id: int) -> None:
+    """Send one hint. It expires, since the sweep repeats what is still true."""
+    app.send_task(task, kwargs={"project_id": project_id}, expires=600, retry=False)
+
+
+def broker_is_up(settings: Settings) -> bool:
+    """Whether Redis answers now, without waiting for long."""
+    client = connect(settings)
+    try:
+        return bool(client.ping())
+    except RedisError:
+        return False
+    finally:
+        client.close()

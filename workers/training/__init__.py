@@ -1,0 +1,1 @@
+"""Training: the light classifier, splits, the audit sample and honest metrics."""
