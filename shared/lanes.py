@@ -23,8 +23,8 @@ from shared.database import Database, now
 from shared.errors import DatabaseUnavailableError, LeaseLostError
 from shared.tables import Lane
 
-ROUND, EMBED, DRIFT, EVALUATE = "round", "embed", "drift", "evaluate"
-ROOMS = (ROUND, EMBED, DRIFT, EVALUATE)
+ROUND, EMBED, DRIFT, EVALUATE, DISPATCH = "round", "embed", "drift", "evaluate", "dispatch"
+ROOMS = (ROUND, EMBED, DRIFT, EVALUATE, DISPATCH)
 
 # A lane whose holder died this often is set aside until somebody requests it again: the work itself may kill.
 MOST_ATTEMPTS = 5

@@ -46,6 +46,8 @@ class Project(SQLModel, table=True):
     id: int = _own_id()
     name: str = Field(unique=True)
     config: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    encoder_key: str | None = None
+    """Encoder whose vectors are in use; set when its first segment is stored."""
     created_at: float
 
 
@@ -217,11 +219,11 @@ class Lane(SQLModel, table=True):
 
     project_id: int = _reference("project.id", primary_key=True, index=False)
     room: str = Field(primary_key=True)
-    requested: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
-    completed: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    requested: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, default=0))
+    completed: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, default=0))
     owner: str | None = None
     until: float | None = None
-    token: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    token: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, default=0))
     attempts: int = 0
     error: str | None = None
 

@@ -24,6 +24,7 @@ ROOM_TASKS: dict[str, str] = {
     lanes.ROUND: "selection.run_round",
     lanes.EVALUATE: "training.evaluate_model",
     lanes.DRIFT: "drift.watch",
+    lanes.DISPATCH: "dispatch.publish_assignments",
 }
 
 

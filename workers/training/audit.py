@@ -93,7 +93,7 @@ def _proportional(sizes: Index, total: int) -> Index:
     if not total:
         return np.zeros(len(sizes), dtype=np.int64)
     exact = sizes * total / sizes.sum()
-    parts = np.floor(exact).astype(np.int64)
+    parts: Index = np.floor(exact).astype(np.int64)
     by_remainder = np.argsort(parts - exact, kind="stable")
-    parts[by_remainder[: total - parts.sum()]] += 1
+    parts[by_remainder[: total - int(parts.sum())]] += 1
     return parts

@@ -1,0 +1,95 @@
+"""Queries on open assignments and their place on the annotation queue."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, update
+from sqlmodel import Session, col, select
+
+from shared.tables import Assignment, AssignmentState, Item
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An open assignment that has no entry on the tasks stream, with the lease number that its entry will carry."""
+
+    id: int
+    lease: int
+    batch: int
+    item_id: str
+    text: str
+    source: str
+    reason: dict[str, Any]
+
+
+def open_assignments(session: Session, project_id: int) -> list[Assignment]:
+    """All open assignments of a project."""
+    statement = select(Assignment).where(
+        col(Assignment.project_id) == project_id, col(Assignment.state) == AssignmentState.OPEN
+    )
+    return list(session.exec(statement.order_by(col(Assignment.id))))
+
+
+def projects_with_open(session: Session) -> list[int]:
+    """Projects that have open assignments."""
+    statement = select(Assignment.project_id).where(col(Assignment.state) == AssignmentState.OPEN).distinct()
+    return sorted(session.exec(statement))
+
+
+def write_leases(session: Session, leases: Mapping[int, tuple[str | None, float]]) -> None:
+    """Write down who holds what until when: assignment -> (annotator, until)."""
+    _update_each(
+        session,
+        [{"key": key, "annotator": annotator, "leased_until": until} for key, (annotator, until) in leases.items()],
+    )
+
+
+def take_off_queue(session: Session, assignments: Sequence[int]) -> None:
+    """Mark open assignments as having no entry on the stream."""
+    _update_each(
+        session, [{"key": key, "stream_id": None, "annotator": None, "leased_until": None} for key in assignments]
+    )
+
+
+def prepare_queueing(session: Session, project_id: int) -> list[Waiting]:
+    """Open assignments without an entry, in batch order, each with its lease number raised by one."""
+    unqueued = (
+        col(Assignment.project_id) == project_id,
+        col(Assignment.state) == AssignmentState.OPEN,
+        col(Assignment.stream_id).is_(None),
+    )
+    session.connection().execute(update(Assignment).where(*unqueued).values(lease=Assignment.lease + 1))
+    statement = (
+        select(Assignment, Item.item_id, Item.text, Item.source)
+        .join(Item, col(Item.id) == col(Assignment.item))
+        .where(*unqueued)
+        .order_by(col(Assignment.batch), col(Assignment.rank), col(Assignment.slot))
+    )
+    return [
+        Waiting(row.id, row.lease, row.batch, item_id, text, source, row.reason)
+        for row, item_id, text, source in session.exec(statement)
+    ]
+
+
+def mark_queued(session: Session, entries: Mapping[int, str]) -> None:
+    """Write down the stream entry of each assignment."""
+    _update_each(session, [{"key": key, "stream_id": entry} for key, entry in entries.items()])
+
+
+def stream_entries(session: Session, assignments: Sequence[int]) -> list[str]:
+    """Stream entries of assignments, where they have one."""
+    statement = select(Assignment.stream_id).where(col(Assignment.id).in_(assignments))
+    return [entry for entry in session.exec(statement) if entry is not None]
+
+
+def _update_each(session: Session, rows: list[dict[str, Any]]) -> None:
+    """One update a row, by primary key `key`, of assignments that are still open."""
+    if rows:
+        columns: dict[str, Any] = {name: bindparam(name) for name in rows[0] if name != "key"}
+        session.connection().execute(
+            update(Assignment)
+            .where(col(Assignment.id) == bindparam("key"), col(Assignment.state) == AssignmentState.OPEN)
+            .values(**columns),
+            rows,
+        )

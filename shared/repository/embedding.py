@@ -1,0 +1,65 @@
+"""Queries on items that still lack a vector."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import exists, update
+from sqlmodel import Session, col, select
+
+from shared.pool import Index
+from shared.repository.pools import space_of
+from shared.tables import Item, Project, RuleHit
+from shared.vectors import stored_keys
+
+# A rule hit is embedded as if its draw were this much smaller: likely rare items are there for the first batch.
+_HEAD_START = 0.1
+
+
+@dataclass(frozen=True)
+class PendingTexts:
+    """Distinct texts without a vector, in the order in which they are embedded.
+
+    Attributes:
+        keys: (n,) int64, text keys.
+        items: (n,) int64, row number of one item with each text.
+    """
+
+    keys: Index
+    items: Index
+
+
+def pending_texts(session: Session, project_id: int, *, encoder: str) -> PendingTexts:
+    """What has to be embedded. The order follows the items' draws, so that every beginning of it is a random sample
+    of the pool, with the items that a seeding rule hits ahead."""
+    hit = exists().where(col(RuleHit.item) == col(Item.id))
+    rows = session.exec(select(Item.id, Item.text_key, Item.draw, hit).where(col(Item.project_id) == project_id)).all()
+    keys = np.array([row[1] for row in rows], dtype=np.int64)
+    items = np.array([row[0] for row in rows], dtype=np.int64)
+    order = np.array([row[2] * (_HEAD_START if row[3] else 1.0) for row in rows])
+    lacking = np.flatnonzero(~np.isin(keys, stored_keys(session, space=space_of(project_id), encoder=encoder)))
+    lacking = lacking[np.argsort(order[lacking], kind="stable")]
+    _, first = np.unique(keys[lacking], return_index=True)
+    lacking = lacking[np.sort(first)]
+    return PendingTexts(keys[lacking], items[lacking])
+
+
+def texts_of(session: Session, items: Sequence[int]) -> list[str]:
+    """Texts of items, in the order given."""
+    found = dict(session.exec(select(Item.id, Item.text).where(col(Item.id).in_(items))).all())
+    return [found[item] for item in items]
+
+
+def use_encoder(session: Session, project_id: int, key: str) -> None:
+    """Make the vectors of one encoder those that the project uses."""
+    session.connection().execute(update(Project).where(col(Project.id) == project_id).values(encoder_key=key))
+
+
+def groups_by_key(session: Session, project_id: int) -> dict[int, tuple[int, int]]:
+    """Text key -> (row number of the first item with that text, its duplicate group's representative)."""
+    statement = (
+        select(Item.text_key, Item.id, Item.duplicate_group)
+        .where(col(Item.project_id) == project_id)
+        .order_by(col(Item.id).desc())
+    )
+    return {key: (item, group or item) for key, item, group in session.exec(statement)}

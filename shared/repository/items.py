@@ -1,0 +1,215 @@
+"""Queries on items: storing new ones, and the duplicate groups that they form."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import bindparam, func, insert, or_, select, text, update
+from sqlmodel import Session, col
+
+from shared.tables import Item, Project, RuleHit
+
+T = TypeVar("T")
+
+# Values in one IN list; PostgreSQL takes more, SQLite 32,766.
+_AT_ONCE = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class NewItem:
+    """A valid item on its way into the pool; the fields are those of `shared.tables.Item`."""
+
+    item_id: str
+    text: str
+    source: str
+    group: str | None
+    timestamp: float | None
+    text_key: int
+    normal_key: int
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What became of new items.
+
+    Attributes:
+        added: Items that are new in the pool.
+        unchanged: Items that were there already, with this text; what is stored stands.
+        conflicting: Items refused because their `item_id` belongs to another text; what is stored stands.
+    """
+
+    added: int
+    unchanged: int
+    conflicting: tuple[NewItem, ...]
+
+
+def insert_items(
+    session: Session,
+    project_id: int,
+    *,
+    items: Sequence[NewItem],
+    draws: Sequence[float],
+    rule_hits: Sequence[Sequence[str]],
+    time: float,
+) -> Stored:
+    """Store the items that the project lacks, with their rule hits and exact duplicate groups.
+
+    A duplicate group is written as the `Item.id` of its representative, the smallest of the group, on every item of
+    the group, the representative included; an item that stands alone has null. Exact duplicates are items of one
+    project with the same `normal_key`. The project's row is held until the commit, so that two runs that store the
+    same items at the same time do so one after the other.
+
+    Args:
+        session: A writing transaction.
+        project_id: The project's row number.
+        items: What to store; the first of several with one `item_id` is taken.
+        draws: A permanent random number for each item.
+        rule_hits: Names of the rules that hit each item.
+        time: When they came, in seconds since 1970.
+    """
+    _hold(session, project_id)
+    known = _text_keys(session, project_id, {item.item_id for item in items})
+    fresh: list[_Fresh] = []
+    conflicting = []
+    for item, draw, rules in zip(items, draws, rule_hits, strict=True):
+        if item.item_id not in known:
+            known[item.item_id] = item.text_key
+            fresh.append((item, draw, rules))
+        elif known[item.item_id] != item.text_key:
+            conflicting.append(item)
+    _insert(session, project_id, fresh, time)
+    return Stored(len(fresh), len(items) - len(fresh) - len(conflicting), tuple(conflicting))
+
+
+def duplicate_groups(session: Session, ids: Collection[int]) -> dict[int, int]:
+    """Row number -> representative, of those among `ids` that belong to a duplicate group."""
+    found: dict[int, int] = {}
+    for part in _parts(sorted(ids)):
+        statement = select(col(Item.id), col(Item.duplicate_group)).where(
+            col(Item.id).in_(part), col(Item.duplicate_group).is_not(None)
+        )
+        found |= {row[0]: row[1] for row in session.connection().execute(statement)}
+    return found
+
+
+def set_duplicate_groups(session: Session, project_id: int, groups: Mapping[int, int]) -> None:
+    """Give items their representatives; whoever belonged to an item's own group goes with it.
+
+    So a group moves as a whole when its representative moves, with those of its members that came meanwhile.
+
+    Args:
+        session: A writing transaction.
+        project_id: The project's row number.
+        groups: Row number -> row number of the representative, as `workers.intake.duplicates.merge_groups` gives them.
+    """
+    if not groups:
+        return
+    _hold(session, project_id)
+    statement = (
+        update(Item)
+        .where(or_(col(Item.id) == bindparam("row"), col(Item.duplicate_group) == bindparam("row")))
+        .values(duplicate_group=bindparam("representative"))
+    )
+    session.connection().execute(
+        statement, [{"row": row, "representative": representative} for row, representative in sorted(groups.items())]
+    )
+
+
+_Fresh = tuple[NewItem, float, Sequence[str]]
+"""A new item with its draw and the rules that hit it."""
+
+
+def _hold(session: Session, project_id: int) -> None:
+    """Keep other writers of this project's items out until the commit.
+
+    On SQLite a writing transaction does so by itself. NO KEY: rows that refer to the project can still be written.
+    """
+    statement = select(col(Project.id)).where(col(Project.id) == project_id).with_for_update(key_share=True)
+    session.connection().execute(statement).one()
+
+
+def _text_keys(session: Session, project_id: int, item_ids: Collection[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for part in _parts(sorted(item_ids)):
+        statement = select(col(Item.item_id), col(Item.text_key)).where(
+            col(Item.project_id) == project_id, col(Item.item_id).in_(part)
+        )
+        found |= {row[0]: row[1] for row in session.connection().execute(statement)}
+    return found
+
+
+def _insert(session: Session, project_id: int, fresh: Sequence[_Fresh], time: float) -> None:
+    if not fresh:
+        return
+    ids = _next_ids(session, len(fresh))
+    groups = _exact_groups(session, project_id, ids, [item.normal_key for item, _, _ in fresh])
+    rows: list[dict[str, Any]] = [
+        {
+            "id": row,
+            "project_id": project_id,
+            "item_id": item.item_id,
+            "text": item.text,
+            "source": item.source,
+            "group": item.group,
+            "timestamp": item.timestamp,
+            "text_key": item.text_key,
+            "normal_key": item.normal_key,
+            "duplicate_group": group,
+            "draw": draw,
+            "added_at": time,
+        }
+        for row, group, (item, draw, _) in zip(ids, groups, fresh, strict=True)
+    ]
+    session.connection().execute(insert(Item), rows)
+    hits = [
+        {"item": row, "rule": rule, "project_id": project_id}
+        for row, (_, _, rules) in zip(ids, fresh, strict=True)
+        for rule in rules
+    ]
+    if hits:
+        session.connection().execute(insert(RuleHit), hits)
+
+
+def _next_ids(session: Session, count: int) -> list[int]:
+    """Row numbers for new items, ascending, higher than those of the project's other items."""
+    if session.get_bind().dialect.name == "postgresql":
+        statement = text("SELECT nextval(pg_get_serial_sequence('item', 'id')) FROM generate_series(1, :count)")
+        return sorted(session.connection().execute(statement, {"count": count}).scalars())
+    highest = session.connection().execute(select(func.coalesce(func.max(col(Item.id)), 0))).scalar_one()
+    return list(range(highest + 1, highest + 1 + count))
+
+
+def _exact_groups(session: Session, project_id: int, ids: Sequence[int], keys: Sequence[int]) -> list[int | None]:
+    """The representative of each new item, None for one that stands alone; joins earlier items that stood alone."""
+    earlier, alone = _earlier_groups(session, project_id, set(keys))
+    for part in _parts(alone):
+        session.connection().execute(update(Item).where(col(Item.id).in_(part)).values(duplicate_group=Item.id))
+    times = Counter(keys)
+    first: dict[int, int] = {}
+    groups: list[int | None] = []
+    for row, key in zip(ids, keys, strict=True):
+        repeated = first.setdefault(key, row) if times[key] > 1 else None
+        groups.append(earlier.get(key, repeated))
+    return groups
+
+
+def _earlier_groups(session: Session, project_id: int, keys: Collection[int]) -> tuple[dict[int, int], list[int]]:
+    """Normal key -> representative of the stored items that have it, and those representatives that stood alone."""
+    groups: dict[int, int] = {}
+    alone = []
+    for part in _parts(sorted(keys)):
+        statement = (
+            select(col(Item.normal_key), func.min(col(Item.id)), func.min(col(Item.duplicate_group)))
+            .where(col(Item.project_id) == project_id, col(Item.normal_key).in_(part))
+            .group_by(col(Item.normal_key))
+        )
+        for key, row, group in session.connection().execute(statement):
+            groups[key] = row if group is None else group
+            if group is None:
+                alone.append(row)
+    return groups, alone
+
+
+def _parts(values: Sequence[T]) -> list[Sequence[T]]:
+    return [values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE)]

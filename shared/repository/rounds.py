@@ -1,0 +1,116 @@
+"""Queries on rounds: models, batches, assignments, and what the trigger looks at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, insert, update
+from sqlmodel import Session, SQLModel, col, select
+
+from shared.contracts import Reason
+from shared.database import now
+from shared.project import ProjectConfig
+from shared.tables import Assignment, AssignmentState, Batch, Campaign, Model, Project, Submission
+
+
+@dataclass(frozen=True)
+class LastRound:
+    """Where a project stands before its next round; all zero before the first."""
+
+    number: int = 0
+    model: int = 0
+    """Highest model version."""
+    submissions_seen: int = 0
+    audit: dict[str, float] | None = None
+    selected_at: float | None = None
+
+
+def last_round(session: Session, project_id: int) -> LastRound:
+    """The project's newest round."""
+    newest = select(Batch).where(col(Batch.project_id) == project_id).order_by(col(Batch.round).desc()).limit(1)
+    batch = session.exec(newest).first()
+    versions = select(func.max(Model.version)).where(col(Model.project_id) == project_id)
+    version = session.exec(versions).one() or 0
+    if batch is None:
+        return LastRound(model=version)
+    return LastRound(batch.round, version, batch.submissions_seen, batch.audit, batch.selected_at)
+
+
+def count_open(session: Session, project_id: int) -> int:
+    """Assignments that wait for an answer, leased ones included."""
+    return _count(session, Assignment, col(Assignment.project_id) == project_id, _is_open())
+
+
+def count_submissions(session: Session, project_id: int) -> int:
+    """All submissions of a project."""
+    return _count(session, Submission, col(Submission.project_id) == project_id)
+
+
+def projects_past_their_time(session: Session) -> list[int]:
+    """Projects whose trigger has a time limit that has passed since the last batch, with labels newer than that."""
+    due = []
+    time = now(session)
+    for project in session.exec(select(Project)):
+        after_s = ProjectConfig.model_validate(project.config).batch_trigger.after_s
+        if after_s is not None:
+            last = last_round(session, project.id)
+            overdue = time - (last.selected_at or 0.0) >= after_s
+            if overdue and count_submissions(session, project.id) > last.submissions_seen:
+                due.append(project.id)
+    return due
+
+
+def waiting_campaigns(session: Session, project_id: int) -> list[Campaign]:
+    """Campaigns whose batch has not been chosen yet, the oldest first."""
+    statement = (
+        select(Campaign)
+        .where(col(Campaign.project_id) == project_id, col(Campaign.batch).is_(None))
+        .order_by(col(Campaign.id))
+    )
+    return list(session.exec(statement))
+
+
+def close_campaigns(session: Session, campaigns: Sequence[int], batch: int) -> None:
+    """Write down which batch carried the campaigns."""
+    session.connection().execute(update(Campaign).where(col(Campaign.id).in_(campaigns)).values(batch=batch))
+
+
+def store_model(session: Session, *, project_id: int, version: int, encoder: str, labels: int, arrays: bytes) -> Model:
+    """Store a model version."""
+    model = Model(
+        project_id=project_id,
+        version=version,
+        encoder=encoder,
+        labels=labels,
+        arrays=arrays,
+        trained_at=now(session),
+    )
+    session.add(model)
+    session.flush()
+    return model
+
+
+def store_assignments(session: Session, batch: Batch, choices: Sequence[tuple[int, Reason]], *, overlap: int) -> None:
+    """Store a batch's assignments: `choices` are item row numbers with reasons, by rank; `overlap` slots each."""
+    rows: list[dict[str, Any]] = [
+        {
+            "project_id": batch.project_id,
+            "batch": batch.id,
+            "item": item,
+            "slot": slot,
+            "rank": reason.rank,
+            "reason": reason.model_dump(),
+        }
+        for item, reason in choices
+        for slot in range(overlap)
+    ]
+    if rows:
+        session.connection().execute(insert(Assignment), rows)
+
+
+def _is_open() -> ColumnElement[bool]:
+    return col(Assignment.state) == AssignmentState.OPEN
+
+
+def _count(session: Session, table: type[SQLModel], *where: ColumnElement[bool]) -> int:
+    return session.exec(select(func.count()).select_from(table).where(*where)).one()

@@ -1,0 +1,120 @@
+"""Queries on submissions, labels and dead letters."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import insert, update
+from sqlmodel import Session, col, select
+
+from shared.database import now
+from shared.labels import LabelJson, resolve
+from shared.tables import Assignment, AssignmentState, DeadLetter, Item, Label, Submission
+
+T = TypeVar("T")
+
+# Values in one IN list; PostgreSQL takes more, SQLite 32,766.
+_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An accepted submission, ready to be stored."""
+
+    submission_id: str
+    item: int
+    annotator: str
+    label: LabelJson
+    assignment: int | None
+    late: bool
+    unasked: bool
+
+
+def find_items(session: Session, project_id: int, item_ids: Collection[str]) -> dict[str, tuple[int, str]]:
+    """`item_id` -> (row number, text) of those that exist."""
+    found: dict[str, tuple[int, str]] = {}
+    for part in _parts(sorted(item_ids)):
+        statement = select(Item.item_id, Item.id, Item.text).where(
+            col(Item.project_id) == project_id, col(Item.item_id).in_(part)
+        )
+        found |= {item_id: (row, text) for item_id, row, text in session.exec(statement)}
+    return found
+
+
+def find_earlier(
+    session: Session, project_id: int, submission_ids: Collection[str]
+) -> dict[str, tuple[str, str, LabelJson]]:
+    """`submission_id` -> (item_id, annotator, label) of those that were stored before."""
+    found: dict[str, tuple[str, str, LabelJson]] = {}
+    for part in _parts(sorted(submission_ids)):
+        statement = (
+            select(Submission.submission_id, Item.item_id, Submission.annotator, Submission.label)
+            .join(Item, col(Item.id) == col(Submission.item))
+            .where(col(Submission.project_id) == project_id, col(Submission.submission_id).in_(part))
+        )
+        found |= {key: (item_id, annotator, label) for key, item_id, annotator, label in session.exec(statement)}
+    return found
+
+
+def find_assignments(session: Session, items: Collection[int]) -> dict[int, list[Assignment]]:
+    """Item row number -> all its assignments, the oldest first."""
+    found: dict[int, list[Assignment]] = defaultdict(list)
+    for part in _parts(sorted(items)):
+        statement = select(Assignment).where(col(Assignment.item).in_(part)).order_by(col(Assignment.id))
+        for assignment in session.exec(statement):
+            found[assignment.item].append(assignment)
+    return found
+
+
+def store_answers(session: Session, project_id: int, answers: Sequence[Answer]) -> None:
+    """Keep answers, close their assignments, and bring the labels of their items up to date."""
+    if not answers:
+        return
+    time = now(session)
+    session.connection().execute(
+        insert(Submission),
+        [{"project_id": project_id, "received_at": time, **vars(answer)} for answer in answers],
+    )
+    for part in _parts([answer.assignment for answer in answers if answer.assignment is not None]):
+        session.connection().execute(
+            update(Assignment)
+            .where(col(Assignment.id).in_(part), col(Assignment.state) == AssignmentState.OPEN)
+            .values(state=AssignmentState.DONE, closed_at=time)
+        )
+    for part in _parts(sorted({answer.item for answer in answers})):
+        _resolve(session, project_id, part, time)
+
+
+def store_dead_letter(session: Session, *, origin: str, project: str | None, payload: str, reason: str) -> None:
+    """Keep a refused message with its reason."""
+    # PostgreSQL can't hold NUL in text; the replacement character keeps its place visible.
+    clean = payload.replace("\x00", "\ufffd")[:20_000]
+    name = None if project is None else project.replace("\x00", "\ufffd")[:200]
+    session.add(DeadLetter(origin=origin, project=name, payload=clean, reason=reason[:2_000], received_at=now(session)))
+
+
+def _resolve(session: Session, project_id: int, items: Sequence[int], time: float) -> None:
+    statement = (
+        select(Submission.item, Submission.annotator, Submission.label)
+        .where(col(Submission.item).in_(items))
+        .order_by(col(Submission.id))
+    )
+    latest: dict[int, dict[str, LabelJson]] = defaultdict(dict)
+    for item, annotator, label in session.exec(statement):
+        latest[item].pop(
+            annotator, None
+        )  # a later answer of the same annotator replaces the earlier, and counts as new
+        latest[item][annotator] = label
+    standing = {label.item: label for label in session.exec(select(Label).where(col(Label.item).in_(items)))}
+    for item, answers in latest.items():
+        value, agreement = resolve(list(answers.values()))
+        label = standing.get(item) or Label(
+            item=item, project_id=project_id, value=value, submissions=0, agreement=0.0, updated_at=time
+        )
+        label.value, label.agreement, label.submissions, label.updated_at = value, agreement, len(answers), time
+        session.add(label)
+
+
+def _parts(values: Sequence[T]) -> list[Sequence[T]]:
+    return [values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE)]

@@ -1,0 +1,1 @@
+"""Dispatch: the annotation queue over Redis Streams, and its leases."""

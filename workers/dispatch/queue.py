@@ -1,0 +1,79 @@
+"""The annotation queue: the tasks stream of each project, read and written in few round trips."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import redis
+from redis.exceptions import ResponseError
+
+from shared.contracts import RECEIPT_TYPE, TASK_TYPE, ReceiptMessage, TaskMessage, pack
+from shared.streams import ANNOTATORS, ensure_group, receipts_key, tasks_key
+from workers.dispatch.leases import Pending, QueueState
+
+# A sender reads its receipts within a day, or sends again.
+_RECEIPTS_KEPT = 2_000
+_RECEIPTS_KEPT_S = 86_400
+_AT_ONCE = 10_000
+
+
+def queue_state(client: redis.Redis, project: str, *, expected: int) -> QueueState:
+    """What stands on a project's tasks stream.
+
+    Args:
+        client: Redis.
+        project: The project's name.
+        expected: How many entries the open assignments should have; entries are listed only when the stream's
+            length differs, since listing them costs as much as their texts weigh.
+    """
+    key = tasks_key(project)
+    ensure_group(client, key, ANNOTATORS)
+    groups = client.xinfo_groups(key)
+    group = next(group for group in groups if _text(group["name"]) == ANNOTATORS)
+    waiting = cast(list[dict[str, Any]], client.xpending_range(key, ANNOTATORS, "-", "+", _AT_ONCE))
+    pending = {
+        _text(entry["message_id"]): Pending(_text(entry["consumer"]), entry["time_since_delivered"] / 1000)
+        for entry in waiting
+    }
+    entries = None
+    if client.xlen(key) != expected:
+        entries = {_text(entry) for entry, _ in cast(list[tuple[bytes, object]], client.xrange(key))}
+    return QueueState(entries, pending, _text(group["last-delivered-id"]))
+
+
+def add_tasks(client: redis.Redis, project: str, messages: Sequence[TaskMessage]) -> list[str]:
+    """Put tasks on the stream, in order; returns their entry ids."""
+    pipe = client.pipeline(transaction=False)
+    for message in messages:
+        fields = pack(type_=TASK_TYPE, id_=f"{message.assignment}.{message.lease}", data=message)
+        pipe.xadd(tasks_key(project), cast(dict[Any, Any], fields))
+    return [_text(entry) for entry in pipe.execute()]
+
+
+def remove_tasks(client: redis.Redis, project: str, entries: Iterable[str]) -> None:
+    """Take entries off the stream, for annotators and for ever."""
+    ids = list(entries)
+    if not ids:
+        return
+    pipe = client.pipeline(transaction=False)
+    pipe.xack(tasks_key(project), ANNOTATORS, *ids)
+    pipe.xdel(tasks_key(project), *ids)
+    try:
+        pipe.execute()
+    except ResponseError as error:
+        if not str(error).startswith("NOGROUP"):
+            raise
+
+
+def send_receipts(client: redis.Redis, receipts: Sequence[tuple[str, ReceiptMessage]]) -> None:
+    """Tell each sender (annotator name, receipt) what became of its submission."""
+    pipe = client.pipeline(transaction=False)
+    for annotator, receipt in receipts:
+        key = receipts_key(annotator)
+        fields = pack(type_=RECEIPT_TYPE, id_=receipt.submission_id or "", data=receipt)
+        pipe.xadd(key, cast(dict[Any, Any], fields), maxlen=_RECEIPTS_KEPT, approximate=True)
+        pipe.expire(key, _RECEIPTS_KEPT_S)
+    pipe.execute()
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

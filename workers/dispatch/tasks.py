@@ -1,0 +1,67 @@
+"""Dispatch tasks: bring the annotation queue in line with the open assignments."""
+
+from sqlmodel import Session
+
+from shared import lanes
+from shared.contracts import Reason, TaskMessage
+from shared.database import now
+from shared.lanes import Claim
+from shared.project import ProjectConfig
+from shared.repository import assignments as rows
+from shared.repository.assignments import Waiting
+from shared.tables import Assignment
+from workers.app import app
+from workers.context import Context, context
+from workers.dispatch import queue
+from workers.dispatch.leases import LeasePlan, OpenAssignment, plan_leases
+
+
+@app.task(name="dispatch.publish_assignments")
+def publish_assignments(*, project_id: int) -> None:
+    """Write down leases, take back expired ones, and put on the queue what is not there."""
+    held_context = context()
+    with held_context.lane(project_id, lanes.DISPATCH) as claimed:
+        if claimed is not None:
+            _tend(held_context, claimed, *held_context.project(project_id))
+
+
+def _tend(held: Context, claimed: Claim, name: str, config: ProjectConfig) -> None:
+    with held.database.read() as session:
+        open_now = rows.open_assignments(session, claimed.project_id)
+        time = now(session)
+    state = queue.queue_state(held.redis, name, expected=sum(row.stream_id is not None for row in open_now))
+    plan = plan_leases([_known(row) for row in open_now], state, lease_s=config.queue.lease_s, time=time)
+    with held.database.write() as session:
+        lanes.confirm(session, claimed)
+        waiting = _apply(session, claimed, plan)
+    queue.remove_tasks(held.redis, name, plan.remove)
+    entries = queue.add_tasks(held.redis, name, [_message(row, name, config) for row in waiting])
+    with held.database.write() as session:
+        lanes.complete(session, claimed)
+        rows.mark_queued(session, dict(zip((row.id for row in waiting), entries, strict=True)))
+
+
+def _apply(session: Session, claimed: Claim, plan: LeasePlan) -> list[Waiting]:
+    rows.write_leases(session, plan.hold)
+    rows.take_off_queue(session, plan.requeue)
+    return rows.prepare_queueing(session, claimed.project_id)
+
+
+def _known(row: Assignment) -> OpenAssignment:
+    return OpenAssignment(row.id, row.lease, row.stream_id, row.annotator, row.leased_until)
+
+
+def _message(row: Waiting, project: str, config: ProjectConfig) -> TaskMessage:
+    return TaskMessage(
+        project=project,
+        assignment=row.id,
+        lease=row.lease,
+        lease_s=config.queue.lease_s,
+        item_id=row.item_id,
+        text=row.text,
+        source=row.source,
+        task=config.task.value,
+        classes=list(config.classes),
+        batch=row.batch,
+        reason=Reason.model_validate(row.reason),
+    )

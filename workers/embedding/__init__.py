@@ -1,0 +1,1 @@
+"""Embedding: encoders, and the filling of the vector store."""

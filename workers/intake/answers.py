@@ -1,0 +1,97 @@
+"""Taking answers: facts from the database, a verdict for each, and what follows, in one transaction."""
+
+from collections.abc import Sequence
+
+from sqlmodel import Session
+
+from shared import lanes
+from shared.contracts import SubmissionMessage
+from shared.events import Event, emit
+from shared.project import ProjectConfig
+from shared.repository import submissions as rows
+from shared.tables import Assignment, AssignmentState, Project
+from workers.intake.submissions import Earlier, KnownAssignment, KnownItem, Verdict, judge
+
+
+def take_answers(
+    session: Session, *, project_id: int, config: ProjectConfig, messages: Sequence[SubmissionMessage], origin: str
+) -> list[Verdict]:
+    """Judge and keep a run of submissions of one project; a bad one goes to the dead letters, the rest go on.
+
+    Args:
+        session: A writing transaction, committed by the caller before anybody is told of the verdicts.
+        project_id: The project's row number.
+        config: The project.
+        messages: The submissions, in order of arrival.
+        origin: Where they came from, for the dead letters.
+
+    Returns:
+        One verdict a message, in the same order.
+    """
+    # One at a time per project, so that two listeners can't resolve one item's label from half of its answers.
+    session.get_one(Project, project_id, with_for_update=True)
+    items = rows.find_items(session, project_id, {message.item_id for message in messages})
+    earlier = {
+        key: Earlier(*value)
+        for key, value in rows.find_earlier(session, project_id, {m.submission_id for m in messages}).items()
+    }
+    assignments = rows.find_assignments(session, {row for row, _ in items.values()})
+    closed: set[int] = set()
+    verdicts = []
+    for message in messages:
+        row, text = items.get(message.item_id, (None, ""))
+        of_item = assignments.get(row, []) if row is not None else []
+        verdict = judge(
+            message,
+            config=config,
+            item=None if row is None else KnownItem(row, text, asked=bool(of_item)),
+            assignment=_assignment(message, of_item, closed),
+            earlier=earlier.get(message.submission_id),
+        )
+        if verdict.label is not None:
+            earlier[message.submission_id] = Earlier(message.item_id, message.annotator, verdict.label)
+        if verdict.closes is not None:
+            closed.add(verdict.closes)
+        verdicts.append(verdict)
+    _keep(session, project_id, messages, verdicts, origin)
+    return verdicts
+
+
+def _assignment(message: SubmissionMessage, of_item: Sequence[Assignment], closed: set[int]) -> KnownAssignment | None:
+    """The assignment that a message is about: the one it names, else the first open one of its item."""
+    for row in of_item:
+        is_open = row.state == AssignmentState.OPEN and row.id not in closed
+        if row.id == message.assignment or (message.assignment is None and is_open):
+            return KnownAssignment(row.id, row.item, row.lease, is_open)
+    return None
+
+
+def _keep(
+    session: Session, project_id: int, messages: Sequence[SubmissionMessage], verdicts: Sequence[Verdict], origin: str
+) -> None:
+    answers = []
+    for message, verdict in zip(messages, verdicts, strict=True):
+        if verdict.item is not None and verdict.label is not None:
+            answers.append(
+                rows.Answer(
+                    submission_id=message.submission_id,
+                    item=verdict.item,
+                    annotator=message.annotator,
+                    label=verdict.label,
+                    assignment=verdict.closes or message.assignment,
+                    late=verdict.receipt.late,
+                    unasked=verdict.receipt.unasked,
+                )
+            )
+        elif verdict.receipt.status == "refused":
+            rows.store_dead_letter(
+                session,
+                origin=origin,
+                project=message.project,
+                payload=message.model_dump_json(),
+                reason=verdict.receipt.reason or "",
+            )
+    if answers:
+        rows.store_answers(session, project_id, answers)
+        lanes.request(session, project_id, lanes.ROUND)
+        emit(session, Event.LABELS_SUBMITTED, project_id=project_id, labels=len(answers))

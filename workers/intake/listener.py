@@ -1,0 +1,173 @@
+"""The listener: a plain loop that turns the submissions stream into rows, and tells each sender what became of it.
+
+XREADGROUP -> one database transaction a project -> receipts -> XACK and XDEL. An entry leaves the stream only after its
+answer is durable. A crash in between brings it back (XAUTOCLAIM), and its submission id is recognised.
+"""
+
+import os
+import signal
+import socket
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, select
+
+from shared.contracts import ReceiptMessage, SubmissionMessage, unpack_submission
+from shared.errors import DatabaseUnavailableError, InvalidInputError
+from shared.project import ProjectConfig
+from shared.repository import assignments as assignment_rows
+from shared.repository import submissions as rows
+from shared.streams import DEAD, INTAKE, SUBMISSIONS, ensure_group
+from shared.tables import Project
+from workers.context import Context, context
+from workers.dispatch import queue
+from workers.intake.answers import take_answers
+
+_AT_ONCE = 500
+_BLOCK_MS = 1_000
+# An entry that was handed out this often without being acknowledged is taken for one that kills its reader.
+_MOST_DELIVERIES = 5
+_DEAD_KEPT = 10_000
+_RETRY_S = 1.0
+
+_log = structlog.get_logger(__name__)
+
+Fields = dict[bytes, bytes]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the submissions stream; `message` is None where it can't be read, and `fault` then says why."""
+
+    id: bytes
+    fields: Fields
+    message: SubmissionMessage | None
+    fault: str = ""
+
+
+def listen() -> None:
+    """Run until SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    held = context()
+    consumer = f"{socket.gethostname()}:{os.getpid()}"
+    _log.info("listener.ready", stream=SUBMISSIONS)
+    while not stop.is_set():
+        try:
+            ensure_group(held.redis, SUBMISSIONS, INTAKE)
+            _listen(held, consumer, stop)
+        except (RedisError, DatabaseUnavailableError) as error:
+            # Nothing is lost: what was read and not acknowledged comes back.
+            _log.warning("listener.waits", error=str(error))
+            stop.wait(_RETRY_S)
+
+
+def _listen(held: Context, consumer: str, stop: threading.Event) -> None:
+    while not stop.is_set():
+        for entry in _abandoned(held, consumer):
+            take_entries(held, [entry])  # one by one: one of them may have killed its reader
+        read = held.redis.xreadgroup(INTAKE, consumer, {SUBMISSIONS: ">"}, count=_AT_ONCE, block=_BLOCK_MS)
+        for _, fresh in cast(list[tuple[bytes, list[tuple[bytes, Fields]]]], read):
+            take_entries(held, [_read(id_, fields) for id_, fields in fresh])
+
+
+def take_entries(held: Context, entries: Sequence[Entry]) -> None:
+    """Store a run of entries, send receipts, and take them off the stream."""
+    by_project: dict[str, list[Entry]] = defaultdict(list)
+    receipts: list[tuple[Entry, ReceiptMessage]] = []
+    for entry in entries:
+        if entry.message is None:
+            receipts.append((entry, _bury(held, entry, entry.fault)))
+        else:
+            by_project[entry.message.project].append(entry)
+    for name, group in by_project.items():
+        known = _project(held, name)
+        if known is None:
+            receipts += [(entry, _bury(held, entry, f"project: there is no project {name!r}")) for entry in group]
+        else:
+            receipts += _take(held, name, *known, group)
+    _acknowledge(held, receipts)
+    held.relay()
+
+
+def _take(
+    held: Context, name: str, project_id: int, config: ProjectConfig, group: Sequence[Entry]
+) -> list[tuple[Entry, ReceiptMessage]]:
+    messages = [entry.message for entry in group if entry.message is not None]
+    while True:
+        try:
+            with held.database.write() as session:
+                verdicts = take_answers(
+                    session, project_id=project_id, config=config, messages=messages, origin="stream"
+                )
+                closed = [verdict.closes for verdict in verdicts if verdict.closes is not None]
+                answered = assignment_rows.stream_entries(session, closed)
+            break
+        except IntegrityError:
+            # Another listener stored the same submission between our look and our write: look again.
+            _log.info("listener.raced", project=name)
+    queue.remove_tasks(held.redis, name, answered)
+    return [(entry, verdict.receipt) for entry, verdict in zip(group, verdicts, strict=True)]
+
+
+def _acknowledge(held: Context, receipts: Sequence[tuple[Entry, ReceiptMessage]]) -> None:
+    if not receipts:
+        return
+    queue.send_receipts(
+        held.redis, [(entry.message.annotator, receipt) for entry, receipt in receipts if entry.message is not None]
+    )
+    pipe = held.redis.pipeline(transaction=True)
+    for entry, receipt in receipts:
+        if receipt.status == "refused":
+            fields = {**entry.fields, b"reason": (receipt.reason or "").encode()}
+            pipe.xadd(DEAD, cast(dict[Any, Any], fields), maxlen=_DEAD_KEPT, approximate=True)
+    ids = [entry.id for entry, _ in receipts]
+    pipe.xack(SUBMISSIONS, INTAKE, *ids)
+    pipe.xdel(SUBMISSIONS, *ids)
+    pipe.execute()
+
+
+def _abandoned(held: Context, consumer: str) -> list[Entry]:
+    """Entries that another listener, or this one before a fault, read and did not finish."""
+    idle_ms = int(held.settings.lane_lease_s * 1000)
+    waiting = held.redis.xpending_range(SUBMISSIONS, INTAKE, "-", "+", _AT_ONCE, idle=idle_ms)
+    deliveries = {entry["message_id"]: entry["times_delivered"] for entry in cast(list[dict[str, Any]], waiting)}
+    if not deliveries:
+        return []
+    claimed = held.redis.xclaim(SUBMISSIONS, INTAKE, consumer, idle_ms, list(deliveries))
+    return [
+        _read(id_, fields)
+        if deliveries[id_] < _MOST_DELIVERIES
+        else Entry(id_, fields, None, f"read {deliveries[id_]} times and never finished")
+        for id_, fields in cast(list[tuple[bytes, Fields]], claimed)
+    ]
+
+
+def _read(id_: bytes, fields: Fields) -> Entry:
+    try:
+        return Entry(id_, fields, unpack_submission(fields))
+    except InvalidInputError as error:
+        return Entry(id_, fields, None, str(error))
+
+
+def _bury(held: Context, entry: Entry, reason: str) -> ReceiptMessage:
+    project = None if entry.message is None else entry.message.project
+    payload = entry.fields.get(b"data", b"").decode(errors="replace")
+    with held.database.write() as session:
+        rows.store_dead_letter(session, origin="stream", project=project, payload=payload, reason=reason)
+    return ReceiptMessage(
+        submission_id=None if entry.message is None else entry.message.submission_id, status="refused", reason=reason
+    )
+
+
+def _project(held: Context, name: str) -> tuple[int, ProjectConfig] | None:
+    with held.database.read() as session:
+        project = session.exec(select(Project).where(col(Project.name) == name)).one_or_none()
+        return None if project is None else (project.id, ProjectConfig.model_validate(project.config))

@@ -1,0 +1,29 @@
+"""Intake tasks: the sweep, which makes good whatever was missed."""
+
+from shared import lanes
+from shared.events import forget_published
+from shared.repository import rounds
+from shared.repository.assignments import projects_with_open
+from workers.app import SWEEP, app
+from workers.context import context
+from workers.hints import ROOM_TASKS, send_task
+
+
+@app.task(name=SWEEP)
+def sweep() -> None:
+    """Publish what lies in the outbox, look at every lease, and wake every lane that lags.
+
+    Runs every few seconds. It decides nothing by itself: all it does is to ask again, so two sweeps at once, or none
+    for a while, do no harm.
+    """
+    held = context()
+    with held.database.write() as session:
+        for project_id in projects_with_open(session):
+            lanes.request(session, project_id, lanes.DISPATCH)
+        for project_id in rounds.projects_past_their_time(session):
+            lanes.request(session, project_id, lanes.ROUND)
+        forget_published(session)
+        lagging = lanes.lagging(session)
+    held.relay()
+    for project_id, room in lagging:
+        send_task(ROOM_TASKS[room], project_id)

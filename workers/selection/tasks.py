@@ -1,0 +1,149 @@
+"""Selection tasks: the round."""
+
+import time
+
+import structlog
+
+from shared import lanes
+from shared.database import now
+from shared.events import Event, emit
+from shared.lanes import Claim
+from shared.project import ProjectConfig
+from shared.repository import pools, rounds
+from shared.repository.rounds import LastRound
+from shared.tables import Batch, Campaign
+from workers.app import app
+from workers.context import Context, context
+from workers.selection.round import RoundPlan, Selected, round_seed, select, train
+from workers.selection.triggers import Situation, due
+from workers.training import classifier
+from workers.training.classifier import LinearModel
+
+_log = structlog.get_logger(__name__)
+
+
+@app.task(name="selection.run_round")
+def run_round(*, project_id: int) -> None:
+    """Train, score and select, if the project's trigger says that a round is due."""
+    conduct_round(context(), project_id, asked=False)
+
+
+def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
+    """Run a round under the project's lane.
+
+    Args:
+        held: The process's connections.
+        project_id: The project.
+        asked: Whether a person asked for a batch, whatever the trigger says.
+
+    Returns:
+        Whether a batch was stored.
+    """
+    with held.lane(project_id, lanes.ROUND) as claimed:
+        if claimed is None:
+            return False
+        _, config = held.project(project_id)
+        with held.database.read() as session:
+            last = rounds.last_round(session, project_id)
+            campaigns = rounds.waiting_campaigns(session, project_id)
+            seen = rounds.count_submissions(session, project_id)
+            since_s = now(session) - (last.selected_at or 0.0)
+            why = due(
+                config,
+                Situation(
+                    waiting=rounds.count_open(session, project_id),
+                    new_labels=seen - last.submissions_seen,
+                    since_last_s=since_s,
+                    campaign=bool(campaigns),
+                    asked=asked,
+                ),
+            )
+            pool = why and pools.load_pool(
+                session, project_id=project_id, config=config, vector_folder=held.vector_folder
+            )
+            encoder = pools.encoder_in_use(session, project_id)
+        if not pool:
+            _rest(held, claimed)
+            return False
+        plan = _plan(config, last, campaigns, encoder or "")
+        started = time.perf_counter()
+        model = train(pool, config)
+        trained = time.perf_counter()
+        selected = select(pool, model, config, plan)
+        times = trained - started, time.perf_counter() - trained
+        labels = int(pool.labeled.sum())
+        _store(held, claimed, config, plan, model, selected, campaigns, labels=labels, seen=seen, times=times)
+        _log.info("round.done", round=plan.number, why=why, chosen=len(selected.choices), train_s=round(times[0], 3))
+        return True
+
+
+def _plan(config: ProjectConfig, last: LastRound, campaigns: list[Campaign], encoder: str) -> RoundPlan:
+    drift = [item for campaign in campaigns for item in campaign.candidates["drift"]]
+    relabel = [item for campaign in campaigns for item in campaign.candidates["relabel"]]
+    return RoundPlan(
+        number=last.number + 1,
+        places=config.selection.batch_size + len(drift) + len(relabel),
+        encoder=encoder,
+        model=last.model + 1,
+        audit=last.audit or {},
+        drift=drift,
+        relabel=relabel,
+    )
+
+
+def _rest(held: Context, claimed: Claim) -> None:
+    """Nothing is due: the requests seen so far are answered."""
+    with held.database.write() as session:
+        lanes.complete(session, claimed)
+
+
+def _store(
+    held: Context,
+    claimed: Claim,
+    config: ProjectConfig,
+    plan: RoundPlan,
+    model: LinearModel | None,
+    selected: Selected,
+    campaigns: list[Campaign],
+    *,
+    labels: int,
+    seen: int,
+    times: tuple[float, float],
+) -> None:
+    """Write model, batch, assignments and events in one fenced transaction."""
+    project_id = claimed.project_id
+    with held.database.write() as session:
+        lanes.complete(session, claimed)
+        stored = model and rounds.store_model(
+            session,
+            project_id=project_id,
+            version=plan.model,
+            encoder=plan.encoder,
+            labels=labels,
+            arrays=classifier.dump(model, header={"encoder": plan.encoder, "labels": labels}),
+        )
+        batch = Batch(
+            project_id=project_id,
+            round=plan.number,
+            model=stored.id if stored else None,
+            seed=round_seed(config.seed, plan.number),
+            submissions_seen=seen,
+            wanted=plan.places,
+            chosen=len(selected.choices),
+            shortfalls=list(selected.shortfalls),
+            audit=selected.audit,
+            train_s=times[0],
+            select_s=times[1],
+            selected_at=now(session),
+        )
+        session.add(batch)
+        session.flush()
+        rounds.store_assignments(
+            session, batch, [(c.id, c.reason) for c in selected.choices], overlap=config.selection.overlap
+        )
+        rounds.close_campaigns(session, [campaign.id for campaign in campaigns], batch.id)
+        lanes.request(session, project_id, lanes.DISPATCH)
+        emit(session, Event.BATCH_SELECTED, project_id=project_id, round=plan.number, chosen=batch.chosen)
+        if stored:
+            lanes.request(session, project_id, lanes.EVALUATE)
+            emit(session, Event.MODEL_TRAINED, project_id=project_id, version=plan.model, labels=labels)

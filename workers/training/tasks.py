@@ -1,0 +1,34 @@
+"""Training tasks: metrics of a model version, found beside the way from submission to batch."""
+
+import numpy as np
+
+from shared import lanes
+from shared.events import Event, emit
+from shared.repository import evaluation, pools
+from workers.app import app
+from workers.context import context
+from workers.training.evaluation import evaluate_on_audit
+
+
+@app.task(name="training.evaluate_model")
+def evaluate_model(*, project_id: int) -> None:
+    """Measure the newest model on the audit sample, if that was not done yet."""
+    held = context()
+    with held.lane(project_id, lanes.EVALUATE) as claimed:
+        if claimed is None:
+            return
+        _, config = held.project(project_id)
+        with held.database.read() as session:
+            model = evaluation.unmeasured_model(session, project_id)
+            thresholds = evaluation.audit_thresholds(session, project_id)
+            pool = model and pools.load_pool(
+                session, project_id=project_id, config=config, vector_folder=held.vector_folder
+            )
+        metrics = pool and evaluate_on_audit(
+            pool, config, thresholds, rng=np.random.default_rng(config.seed), seed=config.seed
+        )
+        with held.database.write() as session:
+            lanes.complete(session, claimed)
+            if model and metrics:
+                evaluation.store_metrics(session, model.id, metrics)
+                emit(session, Event.MODEL_EVALUATED, project_id=project_id, version=model.version)
