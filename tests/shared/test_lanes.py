@@ -1,0 +1,145 @@
+"""A lane is held by one worker at a time, and no request is ever lost."""
+
+import threading
+import time
+
+import pytest
+from sqlmodel import Session, col, select
+
+from shared import lanes
+from shared.database import Database
+from shared.errors import LeaseLostError
+from shared.tables import Lane, Project
+
+
+def make_project(database: Database) -> int:
+    with database.write() as session:
+        project = Project(name="tickets", config={}, created_at=0.0)
+        session.add(project)
+        session.flush()
+        lanes.open_lanes(session, project.id)
+        return project.id
+
+
+def take(database: Database, project_id: int, *, owner: str = "a", lease_s: float = 30.0) -> lanes.Claim | None:
+    with database.write() as session:
+        return lanes.claim(session, project_id=project_id, room=lanes.ROUND, owner=owner, lease_s=lease_s)
+
+
+def ask(database: Database, project_id: int) -> None:
+    with database.write() as session:
+        lanes.request(session, project_id, lanes.ROUND)
+
+
+def finish(database: Database, claimed: lanes.Claim) -> None:
+    with database.write() as session:
+        lanes.complete(session, claimed)
+
+
+def test_a_lane_without_a_request_is_not_given_out(database: Database) -> None:
+    assert take(database, make_project(database)) is None
+
+
+def test_any_number_of_requests_is_one_piece_of_work(database: Database) -> None:
+    project_id = make_project(database)
+    for _ in range(5):
+        ask(database, project_id)
+    claimed = take(database, project_id)
+    assert claimed is not None
+    finish(database, claimed)
+    assert take(database, project_id) is None
+
+
+def test_a_request_that_comes_during_a_run_leads_to_another_run(database: Database) -> None:
+    project_id = make_project(database)
+    ask(database, project_id)
+    claimed = take(database, project_id)
+    assert claimed is not None
+    ask(database, project_id)
+    finish(database, claimed)
+    assert take(database, project_id) is not None
+
+
+def test_a_held_lane_is_refused_to_others_until_its_lease_ends(database: Database) -> None:
+    project_id = make_project(database)
+    ask(database, project_id)
+    first = take(database, project_id, lease_s=0.2)
+    assert first is not None
+    assert take(database, project_id, owner="b") is None
+    time.sleep(0.3)
+    second = take(database, project_id, owner="b")
+    assert second is not None
+    assert second.token > first.token
+
+
+def test_a_worker_that_lost_its_lease_writes_nothing(database: Database) -> None:
+    project_id = make_project(database)
+    ask(database, project_id)
+    first = take(database, project_id, lease_s=0.1)
+    time.sleep(0.2)
+    second = take(database, project_id, owner="b")
+    assert first is not None
+    assert second is not None
+    with pytest.raises(LeaseLostError), database.write() as session:
+        session.add(Project(name="must not appear", config={}, created_at=0.0))
+        lanes.complete(session, first)
+    with database.read() as session:
+        assert session.exec(select(Project.name)).all() == ["tickets"]
+    finish(database, second)
+
+
+def test_a_lane_that_keeps_failing_is_set_aside_and_can_be_released(database: Database) -> None:
+    project_id = make_project(database)
+    ask(database, project_id)
+    for _ in range(lanes.MOST_ATTEMPTS):
+        claimed = take(database, project_id)
+        assert claimed is not None
+        with database.write() as session:
+            lanes.give_back(session, claimed, error="it broke")
+    assert take(database, project_id) is None
+    with database.write() as session:
+        assert lanes.lagging(session) == []
+        lanes.release_quarantine(session, project_id)
+    assert take(database, project_id) is not None
+
+
+def test_a_held_lane_stays_held_while_its_block_runs_past_the_lease(database: Database) -> None:
+    project_id = make_project(database)
+    ask(database, project_id)
+    with lanes.held(database, project_id=project_id, room=lanes.ROUND, owner="a", lease_s=1.0) as claimed:
+        assert claimed is not None
+        time.sleep(1.5)
+        assert take(database, project_id, owner="b") is None
+        finish(database, claimed)
+
+
+def test_an_error_in_the_block_gives_the_lane_back_with_its_reason(database: Database) -> None:
+    project_id = make_project(database)
+    ask(database, project_id)
+    with (
+        pytest.raises(ZeroDivisionError),
+        lanes.held(database, project_id=project_id, room=lanes.ROUND, owner="a", lease_s=30.0),
+    ):
+        raise ZeroDivisionError("by zero")
+    with database.read() as session:
+        assert "by zero" in (_lane(session, project_id).error or "")
+    assert take(database, project_id) is not None
+
+
+def test_of_many_workers_at_once_exactly_one_gets_the_lane(database: Database) -> None:
+    project_id = make_project(database)
+    ask(database, project_id)
+    got: list[lanes.Claim | None] = []
+    threads = [
+        threading.Thread(target=lambda n=number: got.append(take(database, project_id, owner=str(n))))
+        for number in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(claimed is not None for claimed in got) == 1
+
+
+def _lane(session: Session, project_id: int) -> Lane:
+    return session.exec(select(Lane).where(col(Lane.project_id) == project_id, col(Lane.room) == lanes.ROUND)).one()

@@ -1,0 +1,81 @@
+"""The audit sample: random, growing, the same whatever else was labeled, with inclusion probabilities that hold."""
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.pools import make_pool
+from workers.training import audit
+
+
+@given(
+    items=st.integers(1, 150),
+    draws=st.lists(st.integers(0, 40), min_size=1, max_size=5),
+    rules=st.booleans(),
+    seed=st.integers(0, 10_000),
+)
+@settings(max_examples=150, deadline=None)
+def test_each_extension_lets_in_just_as_many_items_as_asked_and_drops_none(
+    items: int, draws: list[int], rules: bool, seed: int
+) -> None:
+    pool, _ = make_pool(items=items, rules=("r",) if rules else (), seed=seed)
+    thresholds: dict[str, float] = {}
+    members = np.zeros(items, dtype=bool)
+    for count in draws:
+        sample = audit.extend(pool, thresholds, draws=count)
+        assert (sample.members | ~members).all()
+        assert sample.members.sum() == min(items, members.sum() + count)
+        assert (sample.inclusion[sample.members] > 0).all()
+        thresholds, members = sample.thresholds, sample.members
+
+
+@given(seed=st.integers(0, 10_000), labeled=st.integers(0, 60))
+@settings(max_examples=50, deadline=None)
+def test_who_is_in_the_sample_does_not_depend_on_what_was_labeled(seed: int, labeled: int) -> None:
+    pool, _ = make_pool(items=100, seed=seed)
+    other = replace(pool, labeled=np.arange(100) < labeled, queued=np.arange(100) >= 90)
+    one, two = audit.extend(pool, {}, draws=20), audit.extend(other, {}, draws=20)
+    assert np.array_equal(one.members, two.members)
+    assert one.thresholds == two.thresholds
+
+
+def test_an_item_that_arrives_later_belongs_when_its_draw_lies_below_the_threshold() -> None:
+    pool, _ = make_pool(items=200)
+    first_half = slice(0, 100)
+    early = replace(
+        pool,
+        item_ids=pool.item_ids[:100],
+        **{
+            name: getattr(pool, name)[first_half]
+            for name in (
+                "ids", "rows", "sources", "groups", "families", "draws", "rule_hits", "targets", "labeled", "queued"
+            )
+        },
+    )  # fmt: skip
+    sample = audit.extend(early, {}, draws=30)
+    late = audit.measure(pool, sample.thresholds)
+    assert np.array_equal(late.members[first_half], sample.members)
+    assert late.members[100:].any()
+
+
+def test_one_item_of_a_duplicate_group_at_most_is_a_member() -> None:
+    pool, _ = make_pool(items=100)
+    pool = replace(pool, groups=(pool.ids + 1) // 2)
+    sample = audit.extend(pool, {}, draws=50)
+    assert sample.members.sum() == 50
+    assert len(np.unique(pool.groups[sample.members])) == 50
+
+
+def test_the_weighted_sample_estimates_the_share_of_a_rare_class_without_bias() -> None:
+    """Mean of the Horvitz-Thompson estimate over many draws, though rule hits are drawn far more often."""
+    pool, truth = make_pool(items=2_000, rules=("r",), shares=(0.95, 0.05))
+    estimates = []
+    for seed in range(200):
+        drawn = replace(pool, draws=np.random.default_rng(seed).random(2_000))
+        sample = audit.extend(drawn, {}, draws=100)
+        weights = 1 / sample.inclusion[sample.members]
+        estimates.append((truth[sample.members, 1] * weights).sum() / 2_000)
+    error = np.std(estimates) / np.sqrt(len(estimates))
+    assert abs(np.mean(estimates) - truth[:, 1].mean()) < 4 * error

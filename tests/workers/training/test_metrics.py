@@ -1,0 +1,68 @@
+"""Metrics agree with scikit-learn where it has them, and intervals hold what they promise."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, f1_score
+
+from workers.training.metrics import bootstrap, evaluate
+
+
+def made_up(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(3, size=rows)
+    score = rng.dirichlet(np.ones(3), size=rows).astype(np.float32)
+    score[np.arange(rows), truth] += 0.5
+    return np.arange(3) == truth[:, None], np.arange(3) == score.argmax(axis=1)[:, None], score
+
+
+def test_rates_equal_those_of_scikit_learn_with_and_without_weights() -> None:
+    targets, predicted, score = made_up(300, 0)
+    for weights in (None, np.random.default_rng(1).random(300)):
+        found = evaluate(targets, predicted, score, classes=("a", "b", "c"), weights=weights)
+        expected = f1_score(targets.argmax(1), predicted.argmax(1), average="macro", sample_weight=weights)
+        assert found.macro_f1 == pytest.approx(expected)
+        area = average_precision_score(targets[:, 1], score[:, 1], sample_weight=weights)
+        assert found.per_class["b"].pr_auc == pytest.approx(area)
+
+
+def test_a_class_that_does_not_occur_is_left_out_of_the_mean() -> None:
+    targets, predicted, score = made_up(100, 0)
+    wide = np.column_stack([targets, np.zeros(100, dtype=bool)])
+    found = evaluate(
+        wide,
+        np.column_stack([predicted, np.zeros(100, dtype=bool)]),
+        np.column_stack([score, np.zeros(100, dtype=np.float32)]),
+        classes=("a", "b", "c", "never"),
+    )
+    assert found.macro_f1 == pytest.approx(evaluate(targets, predicted, score, classes=("a", "b", "c")).macro_f1)
+    assert found.per_class["never"].pr_auc is None
+
+
+def test_the_interval_holds_the_true_value_about_as_often_as_it_says() -> None:
+    targets, predicted, score = made_up(20_000, 0)
+    true = evaluate(targets, predicted, score, classes=("a", "b", "c")).macro_f1
+    rng = np.random.default_rng(7)
+    hits = 0
+    for _ in range(100):
+        rows = rng.choice(20_000, 200, replace=False)
+        interval, _ = bootstrap(
+            targets[rows], predicted[rows], np.ones(200), np.arange(200), rng=rng, rounds=200
+        )
+        assert interval is not None
+        hits += interval.low <= true <= interval.high
+    assert hits >= 85
+
+
+def test_whole_families_are_drawn_so_copies_do_not_narrow_the_interval() -> None:
+    targets, predicted, _ = made_up(60, 0)
+    alone, _ = bootstrap(targets, predicted, np.ones(60), np.arange(60), rng=np.random.default_rng(0))
+    copied, _ = bootstrap(
+        np.repeat(targets, 10, axis=0),
+        np.repeat(predicted, 10, axis=0),
+        np.ones(600),
+        np.repeat(np.arange(60), 10),
+        rng=np.random.default_rng(0),
+    )
+    assert alone is not None
+    assert copied is not None
+    assert copied.high - copied.low == pytest.approx(alone.high - alone.low, rel=0.2)
