@@ -55,11 +55,7 @@ def use_encoder(session: Session, project_id: int, key: str) -> None:
     session.connection().execute(update(Project).where(col(Project.id) == project_id).values(encoder_key=key))
 
 
-def groups_by_key(session: Session, project_id: int) -> dict[int, tuple[int, int]]:
-    """Text key -> (row number of the first item with that text, its duplicate group's representative)."""
-    statement = (
-        select(Item.text_key, Item.id, Item.duplicate_group)
-        .where(col(Item.project_id) == project_id)
-        .order_by(col(Item.id).desc())
-    )
-    return {key: (item, group or item) for key, item, group in session.exec(statement)}
+def first_items(session: Session, project_id: int) -> dict[int, int]:
+    """Text key -> row number of the first item with that text."""
+    statement = select(Item.text_key, Item.id).where(col(Item.project_id) == project_id).order_by(col(Item.id).desc())
+    return dict(session.exec(statement).all())

@@ -82,17 +82,6 @@ def insert_items(
     return Stored(len(fresh), len(items) - len(fresh) - len(conflicting), tuple(conflicting))
 
 
-def duplicate_groups(session: Session, ids: Collection[int]) -> dict[int, int]:
-    """Row number -> representative, of those among `ids` that belong to a duplicate group."""
-    found: dict[int, int] = {}
-    for part in _parts(sorted(ids)):
-        statement = select(col(Item.id), col(Item.duplicate_group)).where(
-            col(Item.id).in_(part), col(Item.duplicate_group).is_not(None)
-        )
-        found |= {row[0]: row[1] for row in session.connection().execute(statement)}
-    return found
-
-
 def set_duplicate_groups(session: Session, project_id: int, groups: Mapping[int, int]) -> None:
     """Give items their representatives; whoever belonged to an item's own group goes with it.
 
