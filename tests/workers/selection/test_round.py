@@ -1,0 +1,181 @@
+"""A round keeps caps, never takes what is taken, gives a reason for every item, and repeats byte for byte."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.pool import Pool
+from shared.project import ProjectConfig
+from tests.pools import make_pool
+from workers.selection.round import RoundPlan, Selected, select, train
+from workers.selection.strategies import STRATEGIES
+
+
+def make_config(**changes: object) -> ProjectConfig:
+    base: dict[str, object] = {"classes": ("common", "rare"), "seed": 3}
+    return ProjectConfig.model_validate(base | changes)
+
+
+def choose(
+    pool: Pool, config: ProjectConfig, *, places: int = 20, strategy: str = "quietcorner", **plan: object
+) -> Selected:
+    asked = RoundPlan(number=1, places=places, encoder="e", model=1, strategy=strategy)
+    return select(pool, train(pool, config), config, replace(asked, **plan))  # type: ignore[arg-type] # any field
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+class TestEveryStrategy:
+    """What holds for every strategy."""
+
+    @pytest.mark.parametrize("labeled", [0, 1, 40])
+    def test_it_fills_the_batch_with_distinct_eligible_items(self, strategy: str, labeled: int) -> None:
+        pool, _ = make_pool(items=200, labeled=labeled, queued=10)
+        chosen = choose(pool, make_config(), strategy=strategy)
+        positions = [choice.position for choice in chosen.choices]
+        assert len(set(positions)) == 20
+        assert set(positions) <= set(pool.eligible.tolist())
+        assert chosen.shortfalls == ()
+
+    def test_the_same_state_and_seed_give_the_same_batch(self, strategy: str) -> None:
+        pool, _ = make_pool(items=300, labeled=30)
+        assert choose(pool, make_config(), strategy=strategy) == choose(pool, make_config(), strategy=strategy)
+
+    def test_every_item_carries_its_reason(self, strategy: str) -> None:
+        pool, _ = make_pool(items=200, labeled=40)
+        for rank, choice in enumerate(choose(pool, make_config(), strategy=strategy).choices, start=1):
+            reason = choice.reason
+            assert reason.rank == rank
+            assert reason.predicted in pool.classes
+            assert reason.probability is not None
+            assert reason.model == 1
+            assert reason.encoder == "e"
+            assert (reason.inclusion is not None) == (reason.channel == "audit")
+
+    def test_an_empty_pool_gives_an_empty_batch_that_says_so(self, strategy: str) -> None:
+        pool, _ = make_pool(items=30, labeled=30)
+        chosen = choose(pool, make_config(), strategy=strategy)
+        assert chosen.choices == ()
+        assert chosen.shortfalls == ("short by 20: no eligible item is left",)
+
+
+@st.composite
+def projects(draw: st.DrawFn) -> tuple[Pool, ProjectConfig, str, int]:
+    labeled = draw(st.integers(0, 40))
+    rules = draw(st.booleans())
+    pool, _ = make_pool(
+        items=draw(st.integers(1, 120)) + labeled,
+        labeled=labeled,
+        queued=draw(st.integers(0, 10)),
+        rules=("r",) if rules else (),
+        sources=("a", "b", "c"),
+        seed=draw(st.integers(0, 10_000)),
+    )
+    cap = st.one_of(
+        st.none(), st.integers(0, 10), st.fixed_dictionaries({"batch": st.integers(0, 10), "total": st.integers(0, 30)})
+    )
+    caps = {
+        "sources": {name: value for name in "abc" if (value := draw(cap)) is not None},
+        "classes": {name: value for name in ("common", "rare") if (value := draw(cap)) is not None},
+    }
+    shares = draw(st.lists(st.floats(0, 0.33), min_size=3, max_size=3))
+    config = make_config(
+        caps=caps,
+        quotas={"sources": dict(zip("abc", shares, strict=True))},
+        rules=[{"name": "r", "class": "rare", "keywords": ["x"]}] if rules else [],
+        selection={"audit_share": draw(st.floats(0, 1))},
+    )
+    return pool, config, draw(st.sampled_from(sorted(STRATEGIES))), draw(st.integers(1, 40))
+
+
+@given(projects())
+@settings(max_examples=300, deadline=None)
+def test_no_cap_is_ever_exceeded_and_a_short_batch_says_why(case: tuple[Pool, ProjectConfig, str, int]) -> None:
+    pool, config, strategy, places = case
+    chosen = choose(pool, config, places=places, strategy=strategy)
+    positions = [choice.position for choice in chosen.choices]
+    assert len(set(positions)) == len(positions) <= places
+    assert set(positions) <= set(pool.eligible.tolist())
+    assert (len(positions) < places) == any(line.startswith("short by") for line in chosen.shortfalls)
+    by_source = Counter(pool.source_names[pool.sources[position]] for position in positions)
+    before = Counter(pool.source_names[code] for code in pool.sources[pool.labeled | pool.queued])
+    for name, cap in config.caps.sources.items():
+        assert cap.batch is None or by_source[name] <= cap.batch
+        assert cap.total is None or by_source[name] == 0 or before[name] + by_source[name] <= cap.total
+    by_class = Counter(choice.reason.predicted for choice in chosen.choices)
+    for name, cap in config.caps.classes.items():
+        labeled = int(pool.label_counts[pool.classes.index(name)])
+        assert cap.batch is None or by_class[name] <= cap.batch
+        assert cap.total is None or by_class[name] == 0 or labeled + by_class[name] <= cap.total
+
+
+def test_source_quotas_are_met_where_the_pool_has_the_items() -> None:
+    pool, _ = make_pool(items=400, labeled=40, sources=("big", "small"))
+    pool = replace(pool, sources=(np.arange(400) % 20 == 0).astype(np.int64))
+    config = make_config(quotas={"sources": {"small": 0.4}})
+    chosen = choose(pool, config)
+    assert sum(pool.sources[choice.position] for choice in chosen.choices) >= 8
+    assert chosen.shortfalls == ()
+
+
+def test_an_unmet_quota_is_relaxed_and_said() -> None:
+    pool, _ = make_pool(items=100, labeled=10, sources=("a", "b"))
+    pool = replace(pool, sources=np.zeros(100, dtype=np.int64), source_names=("a", "b"))
+    config = make_config(quotas={"sources": {"b": 0.5}}, caps={"sources": {"a": 15}})
+    chosen = choose(pool, config)
+    assert len(chosen.choices) == 15
+    assert any("cap on source 'a'" in line for line in chosen.shortfalls)
+
+
+def test_one_item_of_a_duplicate_group_at_most_and_none_whose_twin_is_labeled() -> None:
+    pool, _ = make_pool(items=90, labeled=20)
+    pool = replace(pool, groups=(pool.ids - 1) // 3 + 1)
+    chosen = choose(pool, make_config(), places=90)
+    groups = [int(pool.groups[choice.position]) for choice in chosen.choices]
+    assert len(set(groups)) == len(groups)
+    assert not set(groups) & set(pool.groups[pool.labeled].tolist())
+
+
+def test_a_rare_class_is_found_sooner_than_by_random_choice() -> None:
+    found = {}
+    for strategy in ("quietcorner", "random"):
+        pool, truth = make_pool(items=3_000, shares=(0.97, 0.03), seed=1)
+        audit: dict[str, float] = {}
+        for number in range(1, 7):
+            config = make_config()
+            plan = RoundPlan(number=number, places=30, encoder="e", model=number, audit=audit, strategy=strategy)
+            batch = select(pool, train(pool, config), config, plan)
+            audit = batch.audit
+            taken = pool.labeled.copy()
+            taken[[choice.position for choice in batch.choices]] = True
+            pool = replace(pool, labeled=taken, targets=truth & taken[:, None])
+        found[strategy] = int(pool.label_counts[1])
+    assert found["quietcorner"] > 2 * found["random"]
+
+
+def test_a_campaign_is_served_before_the_strategy_but_after_the_audit() -> None:
+    pool, _ = make_pool(items=200, labeled=40)
+    drift = pool.ids[pool.eligible[:5]].tolist()
+    relabel = pool.ids[np.flatnonzero(pool.labeled)[:3]].tolist()
+    chosen = choose(pool, make_config(), drift=drift, relabel=relabel)
+    by_channel = Counter(choice.reason.channel for choice in chosen.choices)
+    assert by_channel["relabel"] == 3
+    assert by_channel["drift"] + by_channel["audit"] >= 5
+    assert {choice.id for choice in chosen.choices} >= set(relabel) | set(drift)
+
+
+def test_the_audit_sample_does_not_depend_on_the_model() -> None:
+    pool, _ = make_pool(items=300, labeled=60)
+    config = make_config(selection={"audit_share": 0.5})
+    asked = RoundPlan(number=1, places=20, encoder="e", model=1)
+    with_model = select(pool, train(pool, config), config, asked)
+    without = select(pool, None, config, asked)
+    audited = [
+        {choice.item_id for choice in batch.choices if choice.reason.channel == "audit"}
+        for batch in (with_model, without)
+    ]
+    assert audited[0] == audited[1]
+    assert with_model.audit == without.audit

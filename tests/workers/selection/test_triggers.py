@@ -1,0 +1,44 @@
+"""When a round is due."""
+
+import math
+
+import pytest
+
+from shared.project import BatchTrigger, ProjectConfig, Selection
+from workers.selection.triggers import Situation, due
+
+AT_REST = Situation(waiting=50, new_labels=0, since_last_s=10.0, campaign=False, asked=False)
+
+
+def is_due(trigger: BatchTrigger | None = None, **situation: object) -> bool:
+    config = ProjectConfig(
+        classes=("a", "b"), selection=Selection(batch_size=50), batch_trigger=trigger or BatchTrigger()
+    )
+    return due(config, Situation(**(vars(AT_REST) | situation))) is not None
+
+
+@pytest.mark.parametrize(("waiting", "expected"), [(0, True), (24, True), (25, False), (50, False)])
+def test_by_default_when_fewer_than_half_a_batch_waits(waiting: int, expected: bool) -> None:
+    assert is_due(waiting=waiting) is expected
+
+
+def test_with_a_threshold_of_nothing_only_when_the_queue_is_empty() -> None:
+    assert not is_due(BatchTrigger(queue_below=0.0), waiting=1)
+    assert is_due(BatchTrigger(queue_below=0.0), waiting=0)
+
+
+def test_after_so_many_new_labels() -> None:
+    assert not is_due(BatchTrigger(new_labels=20), new_labels=19)
+    assert is_due(BatchTrigger(new_labels=20), new_labels=20)
+
+
+def test_after_so_much_time_when_there_is_a_new_label() -> None:
+    assert not is_due(BatchTrigger(after_s=60), since_last_s=61.0)
+    assert not is_due(BatchTrigger(after_s=60), since_last_s=59.0, new_labels=1)
+    assert is_due(BatchTrigger(after_s=60), since_last_s=61.0, new_labels=1)
+
+
+def test_not_while_two_batches_wait_unless_a_person_or_a_campaign_asks() -> None:
+    assert not is_due(BatchTrigger(new_labels=1), waiting=100, new_labels=500)
+    assert is_due(waiting=100, asked=True)
+    assert is_due(waiting=100, campaign=True, since_last_s=math.inf)
