@@ -1,0 +1,1 @@
+"""What a person runs: the demo, the tests, the benchmarks, and an example of an annotation tool."""
