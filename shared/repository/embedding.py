@@ -14,6 +14,8 @@ from shared.vectors import stored_keys
 
 # A rule hit is embedded as if its draw were this much smaller: likely rare items are there for the first batch.
 _HEAD_START = 0.1
+# Values in one IN list; PostgreSQL takes more, SQLite 32,766.
+_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True)
@@ -59,3 +61,12 @@ def first_items(session: Session, project_id: int) -> dict[int, int]:
     """Text key -> row number of the first item with that text."""
     statement = select(Item.text_key, Item.id).where(col(Item.project_id) == project_id).order_by(col(Item.id).desc())
     return dict(session.exec(statement).all())
+
+
+def duplicate_groups(session: Session, items: Sequence[int]) -> dict[int, int]:
+    """Row number -> representative, of those items that belong to a duplicate group."""
+    found: dict[int, int] = {}
+    for start in range(0, len(items), _AT_ONCE):
+        statement = select(Item.id, Item.duplicate_group).where(col(Item.id).in_(items[start : start + _AT_ONCE]))
+        found |= {item: group for item, group in session.exec(statement) if group is not None}
+    return found

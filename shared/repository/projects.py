@@ -1,4 +1,4 @@
-"""Queries on projects: making, finding and listing them."""
+"""Queries on projects: making and listing them."""
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
@@ -20,11 +20,6 @@ def create_project(session: Session, name: str, config: ProjectConfig) -> bool:
         return False
     lanes.open_lanes(session, project.id)
     return True
-
-
-def find_project(session: Session, name: str) -> Project | None:
-    """The project of that name."""
-    return session.exec(select(Project).where(col(Project.name) == name)).one_or_none()
 
 
 def all_projects(session: Session) -> list[Project]:

@@ -49,7 +49,7 @@ def _store(held: Context, claimed: Claim, encoder: str, threshold: float, keys: 
         lanes.confirm(session, claimed)
         append_segment(session, space=space, encoder=encoder, keys=keys, vectors=vectors.astype(np.float16))
         embedding.use_encoder(session, project_id, encoder)
-        groups = items.duplicate_groups(session, set(pairs.ravel().tolist()))
+        groups = embedding.duplicate_groups(session, np.unique(pairs).tolist())
         items.set_duplicate_groups(session, project_id, merge_groups(pairs, groups))
         for room in (lanes.ROUND, lanes.DRIFT):
             lanes.request(session, project_id, room)
