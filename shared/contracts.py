@@ -80,8 +80,8 @@ class ReceiptMessage(_Message):
     reason: str | None = Field(default=None, description="why it was refused")
 
 
-def pack(*, type_: str, id_: str, data: BaseModel, source: str = SOURCE) -> dict[str, str]:
-    """The fields of one stream entry."""
+def pack(*, type_: str, id_: str, data: BaseModel, source: str = SOURCE) -> dict[Any, Any]:
+    """The fields of one stream entry, texts by name (typed as redis-py's clients take them)."""
     return {"specversion": "1.0", "type": type_, "source": source, "id": id_, "data": data.model_dump_json()}
 
 

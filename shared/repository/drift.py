@@ -1,6 +1,6 @@
 """Queries of the drift watch: reference, windows of new items, reports and campaigns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,9 @@ from sqlmodel import Session, col, func, select
 
 from shared.database import now
 from shared.pool import Index
+from shared.repository.pools import space_of
 from shared.tables import Campaign, DriftReference, DriftReport, Item
+from shared.vectors import count_vectors
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,12 @@ class Window:
 def find_reference(session: Session, project_id: int) -> DriftReference | None:
     """The project's reference; None before enough items came."""
     return session.get(DriftReference, project_id)
+
+
+def all_embedded(session: Session, project_id: int, *, encoder: str) -> bool:
+    """Whether every text of the project has a vector."""
+    texts = select(func.count(func.distinct(Item.text_key))).where(col(Item.project_id) == project_id)
+    return session.exec(texts).one() <= count_vectors(session, space=space_of(project_id), encoder=encoder)
 
 
 def next_items(session: Session, project_id: int, *, after: int, count: int) -> Window | None:
@@ -109,7 +117,7 @@ def store_report(
     return report.id
 
 
-def open_campaign(session: Session, project_id: int, *, report: int, candidates: dict[str, Sequence[int]]) -> None:
+def open_campaign(session: Session, project_id: int, *, report: int, candidates: Mapping[str, Sequence[int]]) -> None:
     """Write a campaign; the next round serves it."""
     session.add(
         Campaign(

@@ -45,7 +45,7 @@ def add_tasks(client: redis.Redis, project: str, messages: Sequence[TaskMessage]
     pipe = client.pipeline(transaction=False)
     for message in messages:
         fields = pack(type_=TASK_TYPE, id_=f"{message.assignment}.{message.lease}", data=message)
-        pipe.xadd(tasks_key(project), cast(dict[Any, Any], fields))
+        pipe.xadd(tasks_key(project), fields)
     return [_text(entry) for entry in pipe.execute()]
 
 
@@ -70,7 +70,7 @@ def send_receipts(client: redis.Redis, receipts: Sequence[tuple[str, ReceiptMess
     for annotator, receipt in receipts:
         key = receipts_key(annotator)
         fields = pack(type_=RECEIPT_TYPE, id_=receipt.submission_id or "", data=receipt)
-        pipe.xadd(key, cast(dict[Any, Any], fields), maxlen=_RECEIPTS_KEPT, approximate=True)
+        pipe.xadd(key, fields, maxlen=_RECEIPTS_KEPT, approximate=True)
         pipe.expire(key, _RECEIPTS_KEPT_S)
     pipe.execute()
 

@@ -1,0 +1,169 @@
+"""A running Quiet Corner for tests: the public commands, in real processes, on a folder of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+from sqlalchemy import text
+
+from shared.contracts import SUBMISSION_TYPE, SubmissionMessage, pack
+from shared.database import Database, open_database
+from shared.settings import Settings
+from shared.streams import SUBMISSIONS, connect
+from tests.servers import make_settings
+
+ROOT = Path(__file__).parents[1]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Place:
+    """One Quiet Corner: its settings, and how its commands are run."""
+
+    settings: Settings
+    environment: dict[str, str]
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `quietcorner ARGUMENTS`."""
+        done = subprocess.run(
+            [sys.executable, "-m", "workers.cli", *arguments],
+            env=self.environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert not check or done.returncode == 0, f"{arguments}: {done.stdout}\n{done.stderr}"
+        return done
+
+    def facts(self, *arguments: str) -> Any:
+        """Run a command with `--json` and read what it prints."""
+        return json.loads(self.run(*arguments, "--json").stdout)
+
+    @property
+    def database(self) -> Database:
+        """A connection of the test's own."""
+        return open_database(self.settings)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a query on the place's database."""
+        database = self.database
+        try:
+            with database.read() as session:
+                return [tuple(row) for row in session.connection().execute(text(sql))]
+        finally:
+            database.close()
+
+    @property
+    def redis(self) -> Any:
+        """A client of the place's Redis; its answers' types depend on the protocol, and are checked by the tests."""
+        return connect(self.settings)
+
+    def make_project(self, config: str, rows: Sequence[dict[str, Any]], *, name: str = "tickets") -> None:
+        """Create a project and ingest rows."""
+        folder = self.settings.folder.parent
+        (folder / "project.toml").write_text(config)
+        (folder / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        self.run("project", "create", name, "--config", str(folder / "project.toml"))
+        self.run("ingest", name, str(folder / "items.jsonl"))
+
+
+def make_place(folder: Path, **environment: str) -> Place:
+    """A place in `folder`, not running yet; leases are short, so that recovery is quick."""
+    data = folder / "data"
+    values = {
+        **{key: value for key, value in os.environ.items() if key not in {"DATABASE_URL", "REDIS_URL"}},
+        "QUIETCORNER_DATA_DIR": str(data),
+        "QUIETCORNER_LANE_LEASE_S": "3",
+        "QUIETCORNER_SWEEP_INTERVAL_S": "0.5",
+        **environment,
+    }
+    settings = make_settings(data).model_copy(update={"database_url": environment.get("DATABASE_URL")})
+    return Place(settings, values)
+
+
+@contextmanager
+def up(place: Place) -> Iterator[psutil.Process]:
+    """`quietcorner up` for the length of the block, ready at its beginning, ended by SIGINT."""
+    log = place.settings.folder.parent / "up.log"
+    with log.open("a") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "workers.cli", "up"],
+            env=place.environment,
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        wait_for(lambda: "ready:" in log.read_text() or process.poll() is not None, what="`up` to be ready", limit_s=90)
+        assert process.poll() is None, log.read_text()
+        yield psutil.Process(process.pid)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        process.wait(60)
+
+
+def child(parent: psutil.Process, *words: str) -> psutil.Process:
+    """The child process of `up` whose command line holds all `words`."""
+    for process in parent.children(recursive=False):
+        if set(words) <= set(process.cmdline()):
+            return process
+    raise AssertionError(f"no child with {words}: {[process.cmdline() for process in parent.children()]}")
+
+
+def kill(process: psutil.Process) -> None:
+    """SIGKILL a process and what it started, at once."""
+    for each in [process, *process.children(recursive=True)]:
+        each.kill()
+
+
+def wait_for(condition: Callable[[], T], *, what: str, limit_s: float = 60.0, every_s: float = 0.05) -> T:
+    """The first true value of `condition`; fails with `what` was waited for."""
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        time.sleep(every_s)
+    raise AssertionError(f"waited {limit_s:.0f} s for {what}")
+
+
+def send_answers(place: Place, answers: Sequence[dict[str, Any]], *, project: str = "tickets") -> None:
+    """Put answers on the submissions stream, as an annotation tool does."""
+    with place.redis.pipeline(transaction=False) as pipe:
+        for answer in answers:
+            message = SubmissionMessage.model_validate({"project": project, "annotator": "tester", **answer})
+            pipe.xadd(SUBMISSIONS, pack(type_=SUBMISSION_TYPE, id_=message.submission_id, data=message))
+        pipe.execute()
+
+
+def open_tasks(place: Place, *, project: str = "tickets") -> list[dict[str, Any]]:
+    """Tasks on the annotation queue."""
+    entries = place.redis.xrange(f"quietcorner:tasks:{project}")
+    return [json.loads(fields[b"data"]) for _, fields in entries]
+
+
+@contextmanager
+def annotator(place: Place, answers: Path, *arguments: str, project: str = "tickets") -> Iterator[None]:
+    """The example annotator, answering from a file for the length of the block."""
+    command = [sys.executable, str(ROOT / "scripts" / "annotator_example.py")]
+    command += ["--redis", place.settings.redis_in_force, "--project", project, "--answers", str(answers)]
+    log = place.settings.folder.parent / "annotator.log"
+    with log.open("a") as output:
+        process = subprocess.Popen([*command, "--name", "robot", *arguments], stdout=output, stderr=output)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(20)
