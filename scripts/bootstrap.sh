@@ -47,12 +47,11 @@ _make_venv() {
 
 # One line for each large download and each step, out of pip's many.
 _condensed() {
-  local line packages=0
+  local line
   while IFS= read -r line; do
     case "$line" in
-      Collecting*) packages=$((packages + 1)) ;;
       *Downloading*MB*) echo "  ${line#"${line%%[![:space:]]*}"}" ;;
-      "Installing collected packages"*) echo "  Unpacking what was fetched ($packages packages looked at); a minute or two ..." ;;
+      "Installing collected packages"*) echo "  Putting it all in place; this can take a minute or two ..." ;;
       ERROR* | error*) echo "  $line" ;;
     esac
   done
@@ -60,7 +59,7 @@ _condensed() {
 
 _install() {
   local extra="$1" log="$quietcorner_root/.venv/install.log"
-  echo "Installing Quiet Corner${extra:+ and its $extra tools} into .venv: about 2 GB on disk, PyTorch for the most part."
+  echo "Installing Quiet Corner${extra:+ and its $extra tools} into .venv: 2 GB on disk or more, PyTorch for the most part."
   echo "This happens once and takes some minutes; it can be interrupted and goes on at the next start."
   if ! "$quietcorner_python" -m pip install --disable-pip-version-check --no-input --progress-bar off \
     -c "$quietcorner_root/scripts/constraints.txt" -e "$quietcorner_root${extra:+[$extra]}" 2>&1 |

@@ -1,0 +1,63 @@
+"""What the demo sees of the running system: the status that the command shows, and which tickets are labeled."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlmodel import Session, col, func, select
+
+from shared.database import Database
+from shared.project import ProjectConfig
+from shared.tables import Assignment, AssignmentState, Campaign, Item, Label, Project
+from workers.reporting.status import read_status
+
+
+@dataclass(frozen=True)
+class View:
+    """One look at the project.
+
+    Attributes:
+        status: As `quietcorner status --json` prints it.
+        labeled: Ids of the labeled items.
+        campaigns_done: Drift campaigns whose items are all answered.
+    """
+
+    status: dict[str, Any]
+    labeled: frozenset[str]
+    campaigns_done: int
+
+    @property
+    def progress(self) -> tuple[object, ...]:
+        """Differs between two looks when anything has moved."""
+        status = self.status
+        return len(self.labeled), status["items"], status["rounds"], status["model"], status["drift"], status["lanes"]
+
+
+def look(database: Database, name: str) -> View:
+    """Look once at a project, in one consistent view."""
+    with database.read() as session:
+        project = session.exec(select(Project).where(col(Project.name) == name)).one()
+        project_id, config = project.id, ProjectConfig.model_validate(project.config)
+        return View(
+            status=read_status(session, project_id, name, config),
+            labeled=_labeled_ids(session, project_id),
+            campaigns_done=_campaigns_done(session, project_id),
+        )
+
+
+def _labeled_ids(session: Session, project_id: int) -> frozenset[str]:
+    statement = (
+        select(Item.item_id).join(Label, col(Label.item) == col(Item.id)).where(col(Label.project_id) == project_id)
+    )
+    return frozenset(session.exec(statement))
+
+
+def _campaigns_done(session: Session, project_id: int) -> int:
+    unanswered = (
+        select(Assignment.id)
+        .where(col(Assignment.batch) == col(Campaign.batch), col(Assignment.state) == AssignmentState.OPEN)
+        .exists()
+    )
+    statement = select(func.count()).where(
+        col(Campaign.project_id) == project_id, col(Campaign.batch).is_not(None), ~unanswered
+    )
+    return session.exec(statement).one()
