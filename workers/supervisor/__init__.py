@@ -1,0 +1,1 @@
+"""What `quietcorner up` needs to run all workers on one machine: the embedded Redis and the children."""

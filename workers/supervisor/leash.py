@@ -1,0 +1,93 @@
+"""The leash: a process of its own that ends the children when their supervisor is gone.
+
+The supervisor tells this process, through a pipe, the process group of each child when it starts (`+123`) and when it
+has ended (`-123`). However the supervisor goes, `kill -9` included, the kernel then closes the pipe, and what is still
+on the leash is killed. Nothing is lost by that: a killed worker's lease runs out, and what Redis has answered is in its
+append-only file. One process serves all children and the children of these, on every POSIX system.
+
+It is run as a file, with the standard library only, so that it starts at once.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+
+
+class Leash:
+    """The supervisor's end of the leash."""
+
+    def __init__(self) -> None:
+        """Start the other end."""
+        self._held: set[int] = set()
+        self._process, self._pipe = _start()
+
+    def hold(self, group: int) -> None:
+        """Kill this process group when we are gone."""
+        self._held.add(group)
+        self._write(b"+%d\n" % group)
+
+    def release(self, group: int) -> None:
+        """The group has ended."""
+        self._held.discard(group)
+        self._write(b"-%d\n" % group)
+
+    def mend(self) -> None:
+        """Start the other end again if somebody killed it."""
+        if self._process.poll() is None:
+            return
+        os.close(self._pipe)
+        self._process, self._pipe = _start()
+        for group in self._held:
+            self._write(b"+%d\n" % group)
+
+    def close(self) -> None:
+        """End the other end. A group that is still held is killed."""
+        os.close(self._pipe)
+        self._process.wait()
+
+    def _write(self, line: bytes) -> None:
+        with suppress(BrokenPipeError):  # `mend` says it all again
+            os.write(self._pipe, line)
+
+
+def _start() -> tuple[subprocess.Popen[bytes], int]:
+    reading, writing = os.pipe()  # no child inherits these, so ours is the only writing end
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", __file__],
+            stdin=reading,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    finally:
+        os.close(reading)
+    return process, writing
+
+
+def still_held(lines: Iterable[str]) -> set[int]:
+    """The process groups that were named with `+`, and not with `-` after that, when the lines ended."""
+    held: set[int] = set()
+    for line in lines:
+        group = int(line)
+        if group > 0:
+            held.add(group)
+        else:
+            held.discard(-group)
+    return held
+
+
+def main() -> None:
+    """The other end: wait until the pipe is closed, then kill."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # it has to outlive the supervisor
+    for group in still_held(sys.stdin):
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Which children one machine runs: the listener, one worker a queue, and beat; and with how many threads each."""
+
+import sys
+from collections.abc import Mapping
+
+from shared.settings import Settings
+from workers.supervisor.processes import Command
+
+LISTENER, BEAT = "listener", "beat"
+
+# Those that compute for long. The round is what people wait for, the embedding what takes longest when a pool arrives;
+# each may use all cores while the other rests. The drift watch and the audits have time.
+_COMPUTING_QUEUES = ("embedding", "training")
+
+_VARIABLES = {"database_url": "DATABASE_URL", "redis_url": "REDIS_URL"}
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def commands(settings: Settings, queues: tuple[str, ...]) -> list[Command]:
+    """The children beside Redis, in the order in which they start.
+
+    Args:
+        settings: those of `quietcorner up`; the children get them through their environment.
+        queues: the names of all Celery queues.
+    """
+    shared = environment(settings)
+    return [
+        _command(LISTENER, "listen", environment={**shared, **_threads(1)}),
+        *(
+            _command(
+                queue,
+                *("worker", "--queues", queue),
+                environment={**shared, **_threads(settings.compute_threads if queue in _COMPUTING_QUEUES else 1)},
+            )
+            for queue in queues
+        ),
+        _command(BEAT, "beat", environment={**shared, **_threads(1)}),
+    ]
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment that gives a child the same settings, wherever we have them from."""
+    values = settings.model_dump(mode="json", exclude_none=True) | {"data_dir": str(settings.folder)}
+    return {_VARIABLES.get(name, f"QUIETCORNER_{name.upper()}"): str(value) for name, value in values.items()}
+
+
+def _command(name: str, *arguments: str, environment: Mapping[str, str]) -> Command:
+    return Command(name, (sys.executable, "-m", "workers.cli", *arguments), environment)
+
+
+def _threads(count: int) -> dict[str, str]:
+    return {
+        "QUIETCORNER_COMPUTE_THREADS": str(count),
+        **dict.fromkeys(_THREAD_VARIABLES, str(count)),
+        "OMP_WAIT_POLICY": "PASSIVE",  # a thread that waits must not spin while another worker needs the core
+        "TOKENIZERS_PARALLELISM": "false",
+    }
