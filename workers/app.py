@@ -4,6 +4,8 @@ A Celery message is a hint, never the truth: a task looks in the database for wh
 lost, repeated or out of order does no harm. See `shared.lanes` and `shared.events`.
 """
 
+from collections.abc import Iterable
+
 from celery import Celery
 
 from shared.settings import load_settings
@@ -11,6 +13,13 @@ from shared.streams import CELERY_PREFIX
 
 INTAKE, EMBEDDING, TRAINING, DRIFT = "intake", "embedding", "training", "drift"
 QUEUES = (INTAKE, EMBEDDING, TRAINING, DRIFT)
+
+TASK_MODULES = {
+    INTAKE: ("workers.intake.tasks", "workers.dispatch.tasks"),
+    EMBEDDING: ("workers.embedding.tasks",),
+    TRAINING: ("workers.selection.tasks",),
+    DRIFT: ("workers.drift.tasks", "workers.training.tasks"),
+}
 
 SWEEP = "intake.sweep"
 
@@ -58,12 +67,10 @@ app.conf.update(
             "options": {"expires": max(30.0, 3 * _settings.sweep_interval_s)},
         }
     },
-    include=[
-        "workers.intake.tasks",
-        "workers.embedding.tasks",
-        "workers.selection.tasks",
-        "workers.training.tasks",
-        "workers.dispatch.tasks",
-        "workers.drift.tasks",
-    ],
 )
+
+
+def serve(queues: Iterable[str]) -> None:
+    """Let this process know the tasks of its queues, and no others: what a light queue never needs takes seconds to
+    import."""
+    app.conf.include = [module for queue in queues for module in TASK_MODULES[queue]]
