@@ -55,12 +55,12 @@ class Place:
         """A connection of the test's own."""
         return open_database(self.settings)
 
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
+    def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         """Rows of a query on the place's database."""
         database = self.database
         try:
             with database.read() as session:
-                return [tuple(row) for row in session.connection().execute(text(sql))]
+                return [tuple(row) for row in session.connection().execute(text(sql), values)]
         finally:
             database.close()
 
@@ -69,13 +69,69 @@ class Place:
         """A client of the place's Redis; its answers' types depend on the protocol, and are checked by the tests."""
         return connect(self.settings)
 
-    def make_project(self, config: str, rows: Sequence[dict[str, Any]], *, name: str = "tickets") -> None:
-        """Create a project and ingest rows."""
-        folder = self.settings.folder.parent
-        (folder / "project.toml").write_text(config)
-        (folder / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        self.run("project", "create", name, "--config", str(folder / "project.toml"))
-        self.run("ingest", name, str(folder / "items.jsonl"))
+
+@dataclass(frozen=True)
+class LiveProject:
+    """One project of a running place."""
+
+    place: Place
+    name: str
+    items: Path
+    """The file that its items came from, with their labels."""
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a query, in which `me` holds the project's row number as `id`."""
+        return self.place.query(f"WITH me AS (SELECT id FROM project WHERE name = :name) {sql}", name=self.name)
+
+    def count(self, table: str, where: str = "1 = 1") -> int:
+        """Rows of one of the project's tables."""
+        counted = f"SELECT count(*) FROM {table} WHERE project_id = (SELECT id FROM me) AND {where}"
+        return int(self.query(counted)[0][0])
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """Tasks on the annotation queue."""
+        entries = self.place.redis.xrange(f"quietcorner:tasks:{self.name}")
+        return [json.loads(fields[b"data"]) for _, fields in entries]
+
+    def wait_for_batch(self, number: int) -> None:
+        """Until the project has so many batches, and ten tasks at least are on the queue."""
+        wait_for(lambda: self.count("batch") >= number and len(self.tasks()) >= 10, what=f"batch {number} on the queue")
+
+    def send(self, answers: Sequence[dict[str, Any]]) -> None:
+        """Put answers on the submissions stream, as an annotation tool does."""
+        with self.place.redis.pipeline(transaction=False) as pipe:
+            for answer in answers:
+                message = SubmissionMessage.model_validate({"project": self.name, "annotator": "tester", **answer})
+                pipe.xadd(SUBMISSIONS, pack(type_=SUBMISSION_TYPE, id_=message.submission_id, data=message))
+            pipe.execute()
+
+    def answer_all(self) -> int:
+        """Answer every task on the queue in one burst, as the file has it; how many."""
+        rows = [json.loads(line) for line in self.items.read_text().splitlines()]
+        truth = {row["id"]: row["label"] for row in rows}
+        tasks = self.tasks()
+        self.send(
+            [
+                {
+                    "submission_id": f"{task['assignment']}.{task['lease']}",
+                    "item_id": task["item_id"],
+                    "label": truth[task["item_id"]],
+                    "assignment": task["assignment"],
+                    "lease": task["lease"],
+                }
+                for task in tasks
+            ]
+        )
+        return len(tasks)
+
+
+def make_project(place: Place, folder: Path, config: str, rows: Sequence[dict[str, Any]], *, name: str) -> LiveProject:
+    """Create a project and ingest rows, by the commands a user types."""
+    (folder / "project.toml").write_text(config)
+    (folder / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    place.run("project", "create", name, "--config", str(folder / "project.toml"))
+    place.run("ingest", name, str(folder / "items.jsonl"))
+    return LiveProject(place, name, folder / "items.jsonl")
 
 
 def make_place(folder: Path, **environment: str) -> Place:
@@ -139,27 +195,13 @@ def wait_for(condition: Callable[[], T], *, what: str, limit_s: float = 60.0, ev
     raise AssertionError(f"waited {limit_s:.0f} s for {what}")
 
 
-def send_answers(place: Place, answers: Sequence[dict[str, Any]], *, project: str = "tickets") -> None:
-    """Put answers on the submissions stream, as an annotation tool does."""
-    with place.redis.pipeline(transaction=False) as pipe:
-        for answer in answers:
-            message = SubmissionMessage.model_validate({"project": project, "annotator": "tester", **answer})
-            pipe.xadd(SUBMISSIONS, pack(type_=SUBMISSION_TYPE, id_=message.submission_id, data=message))
-        pipe.execute()
-
-
-def open_tasks(place: Place, *, project: str = "tickets") -> list[dict[str, Any]]:
-    """Tasks on the annotation queue."""
-    entries = place.redis.xrange(f"quietcorner:tasks:{project}")
-    return [json.loads(fields[b"data"]) for _, fields in entries]
-
-
 @contextmanager
-def annotator(place: Place, answers: Path, *arguments: str, project: str = "tickets") -> Iterator[None]:
-    """The example annotator, answering from a file for the length of the block."""
+def annotator(project: LiveProject, *arguments: str) -> Iterator[None]:
+    """The example annotator, answering from the project's file for the length of the block."""
     command = [sys.executable, str(ROOT / "scripts" / "annotator_example.py")]
-    command += ["--redis", place.settings.redis_in_force, "--project", project, "--answers", str(answers)]
-    log = place.settings.folder.parent / "annotator.log"
+    command += ["--redis", project.place.settings.redis_in_force, "--project", project.name]
+    command += ["--answers", str(project.items)]
+    log = project.items.parent / "annotator.log"
     with log.open("a") as output:
         process = subprocess.Popen([*command, "--name", "robot", *arguments], stdout=output, stderr=output)
     try:

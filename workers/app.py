@@ -58,6 +58,8 @@ app.conf.update(
     worker_hijack_root_logger=False,
     # A child forked after its parent computed with torch, faiss or scikit-learn hangs: start children afresh.
     worker_pool_start_method="spawn",
+    # Such a child imports for seconds before it says that it is up; by default it is killed after 4, again and again.
+    worker_proc_alive_timeout=120.0,
     worker_max_tasks_per_child=None,
     beat_scheduler="celery.beat:Scheduler",  # the default one keeps a pickle on disk
     beat_schedule={

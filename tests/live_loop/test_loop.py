@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.exceptions import RedisError
 
 from scripts.tickets import tickets
 from shared.tables import AssignmentState
-from tests.live import Place, annotator, child, kill, make_place, open_tasks, send_answers, up, wait_for
+from tests.live import LiveProject, annotator, make_project, wait_for
+from tests.live_loop.conftest import Running
 
 pytestmark = pytest.mark.live
 
@@ -20,8 +20,6 @@ classes = {classes}
 seed = 7
 [selection]
 batch_size = 20
-[batch_trigger]
-queue_below = {queue_below}
 [queue]
 lease_s = {lease_s}
 [[rules]]
@@ -31,215 +29,112 @@ keywords = ["charge", "card", "account"]
 """
 
 
-_HELD = "SELECT owner FROM lane WHERE room = 'round' AND owner IS NOT NULL"
-
-
-def make_rows(count: int = 240) -> list[dict[str, Any]]:
-    return [ticket.row() for ticket in tickets(count, seed=5)]
-
-
-def config(rows: list[dict[str, Any]], *, queue_below: float = 0.5, lease_s: float = 60.0) -> str:
+def start_project(running: Running, folder: Path, *, name: str, items: int = 160, lease_s: float = 60.0) -> LiveProject:
+    rows = [ticket.row() for ticket in tickets(items, seed=5)]
     classes = json.dumps(sorted({row["label"] for row in rows} | {"fraud"}))
-    return CONFIG.format(classes=classes, queue_below=queue_below, lease_s=lease_s)
+    config = CONFIG.format(classes=classes, lease_s=lease_s)
+    return make_project(running.place, folder, config, rows, name=name)
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return make_place(tmp_path)
+def rows_of(project: LiveProject) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in project.items.read_text().splitlines()]
 
 
-def answer_all(place: Place, rows: list[dict[str, Any]], prefix: str) -> int:
-    """Answer every task on the queue at once; how many."""
-    truth = {row["id"]: row["label"] for row in rows}
-    tasks = open_tasks(place)
-    send_answers(
-        place,
-        [
-            {
-                "submission_id": f"{prefix}-{task['assignment']}",
-                "item_id": task["item_id"],
-                "label": truth[task["item_id"]],
-                "assignment": task["assignment"],
-                "lease": task["lease"],
-            }
-            for task in tasks
-        ],
-    )
-    return len(tasks)
-
-
-def batches(place: Place) -> int:
-    return int(place.query("SELECT count(*) FROM batch")[0][0])
-
-
-def wait_for_batch(place: Place, number: int) -> None:
-    wait_for(lambda: batches(place) >= number and len(open_tasks(place)) >= 10, what=f"batch {number} on the queue")
-
-
-def test_labels_go_in_and_batches_come_out_until_the_annotator_stops(place: Place, tmp_path: Path) -> None:
-    rows = make_rows()
-    place.make_project(config(rows), rows)
-    with up(place), annotator(place, tmp_path / "items.jsonl", "--delay", "0.01"):
-        wait_for(lambda: place.query("SELECT count(*) FROM label")[0][0] >= 100, what="100 labels")
-        wait_for(
-            lambda: place.query("SELECT count(*) FROM model WHERE metrics IS NOT NULL")[0][0], what="a measured model"
-        )
-        status = place.facts("status", "tickets")
+def test_labels_go_in_and_batches_come_out(running: Running, tmp_path: Path) -> None:
+    project = start_project(running, tmp_path, name="loop")
+    with annotator(project, "--delay", "0.01"):
+        wait_for(lambda: project.count("label") >= 80, what="80 labels")
+        wait_for(lambda: project.count("model", "metrics IS NOT NULL"), what="a measured model")
+    status = running.place.facts("status", "loop")
     assert status["rounds"] >= 4
-    assert status["labels"]["total"] >= 100
+    assert status["labels"]["total"] >= 80
     assert status["model"]["version"] is not None
-    assert status["dead_letters"] == 0
     # What came back is what the file holds, every item once, none of it late.
-    truth = {row["id"]: row["label"] for row in rows}
-    labels = place.query("SELECT item.item_id, label.value FROM label JOIN item ON item.id = label.item")
+    truth = {row["id"]: row["label"] for row in rows_of(project)}
+    joined = "SELECT item_id, value FROM label JOIN item ON item.id = item JOIN me ON me.id = item.project_id"
+    labels = project.query(joined)
+    assert labels
     assert all(json.loads(value) == truth[item_id] for item_id, value in labels)
-    assert place.query("SELECT count(*) FROM submission WHERE late OR unasked") == [(0,)]
-    repeated = "SELECT item, count(*) FROM assignment GROUP BY item HAVING count(*) > 1"
-    assert place.query(repeated) == []
+    assert project.count("submission", "late OR unasked") == 0
+    repeated = "SELECT item FROM assignment JOIN me ON me.id = project_id GROUP BY item HAVING count(*) > 1"
+    assert project.query(repeated) == []
 
 
-def test_a_burst_of_500_submissions_leads_to_one_or_two_rounds_and_the_last_label_counts(place: Place) -> None:
-    rows = make_rows(700)
-    place.make_project(config(rows), rows)
-    with up(place):
-        wait_for_batch(place, 1)
-        before = batches(place)
-        burst = [
+def test_a_burst_of_500_submissions_leads_to_one_or_two_rounds(running: Running, tmp_path: Path) -> None:
+    project = start_project(running, tmp_path, name="burst", items=600)
+    project.wait_for_batch(1)
+    before = project.count("batch")
+    project.send(
+        [
             {"submission_id": f"burst-{number}", "item_id": row["id"], "label": row["label"]}
-            for number, row in enumerate(rows[:500])
+            for number, row in enumerate(rows_of(project)[:500])
         ]
-        send_answers(place, burst)
-        wait_for(lambda: place.query("SELECT count(*) FROM label")[0][0] >= 500, what="500 labels")
-        wait_for(lambda: batches(place) > before, what="a batch after the burst")
-        time.sleep(3.0)
-        assert 1 <= batches(place) - before <= 2
-        unasked = place.query("SELECT count(*) FROM submission WHERE unasked")[0][0]
-        assert 400 <= unasked <= 500
+    )
+    wait_for(lambda: project.count("label") >= 500, what="500 labels")
+    wait_for(lambda: project.count("batch") > before, what="a batch after the burst")
+    time.sleep(2.0)
+    assert 1 <= project.count("batch") - before <= 2
+    assert 400 <= project.count("submission", "unasked") <= 500
 
 
-def test_labels_that_arrive_while_a_round_runs_are_seen_by_a_later_look(place: Place) -> None:
-    rows = make_rows()
-    place.make_project(config(rows), rows)
-    with up(place):
-        for number in range(1, 5):
-            wait_for_batch(place, number)
-            answer_all(place, rows, f"round-{number}")
-        wait_for_batch(place, 5)
-        wait_for(
-            lambda: place.query("SELECT count(*) FROM lane WHERE requested > completed AND room = 'round'") == [(0,)],
-            what="the lane to have answered every request",
-        )
+def test_no_request_stays_unanswered_when_labels_arrive_while_rounds_run(running: Running, tmp_path: Path) -> None:
+    project = start_project(running, tmp_path, name="waves")
+    for number in range(1, 5):
+        project.wait_for_batch(number)
+        project.answer_all()
+    wait_for(
+        lambda: project.count("lane", "requested > completed AND room = 'round'") == 0,
+        what="the lane to have answered every request",
+    )
+    seen = "SELECT max(submissions_seen) FROM batch JOIN me ON me.id = project_id"
+    wait_for(lambda: project.query(seen)[0][0] >= 40, what="a round that has seen the labels")
 
 
-def test_bad_messages_go_to_the_dead_letters_and_the_rest_goes_on(place: Place) -> None:
-    rows = make_rows(60)
-    place.make_project(config(rows), rows)
-    with up(place):
-        wait_for_batch(place, 1)
-        redis = place.redis
-        redis.xadd("quietcorner:submissions", {"nonsense": "1"})
-        redis.xadd("quietcorner:submissions", {"type": "quietcorner.submission.v1", "data": "{broken"})
-        good = {"item_id": rows[0]["id"], "label": rows[0]["label"]}
-        send_answers(
-            place,
-            [
-                {"submission_id": "a", **good},
-                {"submission_id": "a", **good},
-                {"submission_id": "a", **good, "label": "praise" if good["label"] != "praise" else "fraud"},
-                {"submission_id": "b", **good, "label": "no such class"},
-                {"submission_id": "c", **good, "item_id": "no such item"},
-            ],
-        )
-        send_answers(place, [{"submission_id": "d", **good}], project="nowhere")
-        wait_for(lambda: place.query("SELECT count(*) FROM deadletter") == [(6,)], what="six dead letters")
-        wait_for(lambda: redis.xlen("quietcorner:submissions") == 0, what="an empty submissions stream")
-        reasons = " | ".join(reason for (reason,) in place.query("SELECT reason FROM deadletter"))
-        for word in ("type", "data", "submission_id", "unknown class", "no item", "no project"):
-            assert word in reasons
-        receipts = [json.loads(fields[b"data"]) for _, fields in redis.xrange("quietcorner:receipts:tester")]
-        assert Counter(receipt["status"] for receipt in receipts) == {"accepted": 1, "duplicate": 1, "refused": 4}
-        assert redis.xlen("quietcorner:dead") == 6
+def test_bad_messages_go_to_the_dead_letters_and_the_rest_goes_on(running: Running, tmp_path: Path) -> None:
+    project = start_project(running, tmp_path, name="bad", items=40)
+    redis = running.place.redis
+    redis.delete("quietcorner:dead", "quietcorner:receipts:tester")
+    dead = "SELECT count(*) FROM deadletter"
+    before = running.place.query(dead)[0][0]
+    first = rows_of(project)[0]
+    good = {"item_id": first["id"], "label": first["label"]}
+    redis.xadd("quietcorner:submissions", {"nonsense": "1"})
+    redis.xadd("quietcorner:submissions", {"type": "quietcorner.submission.v1", "data": "{broken"})
+    project.send(
+        [
+            {"submission_id": "a", **good},
+            {"submission_id": "a", **good},
+            {"submission_id": "a", **good, "label": "praise" if good["label"] != "praise" else "fraud"},
+            {"submission_id": "b", **good, "label": "no such class"},
+            {"submission_id": "c", **good, "item_id": "no such item"},
+            {"project": "nowhere", "submission_id": "d", **good},
+        ]
+    )
+    wait_for(lambda: running.place.query(dead) == [(before + 6,)], what="six dead letters")
+    wait_for(lambda: redis.xlen("quietcorner:submissions") == 0, what="an empty submissions stream")
+    reasons = " | ".join(reason for (reason,) in running.place.query("SELECT reason FROM deadletter"))
+    for word in ("type", "data", "submission_id", "unknown class", "no item", "no project"):
+        assert word in reasons
+    receipts = [json.loads(fields[b"data"]) for _, fields in redis.xrange("quietcorner:receipts:tester")]
+    assert Counter(receipt["status"] for receipt in receipts) == {"accepted": 1, "duplicate": 1, "refused": 4}
+    assert redis.xlen("quietcorner:dead") == 6
 
 
-def test_an_expired_lease_goes_back_and_a_late_answer_is_kept_and_marked(place: Place) -> None:
-    rows = make_rows(60)
-    place.make_project(config(rows, lease_s=2.0), rows)
-    with up(place):
-        wait_for_batch(place, 1)
-        taken = place.redis.xreadgroup("annotators", "slow", {"quietcorner:tasks:tickets": ">"}, count=1)
-        task = json.loads(taken[0][1][0][1][b"data"])
-        wait_for(
-            lambda: any(
-                other["assignment"] == task["assignment"] and other["lease"] > task["lease"]
-                for other in open_tasks(place)
-            ),
-            what="the task to be queued anew",
-        )
-        send_answers(
-            place,
-            [
-                {
-                    "submission_id": "late",
-                    "item_id": task["item_id"],
-                    "label": "praise",
-                    "assignment": task["assignment"],
-                    "lease": task["lease"],
-                }
-            ],
-        )
-        wait_for(lambda: place.query("SELECT late FROM submission") == [(1,)], what="the late answer")
-        closed_by = "SELECT state FROM assignment JOIN submission ON submission.assignment = assignment.id"
-        assert place.query(closed_by) == [(AssignmentState.DONE,)]
-
-
-def test_a_worker_killed_in_the_middle_of_a_round_costs_one_lease_time_and_nothing_else(place: Place) -> None:
-    rows = make_rows(400)
-    place.make_project(config(rows), rows)
-    with up(place) as process:
-        killed = 0
-        for number in range(1, 5):
-            wait_for_batch(place, number)
-            answer_all(place, rows, f"round-{number}")
-            try:
-                wait_for(lambda: place.query(_HELD), what="a round to begin", limit_s=3.0, every_s=0.001)
-            except AssertionError:
-                continue  # it was over before we looked
-            kill(child(process, "worker", "training"))
-            killed += 1
-        assert killed
-        wait_for_batch(place, 5)
-        open_twice = "SELECT item FROM assignment WHERE state = 'open' GROUP BY item HAVING count(*) > 1"
-        assert place.query(open_twice) == []
-        rounds = [number for (number,) in place.query("SELECT round FROM batch ORDER BY round")]
-        assert rounds == list(range(1, len(rounds) + 1))
-
-
-def test_redis_losing_everything_loses_no_label_and_the_queue_comes_back(place: Place) -> None:
-    rows = make_rows()
-    place.make_project(config(rows), rows)
-    with up(place):
-        wait_for_batch(place, 1)
-        place.redis.flushall()
-        wait_for_batch(place, 1)
-        assert answer_all(place, rows, "after") >= 10
-        wait_for_batch(place, 2)
-        assert place.query("SELECT item FROM assignment GROUP BY item HAVING count(*) > 1") == []
-
-
-def test_redis_killed_during_the_loop_comes_back_and_so_do_the_workers(place: Place) -> None:
-    rows = make_rows()
-    place.make_project(config(rows), rows)
-    with up(place) as process:
-        wait_for_batch(place, 1)
-        next(each for each in process.children() if "redis" in each.name()).kill()
-        wait_for(lambda: _answers(place), what="Redis to be back")
-        assert answer_all(place, rows, "after") >= 10
-        wait_for_batch(place, 2)
-        assert place.query("SELECT count(*) FROM label")[0][0] >= 10
-
-
-def _answers(place: Place) -> bool:
-    try:
-        return bool(place.redis.ping())
-    except RedisError:
-        return False
+def test_an_expired_lease_goes_back_and_a_late_answer_is_kept_and_marked(running: Running, tmp_path: Path) -> None:
+    project = start_project(running, tmp_path, name="leases", items=40, lease_s=2.0)
+    project.wait_for_batch(1)
+    taken = running.place.redis.xreadgroup("annotators", "slow", {"quietcorner:tasks:leases": ">"}, count=1)
+    task = json.loads(taken[0][1][0][1][b"data"])
+    wait_for(
+        lambda: any(
+            other["assignment"] == task["assignment"] and other["lease"] > task["lease"] for other in project.tasks()
+        ),
+        what="the task to be queued anew",
+    )
+    named = {name: task[name] for name in ("item_id", "assignment", "lease")}
+    project.send([{"submission_id": "late", "label": "praise", **named}])
+    wait_for(lambda: project.count("submission", "late") == 1, what="the late answer")
+    closed_by = """
+        SELECT assignment.state FROM assignment JOIN submission ON submission.assignment = assignment.id
+        JOIN me ON me.id = assignment.project_id"""
+    assert project.query(closed_by) == [(AssignmentState.DONE,)]

@@ -1,0 +1,77 @@
+"""Real kills of real processes: nothing is lost, and the loop goes on by itself."""
+
+from pathlib import Path
+
+import pytest
+from redis.exceptions import RedisError
+
+from tests.live import LiveProject, Place, child, kill, wait_for
+from tests.live_loop.conftest import Running
+from tests.live_loop.test_loop import start_project
+
+pytestmark = [pytest.mark.live, pytest.mark.faults]
+
+
+def no_item_twice(project: LiveProject) -> bool:
+    repeated = "SELECT item FROM assignment JOIN me ON me.id = project_id GROUP BY item HAVING count(*) > 1"
+    return project.query(repeated) == []
+
+
+def test_a_worker_killed_in_the_middle_of_a_round_costs_a_lease_time_and_nothing_else(
+    running: Running, tmp_path: Path
+) -> None:
+    project = start_project(running, tmp_path, name="killed", items=300)
+    held = "room = 'round' AND owner IS NOT NULL"
+    killed = answered = 0
+    for number in range(1, 4):
+        project.wait_for_batch(number)
+        answered += project.answer_all()
+        try:
+            wait_for(lambda: project.count("lane", held), what="a round to begin", limit_s=3.0, every_s=0.001)
+        except AssertionError:
+            continue  # it was over before we looked
+        kill(child(running.process, "worker", "training"))
+        killed += 1
+    assert killed
+    project.wait_for_batch(4)
+    wait_for(lambda: project.count("label") == answered, what="every answer to be a label")
+    assert no_item_twice(project)
+    rounds = [number for (number,) in project.query("SELECT round FROM batch JOIN me ON me.id = project_id ORDER BY 1")]
+    assert rounds == list(range(1, len(rounds) + 1))
+
+
+def test_a_listener_killed_with_answers_in_hand_loses_none(running: Running, tmp_path: Path) -> None:
+    project = start_project(running, tmp_path, name="listener", items=120)
+    answered = 0
+    for number in range(1, 4):
+        project.wait_for_batch(number)
+        answered += project.answer_all()
+        kill(child(running.process, "listen"))
+        wait_for(lambda: project.count("label") == answered, what="every answer to be a label")  # noqa: B023 - called at once
+
+
+def test_redis_losing_everything_loses_no_label_and_the_queue_comes_back(running: Running, tmp_path: Path) -> None:
+    project = start_project(running, tmp_path, name="flushed")
+    project.wait_for_batch(1)
+    running.place.redis.flushall()
+    project.wait_for_batch(1)
+    assert project.answer_all() >= 10
+    project.wait_for_batch(2)
+    assert no_item_twice(project)
+
+
+def test_redis_killed_during_the_loop_comes_back_and_so_do_the_workers(running: Running, tmp_path: Path) -> None:
+    project = start_project(running, tmp_path, name="redis")
+    project.wait_for_batch(1)
+    next(each for each in running.process.children() if "redis" in each.name()).kill()
+    wait_for(lambda: answers(running.place), what="Redis to be back")
+    assert project.answer_all() >= 10
+    project.wait_for_batch(2)
+    assert project.count("label") >= 10
+
+
+def answers(place: Place) -> bool:
+    try:
+        return bool(place.redis.ping())
+    except RedisError:
+        return False
