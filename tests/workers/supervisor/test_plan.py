@@ -1,0 +1,50 @@
+"""What one machine runs."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from shared.settings import load_settings
+from tests.servers import make_settings
+from workers.app import QUEUES
+from workers.cli import app
+from workers.supervisor import plan
+
+
+def test_there_is_a_child_for_every_queue_and_one_listener_and_one_beat() -> None:
+    names = [command.name for command in plan.commands(make_settings(Path("data")), QUEUES)]
+    assert names == ["listener", *QUEUES, "beat"]
+
+
+def test_every_child_is_a_command_that_exists_with_options_that_it_knows() -> None:
+    for command in plan.commands(make_settings(Path("data")), QUEUES):
+        assert command.arguments[1:3] == ("-m", "workers.cli")
+        assert CliRunner().invoke(app, [*command.arguments[3:], "--help"]).exit_code == 0
+
+
+@given(
+    threads=st.integers(1, 64),
+    lease=st.floats(1, 3600),
+    url=st.none() | st.sampled_from(["postgresql://u:p%40ss@host/db", "sqlite:////tmp/a b.db"]),
+)
+def test_a_child_has_the_settings_of_its_parent(threads: int, lease: float, url: str | None) -> None:
+    mine = make_settings(Path("some/data folder")).model_copy(
+        update={"lane_lease_s": lease, "compute_threads": threads, "database_url": url, "log_level": "ERROR"}
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DATABASE_URL", raising=False)
+        patch.delenv("REDIS_URL", raising=False)
+        for name, value in plan.environment(mine).items():
+            patch.setenv(name, value)
+        assert load_settings() == mine.model_copy(update={"data_dir": mine.folder})
+
+
+@given(st.integers(1, 64))
+def test_no_child_computes_with_more_threads_than_allowed(threads: int) -> None:
+    settings = make_settings(Path("data")).model_copy(update={"compute_threads": threads})
+    for command in plan.commands(settings, QUEUES):
+        assert int(command.environment["OMP_NUM_THREADS"]) <= threads
+        assert command.environment["QUIETCORNER_COMPUTE_THREADS"] == command.environment["OMP_NUM_THREADS"]
