@@ -1,0 +1,1 @@
+"""Intake: items and submissions, checked and stored; duplicates and seeding rules."""

@@ -1,0 +1,270 @@
+"""Readers: the raw rows of a JSONL, CSV or Parquet file, one after the other, with what can't be read set aside."""
+
+import csv
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from shared.errors import InvalidInputError
+from workers.intake.rows import Columns, Row
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# A line beyond this is dropped while it is read, so that a file without line ends fills no memory.
+LONGEST_LINE = 16_000_000
+_SHOWN = 1_000
+_CHUNK = 1 << 18
+_BATCH = 1_000
+_BOM = b"\xef\xbb\xbf"
+
+
+class RejectedRow(NamedTuple):
+    """A row that can't be taken: the reason, and the beginning of what stood there."""
+
+    reason: str
+    row: str
+
+
+class RawRow(NamedTuple):
+    """One row of a file.
+
+    Attributes:
+        line: Number of its (first) line, from 1; for Parquet the row's number.
+        content: Column name -> value, or why there is none.
+        bytes_read: How far into the file, as it lies on the disk, reading has come.
+    """
+
+    line: int
+    content: Row | RejectedRow
+    bytes_read: int
+
+
+class _Line(NamedTuple):
+    number: int
+    content: bytes | RejectedRow
+    bytes_read: int
+
+
+def read_rows(path: Path, *, columns: Columns) -> Iterator[RawRow]:
+    """Read a file row by row, in memory that does not grow with the file. Blank lines are left out.
+
+    Raises:
+        InvalidInputError: the file is missing, of an unknown kind, holds no row, lacks a column that is needed or can't
+            be read on; the rows before that point have been given.
+    """
+    if not path.is_file():
+        raise InvalidInputError(f"{path}: there is no such file")
+    empty = True
+    for row in _reader_of(path)(path, columns):
+        empty = False
+        yield row
+    if empty:
+        raise InvalidInputError(f"{path}: the file holds no rows; there is nothing to ingest")
+
+
+def reject(reason: str, content: Row) -> RejectedRow:
+    """Set aside a row that could be read."""
+    try:
+        shown = json.dumps(content, ensure_ascii=False, default=str)[:_SHOWN]
+    except RecursionError:
+        shown = ""
+    return RejectedRow(reason, shown)
+
+
+def _reader_of(path: Path) -> Callable[[Path, Columns], Iterator[RawRow]]:
+    name = path.name.lower()
+    plain = name.removesuffix(".gz")
+    if plain.endswith((".jsonl", ".ndjson")):
+        return _read_jsonl
+    if plain.endswith(".csv"):
+        return _read_csv
+    if name.endswith(".parquet"):
+        return _read_parquet
+    raise InvalidInputError(
+        f"{path}: unknown kind of file; .jsonl, .ndjson and .csv (each also with .gz) and .parquet can be read"
+    )
+
+
+def _read_jsonl(path: Path, _columns: Columns) -> Iterator[RawRow]:
+    for number, line, bytes_read in _lines(path):
+        content = line if isinstance(line, RejectedRow) else _parse_json(line)
+        if content is not None:
+            yield RawRow(number, content, bytes_read)
+
+
+def _parse_json(line: bytes) -> Row | RejectedRow | None:
+    if not line or line.isspace():
+        return None
+    try:
+        content = json.loads(line.decode())
+    except UnicodeDecodeError as error:
+        return RejectedRow(f"not valid UTF-8 at byte {error.start + 1} of the line", _shown(line))
+    except RecursionError:
+        return RejectedRow("not valid JSON: nested too deeply", _shown(line))
+    except ValueError as error:  # a number of too many digits is not a JSONDecodeError
+        return RejectedRow(f"not valid JSON: {error}", _shown(line))
+    if not isinstance(content, dict):
+        return RejectedRow("a JSON object is expected on each line", _shown(line))
+    return content
+
+
+def _read_csv(path: Path, columns: Columns) -> Iterator[RawRow]:
+    csv.field_size_limit(LONGEST_LINE)  # of the whole process; nothing else here reads CSV
+    lines = _CsvLines(path)
+    records = csv.reader(lines, strict=True)
+    try:
+        header = [name.strip() for name in next(records)]
+    except StopIteration:
+        return
+    except csv.Error as error:
+        raise InvalidInputError(f"{path}: the header can't be read: {error}") from error
+    _check_header(path, header, columns)
+    while True:
+        first = lines.number + 1
+        try:
+            record = next(records)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            last = "" if lines.number == first else f" (up to line {lines.number})"
+            yield RawRow(first, RejectedRow(f"not valid CSV{last}: {error}", lines.current[:_SHOWN]), lines.bytes_read)
+            continue
+        if record:
+            yield RawRow(first, _csv_row(header, record), lines.bytes_read)
+
+
+def _csv_row(header: list[str], record: list[str]) -> Row | RejectedRow:
+    if len(record) != len(header):
+        shown = json.dumps(record, ensure_ascii=False)[:_SHOWN]
+        return RejectedRow(f"{len(record)} fields where the header has {len(header)}", shown)
+    row = dict(zip(header, record, strict=True))
+    for column, value in row.items():
+        if not value.isascii() and any("\udc80" <= character <= "\udcff" for character in value):
+            return reject(f"{column} is not valid UTF-8", row)
+    return row
+
+
+class _CsvLines(Iterator[str]):
+    """The lines of a file as the CSV reader wants them, and where it is.
+
+    Bytes that are not UTF-8 become lone surrogates, which valid UTF-8 can't hold, so that they are found again in the
+    field to which they belong.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lines = _lines(path)
+        self.number = 0
+        self.bytes_read = 0
+        self.current = ""
+
+    def __next__(self) -> str:
+        self.number, line, self.bytes_read = next(self._lines)
+        if isinstance(line, RejectedRow):
+            self.current = line.row
+            raise csv.Error(line.reason)
+        self.current = line.decode(errors="surrogateescape")
+        return self.current + "\n"
+
+
+def _read_parquet(path: Path, columns: Columns) -> Iterator[RawRow]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    size = path.stat().st_size
+    if not size:
+        return
+    number = 0
+    try:
+        with parquet.ParquetFile(path) as file:
+            total = file.metadata.num_rows
+            _check_header(path, file.schema_arrow.names, columns)
+            wanted = [name for name in file.schema_arrow.names if name in columns.wanted]
+            for batch in file.iter_batches(batch_size=_BATCH, columns=wanted):
+                for content in _plain_rows(batch):
+                    number += 1
+                    yield RawRow(number, content, size * number // total)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise InvalidInputError(
+            f"{path}: not a Parquet file that can be read, after row {number:,}: {error}"
+        ) from error
+
+
+def _plain_rows(batch: "pa.RecordBatch") -> Iterator[Row | RejectedRow]:
+    try:
+        yield from _microseconds(batch).to_pylist()
+    except (ValueError, OverflowError):  # one value spoils a batch: find it
+        for place in range(batch.num_rows):
+            try:
+                yield from _microseconds(batch.slice(place, 1)).to_pylist()
+            except (ValueError, OverflowError) as error:
+                yield RejectedRow(f"a value can't be read: {error}", "")
+
+
+def _microseconds(batch: "pa.RecordBatch") -> "pa.RecordBatch":
+    """Times to the microsecond, which is what Python's `datetime` holds."""
+    import pyarrow as pa
+
+    fields = [
+        field.with_type(pa.timestamp("us", field.type.tz)) if pa.types.is_timestamp(field.type) else field
+        for field in batch.schema
+    ]
+    return batch.cast(pa.schema(fields), safe=False)
+
+
+def _check_header(path: Path, header: list[str], columns: Columns) -> None:
+    there = ", ".join(header[:20]) + (", ..." if len(header) > 20 else "")
+    for column in sorted(columns.required):
+        if column not in header:
+            raise InvalidInputError(
+                f"{path}: there is no column {column!r}; there are: {there}. "
+                "Name the right one, as in --column text=body."
+            )
+    for column in sorted(columns.wanted):
+        if header.count(column) > 1:
+            raise InvalidInputError(f"{path}: the column {column!r} occurs more than once in the header: {there}")
+
+
+def _lines(path: Path) -> Iterator[_Line]:
+    """Lines without their ends, split at line feeds only: a text may hold other characters that end a line."""
+    number, rest, head = 0, b"", None  # `head`: the beginning of a line that is being dropped
+    try:
+        for chunk, bytes_read in _chunks(path):
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                number += 1
+                yield _Line(number, _bounded(line, head), bytes_read)
+                head = None
+            if len(rest) > LONGEST_LINE:
+                rest, head = b"", head or rest[:_SHOWN]
+    except (OSError, EOFError, zlib.error) as error:
+        raise InvalidInputError(
+            f"{path}: reading broke off after line {number:,}: {error}. The rows before it were taken; "
+            "mend the file and give it again: what is there already is left alone."
+        ) from error
+    if rest or head:
+        yield _Line(number + 1, _bounded(rest, head), path.stat().st_size)
+
+
+def _bounded(line: bytes, head: bytes | None) -> bytes | RejectedRow:
+    if head is None and len(line) <= LONGEST_LINE:
+        return line
+    return RejectedRow(f"the line is longer than {LONGEST_LINE:,} bytes", _shown(head or line))
+
+
+def _chunks(path: Path) -> Iterator[tuple[bytes, int]]:
+    """Pieces of the content, unpacked, with how much of the file was read; a byte order mark is left out."""
+    with path.open("rb") as file:
+        unpacked = gzip.GzipFile(fileobj=file) if path.name.lower().endswith(".gz") else file
+        mark = _BOM
+        # `read1` gives what could be read before it tells of an error.
+        while chunk := unpacked.read1(_CHUNK):
+            yield chunk.removeprefix(mark), file.tell()
+            mark = b""
+
+
+def _shown(line: bytes) -> str:
+    return line[:_SHOWN].decode(errors="replace")
