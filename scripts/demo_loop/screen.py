@@ -85,7 +85,7 @@ def line(frame: Frame) -> str:
     return (
         f"[{frame.elapsed_s:4.0f} s] {frame.phase}: {items['embedded']:,} of {items['distinct']:,} texts embedded, "
         f"{status['labels']['total']} labels, {queue['waiting'] + queue['leased']} queued, round {status['rounds']}, "
-        f"macro-F1 {quality(status)}, fraud found {frame.tally.fraud}"
+        f"macro-F1 {quality(status)}, drift {_drift(status)}, fraud found {frame.tally.fraud}"
         + (f", its new kind {frame.tally.new_kind}" if frame.tally.new_kind.there else "")
     )
 

@@ -83,7 +83,7 @@ def play(stage: Stage) -> Outcome:
 
 def _follow(watch: "_Watch", new: list[Ticket]) -> None:
     plan = watch.stage.plan
-    watch.until(lambda view: len(view.labeled) >= plan.labels_before, "learning")
+    watch.until(lambda view: len(view.labeled) >= plan.labels_before and view.knows_normal, "learning")
     _bring(watch.stage, "new_tickets.jsonl", new)
     watch.pool.extend(new)
     watch.until(lambda view: view.status["drift"]["campaigns"] > 0, "new tickets came, with a new kind of fraud")

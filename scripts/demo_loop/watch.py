@@ -7,7 +7,7 @@ from sqlmodel import Session, col, func, select
 
 from shared.database import Database
 from shared.project import ProjectConfig
-from shared.tables import Assignment, AssignmentState, Campaign, Item, Label, Project
+from shared.tables import Assignment, AssignmentState, Campaign, DriftReference, Item, Label, Project
 from workers.reporting.status import read_status
 
 
@@ -18,11 +18,13 @@ class View:
     Attributes:
         status: As `quietcorner status --json` prints it.
         labeled: Ids of the labeled items.
+        knows_normal: Whether the drift watch has its reference, so that what comes from now on is compared with it.
         campaigns_done: Drift campaigns whose items are all answered.
     """
 
     status: dict[str, Any]
     labeled: frozenset[str]
+    knows_normal: bool
     campaigns_done: int
 
     @property
@@ -40,6 +42,7 @@ def look(database: Database, name: str) -> View:
         return View(
             status=read_status(session, project_id, name, config),
             labeled=_labeled_ids(session, project_id),
+            knows_normal=session.get(DriftReference, project_id) is not None,
             campaigns_done=_campaigns_done(session, project_id),
         )
 

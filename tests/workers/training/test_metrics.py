@@ -45,9 +45,7 @@ def test_the_interval_holds_the_true_value_about_as_often_as_it_says() -> None:
     hits = 0
     for _ in range(100):
         rows = rng.choice(20_000, 200, replace=False)
-        interval, _ = bootstrap(
-            targets[rows], predicted[rows], np.ones(200), np.arange(200), rng=rng, rounds=200
-        )
+        interval, _ = bootstrap(targets[rows], predicted[rows], np.ones(200), np.arange(200), rng=rng, rounds=200)
         assert interval is not None
         hits += interval.low <= true <= interval.high
     assert hits >= 85

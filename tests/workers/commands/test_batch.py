@@ -1,0 +1,159 @@
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from shared import lanes
+from shared.database import Database
+from shared.errors import InvalidInputError, QuietCornerError
+from shared.lanes import Claim
+from tests.workers.reporting.command import run, there
+from tests.workers.reporting.example import (
+    ENCODER,
+    NAME,
+    RARE,
+    Example,
+    add_batch,
+    add_items,
+    answer,
+    embed,
+    make_example,
+    make_project,
+    reason,
+    set_aside,
+)
+
+__all__ = ["there"]
+
+
+def test_the_next_batch_needs_no_worker(there: Database) -> None:
+    _pool(there)
+    result = run("batch", "next", NAME, "--json")
+    batch = json.loads(result.stdout)
+
+    assert (batch["project"], batch["round"], batch["chosen"], batch["model"]) == (NAME, 1, 5, None)
+    assert len(batch["items"]) == 5
+    assert {item["assignments"][0]["state"] for item in batch["items"]} == {"open"}
+    assert all(item["reason"]["encoder"] == ENCODER for item in batch["items"])
+    assert "the batch goes on the queue once `quietcorner up` runs" in result.stderr
+
+
+def test_a_batch_is_chosen_although_the_trigger_says_no(there: Database) -> None:
+    _pool(there)
+    rounds = [json.loads(run("batch", "next", NAME, "--json").stdout)["round"] for _ in range(4)]
+
+    assert rounds == [1, 2, 3, 4]
+
+
+def test_labels_train_the_model_that_the_next_batch_tells(there: Database) -> None:
+    example = _pool(there)
+    answer(there, example, {1: "praise", 2: "delay", 3: RARE, 4: "praise", 5: "delay", 6: RARE})
+    batch = json.loads(run("batch", "next", NAME, "--json").stdout)
+
+    assert batch["model"] == 1
+    assert all(item["reason"]["predicted"] for item in batch["items"])
+
+
+def test_before_anything_is_embedded_the_mend_is_told(there: Database) -> None:
+    example = make_project(there)
+    with pytest.raises(QuietCornerError, match=f"quietcorner ingest {NAME}"):
+        run("batch", "next", NAME)
+    add_items(there, example.id, [("Text", "mail")])
+    with pytest.raises(QuietCornerError, match="none of the 1 items .* is embedded yet.*`quietcorner up`"):
+        run("batch", "next", NAME)
+
+
+def test_a_round_that_another_worker_is_at_is_waited_for(there: Database) -> None:
+    example = _pool(there)
+    with _held(there, example.id, lease_s=30.0), pytest.raises(QuietCornerError, match="another worker is at a round"):
+        run("batch", "next", NAME, "--timeout", "0")
+
+
+def test_the_batch_that_another_worker_stores_meanwhile_is_taken(
+    there: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example = _pool(there)
+    monkeypatch.setattr("workers.commands.batch.time.sleep", lambda _: add_batch(there, example.id, [1, 2]))
+    with _held(there, example.id, lease_s=30.0):
+        batch = json.loads(run("batch", "next", NAME, "--json").stdout)
+
+    assert [item["item_id"] for item in batch["items"]] == ["item-1", "item-2"]
+
+
+def test_the_lane_of_a_worker_that_died_is_taken_over(there: Database) -> None:
+    example = _pool(there)
+    with _held(there, example.id, lease_s=0.2):
+        batch = json.loads(run("batch", "next", NAME, "--json").stdout)
+
+    assert batch["round"] == 1
+
+
+def test_lanes_that_were_set_aside_run_again(there: Database) -> None:
+    example = _pool(there)
+    set_aside(there, example.id, lanes.ROUND, error="MemoryError")
+    set_aside(there, example.id, lanes.EMBED, error="MemoryError")
+    run("batch", "next", NAME)
+
+    with there.read() as session:
+        assert (example.id, lanes.EMBED) in lanes.lagging(session)
+
+
+def test_the_table_shows_each_item_with_its_reason(there: Database) -> None:
+    make_example(there)
+    shown = run("batch", "show", NAME, "1").stdout
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+
+    assert "tickets, batch of round 1: 3 of 4 items wanted" in lines[0]
+    assert "model version 1, seed 7, 0 submissions seen; trained in 0.25 s, selected in 0.50 s" in lines[1]
+    assert "shortfall: short by 1: no eligible item is left" in lines[2]
+    assert f"2 item-2 boundary 0.5 {RARE} (0.62) mail 3 done Where is my parcel?" in lines
+    assert "\x1b" not in shown
+
+
+def test_the_newest_batch_is_shown_when_no_round_is_named(there: Database) -> None:
+    make_example(there)
+    batch = json.loads(run("batch", "show", NAME, "--json").stdout)
+
+    assert batch["round"] == 2
+    assert batch["items"][1]["reason"] == reason(2).model_dump()
+
+
+def test_with_overlap_the_answered_slots_are_counted(there: Database) -> None:
+    example = _pool(there, selection={"batch_size": 2, "overlap": 3})
+    batch = json.loads(run("batch", "next", NAME, "--json").stdout)
+    answer(there, example, {int(batch["items"][0]["item_id"].removeprefix("item-")): "praise"})
+    shown = run("batch", "show", NAME).stdout
+
+    assert len(batch["items"][0]["assignments"]) == 3
+    assert "1 of 3 done" in shown
+    assert "0 of 3 done" in shown
+
+
+def test_a_round_that_does_not_exist_is_told_with_those_that_do(there: Database) -> None:
+    make_example(there)
+    with pytest.raises(InvalidInputError, match="no round 9; its rounds are 1 to 2"):
+        run("batch", "show", NAME, "9")
+
+
+def test_a_project_without_a_batch_says_how_to_get_one(there: Database) -> None:
+    make_project(there)
+    with pytest.raises(InvalidInputError, match=f"quietcorner batch next {NAME}"):
+        run("batch", "show", NAME)
+
+
+def _pool(database: Database, **options: object) -> Example:
+    example = make_project(database, **{"selection": {"batch_size": 5}, **options})
+    add_items(database, example.id, [(f"Text number {number}", "mail") for number in range(60)])
+    embed(database, example.id)
+    return example
+
+
+@contextmanager
+def _held(database: Database, project_id: int, *, lease_s: float) -> Iterator[Claim]:
+    """Another worker holds the lane and never gives it back."""
+    with database.write() as session:
+        lanes.request(session, project_id, lanes.ROUND)
+        claimed = lanes.claim(session, project_id=project_id, room=lanes.ROUND, owner="other", lease_s=lease_s)
+    assert claimed is not None
+    yield claimed

@@ -1,0 +1,31 @@
+"""Running `quietcorner` commands in this process, on a test's database and without Redis."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from shared.database import Database
+from workers.cli import app
+
+
+@pytest.fixture
+def there(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Database]:
+    """The test's database as the one in force; the working folder is empty, and no Redis answers."""
+    monkeypatch.setenv("DATABASE_URL", database.url)
+    monkeypatch.setenv("QUIETCORNER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    yield database
+
+
+def run(*arguments: str, stdin: bytes | None = None) -> Result:
+    """Run a command that is expected to end well."""
+    result = CliRunner().invoke(app, arguments, input=stdin, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result

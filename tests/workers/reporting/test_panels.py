@@ -1,0 +1,77 @@
+from io import StringIO
+from typing import Any
+
+from rich.console import Console
+
+from shared import lanes
+from shared.database import Database
+from tests.workers.reporting.example import NAME, RARE, Example, make_example, make_project, set_aside
+from workers.reporting.panels import status_panels
+from workers.reporting.status import project_status
+
+
+def test_the_panels_tell_the_figures(database: Database) -> None:
+    shown = _shown(_status(database, make_example(database)))
+
+    for told in (
+        "10, 9 distinct texts, 6 of them embedded (67 %)",
+        "4 (40 % of the items) from 4 submissions, 0 of them late, 1 unasked",
+        "1 waiting, 1 leased, 3 done",
+        "version 2, trained on 20 labeled items; macro-F1 0.70 (0.60 to 0.80) on 40 audit items",
+        "3 windows, the last: act; 1 campaign",
+        RARE,
+        "too few",
+        "batch.selected",
+    ):
+        assert told in shown
+
+
+def test_a_project_without_anything_has_panels(database: Database) -> None:
+    shown = _shown(_status(database, make_project(database)))
+
+    assert "none yet: quietcorner ingest brings them in" in shown
+    assert "none yet: labels of two classes are needed" in shown
+
+
+def test_a_lane_that_is_set_aside_is_red_and_tells_its_error_and_the_mend(database: Database) -> None:
+    example = make_project(database)
+    set_aside(database, example.id, lanes.ROUND, error="MemoryError: [red]too\x1b much")
+    shown = _shown(_status(database, example), colour=True)
+
+    assert f"\x1b[1;31mround: set aside after {lanes.MOST_ATTEMPTS} attempts: MemoryError: [red]too much" in shown
+    assert f"quietcorner batch next {NAME}" in shown
+
+
+def test_work_that_waits_and_work_that_failed_once_are_told_apart(database: Database) -> None:
+    example = make_project(database)
+    status = _status(database, example)
+    status["lanes"]["embed"] |= {"requested": 3}
+    status["lanes"]["drift"] |= {"requested": 1, "attempts": 2, "error": "ValueError: no"}
+    shown = _shown(status)
+
+    assert "embed: work waits (3 requests)" in shown
+    assert "drift: tried 2 times: ValueError: no" in shown
+    assert "round: idle" in shown
+
+
+def test_of_many_classes_the_rarest_are_shown(database: Database) -> None:
+    status = _status(database, make_project(database))
+    status["labels"]["by_class"] = {f"class-{number:03}": number for number in range(300, 0, -1)}
+    shown = _shown(status)
+
+    assert "class-001" in shown
+    assert "class-300" not in shown
+    assert "and 280 more" in shown
+
+
+def _status(database: Database, example: Example) -> dict[str, Any]:
+    return project_status(database, example.id, NAME, example.config)
+
+
+def _shown(status: dict[str, Any], *, colour: bool = False) -> str:
+    out = StringIO()
+    console = Console(
+        file=out, width=200, highlight=False, force_terminal=colour, color_system="standard" if colour else None
+    )
+    console.print(status_panels(status))
+    return out.getvalue()

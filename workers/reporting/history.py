@@ -1,0 +1,258 @@
+"""What the report tells beside the status: how models, batches and incoming text went over time."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlmodel import Session, col
+
+from shared.database import now
+from shared.project import ProjectConfig
+from shared.tables import Assignment, AssignmentState, Batch, Campaign, DeadLetter, DriftReport, Item, Model
+from workers.reporting.status import LabelCount, concerns, label_counts, read_status
+
+_LETTERS_SHOWN = 20
+_PAYLOAD_SHOWN = 300
+_WINDOWS_EXPLAINED = 10
+_LOUD = ("warn", "act")
+
+
+@dataclass(frozen=True)
+class MeasuredModel:
+    """A model version with the metrics that `workers.training.evaluation.evaluate_on_audit` found for it."""
+
+    version: int
+    labels: int
+    trained_at: float
+    metrics: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class BatchLine:
+    """One batch in short: items by channel, the answered among its assignments, times in seconds."""
+
+    round: int
+    model: int | None
+    wanted: int
+    chosen: int
+    channels: dict[str, int]
+    assignments: int
+    done: int
+    shortfalls: list[str]
+    train_s: float
+    select_s: float
+    selected_at: float
+
+
+@dataclass(frozen=True)
+class WindowLine:
+    """One window that the drift watch looked at; `findings` as `workers.drift.report` writes them."""
+
+    window: int
+    items: int
+    level: str
+    findings: dict[str, Any]
+    made_at: float
+
+
+@dataclass(frozen=True)
+class CampaignLine:
+    """One campaign: candidates by kind, and the round whose batch carried it; None while it waits."""
+
+    window: int
+    budget: int
+    candidates: dict[str, int]
+    round: int | None
+    opened_at: float
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One dead letter; the payload is cut short."""
+
+    origin: str
+    project: str | None
+    payload: str
+    reason: str
+    received_at: float
+
+
+@dataclass(frozen=True)
+class History:
+    """All that the report shows.
+
+    Attributes:
+        status: as `workers.reporting.status.project_status` returns it.
+        targets: labels wanted by class, where the project file says so.
+        models: measured versions, the oldest first.
+        labels: labeled items by source and classes.
+        batches: the oldest first.
+        windows: the oldest first.
+        typical: item row number -> text, for the items that the explained windows name as typical.
+        campaigns: the oldest first.
+        letters: the newest first, some only.
+        read_at: when all this was read, in seconds since 1970.
+    """
+
+    status: dict[str, Any]
+    targets: dict[str, int]
+    models: list[MeasuredModel]
+    labels: list[LabelCount]
+    batches: list[BatchLine]
+    windows: list[WindowLine]
+    typical: dict[int, str]
+    campaigns: list[CampaignLine]
+    letters: list[Letter]
+    read_at: float
+
+
+def read_history(session: Session, project_id: int, name: str, config: ProjectConfig) -> History:
+    """Read everything in the caller's transaction."""
+    windows = _windows(session, project_id)
+    return History(
+        status=read_status(session, project_id, name, config),
+        targets=dict(config.targets),
+        models=_models(session, project_id),
+        labels=label_counts(session, project_id),
+        batches=_batches(session, project_id),
+        windows=windows,
+        typical=_texts(session, typical_items(explained_windows(windows))),
+        campaigns=_campaigns(session, project_id),
+        letters=_letters(session, name),
+        read_at=now(session),
+    )
+
+
+def explained_windows(windows: Sequence[WindowLine]) -> list[WindowLine]:
+    """The loud windows that the report explains one by one: the newest few, the newest first."""
+    return [window for window in windows if window.level in _LOUD][: -_WINDOWS_EXPLAINED - 1 : -1]
+
+
+def typical_items(windows: Sequence[WindowLine]) -> list[int]:
+    """Row numbers of the items that windows name as typical, one for each cell."""
+    cells = [cell for window in windows for cell in window.findings.get("cells", [])]
+    return sorted({cell["typical"][0] for cell in cells if cell.get("typical")})
+
+
+def _models(session: Session, project_id: int) -> list[MeasuredModel]:
+    statement = (
+        select(col(Model.version), col(Model.labels), col(Model.trained_at), col(Model.metrics))
+        .where(col(Model.project_id) == project_id, col(Model.metrics).is_not(None))
+        .order_by(col(Model.version))
+    )
+    return [MeasuredModel(*row) for row in session.connection().execute(statement)]
+
+
+def _batches(session: Session, project_id: int) -> list[BatchLine]:
+    channels, states = _channels(session, project_id), _states(session, project_id)
+    statement = (
+        select(Batch, col(Model.version))
+        .outerjoin(Model, col(Model.id) == col(Batch.model))
+        .where(col(Batch.project_id) == project_id)
+        .order_by(col(Batch.round))
+    )
+    return [
+        BatchLine(
+            round=batch.round,
+            model=version,
+            wanted=batch.wanted,
+            chosen=batch.chosen,
+            channels=channels[batch.id],
+            assignments=states[batch.id].total(),
+            done=states[batch.id][AssignmentState.DONE],
+            shortfalls=batch.shortfalls,
+            train_s=batch.train_s,
+            select_s=batch.select_s,
+            selected_at=batch.selected_at,
+        )
+        for batch, version in session.execute(statement)
+    ]
+
+
+def _channels(session: Session, project_id: int) -> dict[int, dict[str, int]]:
+    """Items by channel of each batch, the most frequent channel first."""
+    # The subquery, because PostgreSQL can't tell that two expressions with parameters are the same.
+    chosen = (
+        select(col(Assignment.batch), col(Assignment.reason)["channel"].as_string().label("channel"))
+        .where(col(Assignment.project_id) == project_id, col(Assignment.slot) == 0)
+        .subquery()
+    )
+    statement = (
+        select(chosen.c.batch, chosen.c.channel, func.count())
+        .group_by(chosen.c.batch, chosen.c.channel)
+        .order_by(func.count().desc(), chosen.c.channel)
+    )
+    found: dict[int, dict[str, int]] = defaultdict(dict)
+    for batch, channel, items in session.connection().execute(statement):
+        found[batch][channel] = items
+    return found
+
+
+def _states(session: Session, project_id: int) -> dict[int, Counter[str]]:
+    statement = (
+        select(col(Assignment.batch), col(Assignment.state), func.count())
+        .where(col(Assignment.project_id) == project_id)
+        .group_by(col(Assignment.batch), col(Assignment.state))
+    )
+    found: dict[int, Counter[str]] = defaultdict(Counter)
+    for batch, state, assignments in session.connection().execute(statement):
+        found[batch][state] = assignments
+    return found
+
+
+def _windows(session: Session, project_id: int) -> list[WindowLine]:
+    statement = (
+        select(
+            col(DriftReport.window),
+            col(DriftReport.items),
+            col(DriftReport.level),
+            col(DriftReport.findings),
+            col(DriftReport.made_at),
+        )
+        .where(col(DriftReport.project_id) == project_id)
+        .order_by(col(DriftReport.window))
+    )
+    return [WindowLine(*row) for row in session.connection().execute(statement)]
+
+
+def _texts(session: Session, items: Sequence[int]) -> dict[int, str]:
+    statement = select(col(Item.id), col(Item.text)).where(col(Item.id).in_(items))
+    return dict(session.connection().execute(statement).all())
+
+
+def _campaigns(session: Session, project_id: int) -> list[CampaignLine]:
+    statement = (
+        select(
+            col(DriftReport.window),
+            col(Campaign.budget),
+            col(Campaign.candidates),
+            col(Batch.round),
+            col(Campaign.opened_at),
+        )
+        .join(DriftReport, col(DriftReport.id) == col(Campaign.report))
+        .outerjoin(Batch, col(Batch.id) == col(Campaign.batch))
+        .where(col(Campaign.project_id) == project_id)
+        .order_by(col(Campaign.id))
+    )
+    return [
+        CampaignLine(window, budget, {kind: len(items) for kind, items in candidates.items()}, number, opened_at)
+        for window, budget, candidates, number, opened_at in session.connection().execute(statement)
+    ]
+
+
+def _letters(session: Session, name: str) -> list[Letter]:
+    statement = (
+        select(
+            col(DeadLetter.origin),
+            col(DeadLetter.project),
+            func.substr(col(DeadLetter.payload), 1, _PAYLOAD_SHOWN),
+            col(DeadLetter.reason),
+            col(DeadLetter.received_at),
+        )
+        .where(concerns(name))
+        .order_by(col(DeadLetter.id).desc())
+        .limit(_LETTERS_SHOWN)
+    )
+    return [Letter(*row) for row in session.connection().execute(statement)]
