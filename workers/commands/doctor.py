@@ -17,6 +17,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, select
 
 import shared
@@ -67,7 +68,7 @@ def examine() -> Iterator[Check]:
     try:
         settings = load_settings()
     except ConfigError as error:
-        yield Check("settings", Level.FAIL, str(error), "Mend the environment variable that is named.")
+        yield Check("settings", Level.FAIL, str(error), "Settings are QUIETCORNER_*, DATABASE_URL and REDIS_URL.")
         return
     yield Check("settings", Level.OK, f"{settings.compute_threads} compute threads, log level {settings.log_level}")
     yield _data_folder(settings.folder)
@@ -115,15 +116,14 @@ def _database(settings: Settings) -> tuple[Check, list[str]]:
     shown = without_password(url)
     if url.startswith("sqlite") and not Path(url.removeprefix("sqlite:///")).exists():
         return Check("database", Level.OK, f"{shown} (the first command makes it)"), [PACKAGED]
-    database = Database(url)
     try:
-        with database.read() as session:
+        with closing(Database(url)) as database, database.read() as session:
             check = _schema(session, shown)
-            encoders = _named_encoders(session) if check.level is Level.OK else []
-    except DatabaseUnavailableError as error:
-        return Check("database", Level.FAIL, str(error), "Start the database server, or mend DATABASE_URL."), [PACKAGED]
-    finally:
-        database.close()
+            encoders = _named_encoders(session) if check.level is Level.OK else set()
+    except (DatabaseUnavailableError, SQLAlchemyError, ImportError) as error:
+        # The last two: not a database, not a URL, or a kind of database for which there is no driver.
+        mend = "Start the database server, or mend DATABASE_URL (PostgreSQL or SQLite)."
+        return Check("database", Level.FAIL, f"{shown}: {error}", mend), [PACKAGED]
     return check, sorted({PACKAGED, *encoders})
 
 
@@ -175,6 +175,8 @@ def _redis(settings: Settings) -> Check:
         return Check("Redis", Level.FAIL, f"{shown}: {error}", "Start it, or mend REDIS_URL.")
     except RedisUnavailableError as error:
         return Check("Redis", Level.FAIL, f"{shown}: {error}", "Install Redis 6.2 or newer.")
+    except ValueError as error:
+        return Check("Redis", Level.FAIL, f"{shown}: {error}", "Mend REDIS_URL: redis://, rediss:// or unix://.")
     if not keeps:
         mend = "Set `appendonly yes`: what annotators sent and was not yet read is lost with Redis otherwise."
         return Check("Redis", Level.WARN, f"{version} at {shown}, without an append-only file", mend)
@@ -194,7 +196,7 @@ def _encoder(name: str) -> Check:
     if path is None:
         mend = "Its first use needs the network; a local folder as `encoder` does not."
         return Check(part, Level.WARN, "comes from a model hub", mend)
-    if not os.access(path / "modules.json", os.R_OK):
+    if not any(os.access(path / name, os.R_OK) for name in ("modules.json", "config.json")):
         return Check(part, Level.FAIL, f"{path} can't be read", "Install Quiet Corner again, or mend the folder.")
     return Check(part, Level.OK, str(path))
 
