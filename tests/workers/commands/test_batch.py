@@ -1,6 +1,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,7 @@ def test_before_anything_is_embedded_the_mend_is_told(there: Database) -> None:
     with pytest.raises(QuietCornerError, match=f"quietcorner ingest {NAME}"):
         run("batch", "next", NAME)
     add_items(there, example.id, [("Text", "mail")])
-    with pytest.raises(QuietCornerError, match="none of the 1 items .* is embedded yet.*`quietcorner up`"):
+    with pytest.raises(QuietCornerError, match=r"none of the 1 items .* is embedded yet.*`quietcorner up`"):
         run("batch", "next", NAME)
 
 
@@ -142,7 +143,7 @@ def test_a_project_without_a_batch_says_how_to_get_one(there: Database) -> None:
         run("batch", "show", NAME)
 
 
-def _pool(database: Database, **options: object) -> Example:
+def _pool(database: Database, **options: Any) -> Example:
     example = make_project(database, **{"selection": {"batch_size": 5}, **options})
     add_items(database, example.id, [(f"Text number {number}", "mail") for number in range(60)])
     embed(database, example.id)

@@ -6,8 +6,7 @@ from shared import lanes
 from shared.database import Database
 from shared.errors import InvalidInputError, UnknownProjectError
 from tests.workers.reporting.command import run, there
-from tests.workers.reporting.example import NAME, make_example, make_project, set_aside
-from workers.commands import status as command
+from tests.workers.reporting.example import NAME, add_items, make_example, make_project, set_aside
 from workers.reporting.status import project_status
 
 __all__ = ["there"]
@@ -37,21 +36,20 @@ def test_a_lane_that_is_set_aside_is_told_with_its_mend(there: Database) -> None
 
 
 def test_watch_shows_what_changed_meanwhile_until_ctrl_c(there: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    sleeps: list[float] = []
+    example = make_project(there)
+    shown: list[float] = []
 
     def sleep(seconds: float) -> None:
-        sleeps.append(seconds)
-        if len(sleeps) == 2:
+        shown.append(seconds)
+        if len(shown) == 2:
             raise KeyboardInterrupt
-        make_example(there)
+        add_items(there, example.id, [("Text", "mail")])
 
-    example = make_project(there, name="early")
-    assert example.id
-    monkeypatch.setattr(command.time, "sleep", sleep)
-    shown = run("status", "early", "--watch").stdout
+    monkeypatch.setattr("workers.commands.status.time.sleep", sleep)
+    out = run("status", NAME, "--watch").stdout
 
-    assert sleeps == [1.0, 1.0]
-    assert "none yet: quietcorner ingest brings them in" in shown
+    assert len(shown) == 2
+    assert "1, 1 distinct texts, 0 of them embedded" in out
 
 
 def test_watch_and_json_together_are_refused(there: Database) -> None:

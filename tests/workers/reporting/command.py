@@ -1,18 +1,16 @@
 """Running `quietcorner` commands in this process, on a test's database and without Redis."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from shared.database import Database
 from workers.cli import app
 
 
 @pytest.fixture
-def there(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Database]:
+def there(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Database:
     """The test's database as the one in force; the working folder is empty, and no Redis answers."""
     monkeypatch.setenv("DATABASE_URL", database.url)
     monkeypatch.setenv("QUIETCORNER_DATA_DIR", str(tmp_path / "data"))
@@ -21,7 +19,7 @@ def there(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    yield database
+    return database
 
 
 def run(*arguments: str, stdin: bytes | None = None) -> Result:
