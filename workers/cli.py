@@ -1,6 +1,7 @@
 """The `quietcorner` command: assembles the commands and turns errors into messages and exit codes."""
 
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -18,8 +19,10 @@ app = typer.Typer(
 )
 
 _projects = typer.Typer(no_args_is_help=True, help="Make and list projects.")
-for function in (project.init, project.create, project.list_projects, project.show):
-    _projects.command(name=function.__name__.removesuffix("_projects"))(function)
+_projects.command()(project.init)
+_projects.command()(project.create)
+_projects.command(name="list")(project.list_projects)
+_projects.command()(project.show)
 app.add_typer(_projects, name="project")
 
 _batches = typer.Typer(no_args_is_help=True, help="Look at batches, or ask for the next one.")
@@ -27,7 +30,7 @@ _batches.command(name="next")(batch.next_batch)
 _batches.command(name="show")(batch.show)
 app.add_typer(_batches, name="batch")
 
-for function in (
+_COMMANDS: tuple[Callable[..., None], ...] = (
     ingest.ingest,
     submit.submit,
     status.status,
@@ -39,8 +42,9 @@ for function in (
     up.worker,
     up.beat,
     up.listen,
-):
-    app.command()(function)
+)
+for command in _COMMANDS:
+    app.command()(command)
 
 
 def main() -> None:
