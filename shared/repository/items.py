@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 from sqlalchemy import bindparam, func, insert, or_, select, text, update
 from sqlmodel import Session, col
 
-from shared.tables import Item, Project, RuleHit
+from shared import lanes
+from shared.tables import Item, Lane, RuleHit
 
 T = TypeVar("T")
 
@@ -57,8 +58,8 @@ def insert_items(
 
     A duplicate group is written as the `Item.id` of its representative, the smallest of the group, on every item of
     the group, the representative included; an item that stands alone has null. Exact duplicates are items of one
-    project with the same `normal_key`. The project's row is held until the commit, so that two runs that store the
-    same items at the same time do so one after the other.
+    project with the same `normal_key`. Two runs that store items of one project at the same time do so one after the
+    other.
 
     Args:
         session: A writing transaction.
@@ -110,11 +111,17 @@ _Fresh = tuple[NewItem, float, Sequence[str]]
 
 
 def _hold(session: Session, project_id: int) -> None:
-    """Keep other writers of this project's items out until the commit.
+    """Keep other writers of this project's items and duplicate groups out until the commit.
 
-    On SQLite a writing transaction does so by itself. NO KEY: rows that refer to the project can still be written.
+    All take the row of the embed lane first, which the embedding room holds when it comes here and which `store_items`
+    changes at its end: whoever took another row first could wait for them while they wait for it. On SQLite a writing
+    transaction is alone anyway.
     """
-    statement = select(col(Project.id)).where(col(Project.id) == project_id).with_for_update(key_share=True)
+    statement = (
+        select(col(Lane.project_id))
+        .where(col(Lane.project_id) == project_id, col(Lane.room) == lanes.EMBED)
+        .with_for_update()
+    )
     session.connection().execute(statement).one()
 
 
