@@ -1,0 +1,81 @@
+"""Transactions, migrations, and a database that is locked or away."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlmodel import SQLModel, select
+
+from shared import database as databases
+from shared.database import Database, now
+from shared.errors import DatabaseUnavailableError
+from shared.tables import Project
+
+
+def names(database: Database) -> list[str]:
+    with database.read() as session:
+        return list(session.exec(select(Project.name)))
+
+
+def test_the_migrations_make_the_tables_that_the_code_expects(database: Database) -> None:
+    with database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
+
+
+def test_an_error_in_a_transaction_leaves_nothing_behind(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError), database.write() as session:
+        session.add(Project(name="half", config={}, created_at=0.0))
+        session.flush()
+        raise ZeroDivisionError
+    assert names(database) == []
+
+
+def test_the_databases_clock_is_the_wall_clock(database: Database) -> None:
+    with database.read() as session:
+        assert abs(now(session) - time.time()) < 5.0
+
+
+def test_a_writer_waits_while_another_holds_the_database(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'one.db'}")
+    databases.upgrade(database)
+    holding, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with database.write() as session:
+            session.add(Project(name="first", config={}, created_at=0.0))
+            holding.set()
+            release.wait(10)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert holding.wait(10)
+    threading.Timer(0.5, release.set).start()
+    with database.write() as session:
+        session.add(Project(name="second", config={}, created_at=0.0))
+    holder.join()
+    assert names(database) == ["first", "second"]
+
+
+def test_a_database_that_stays_locked_is_a_clear_error_and_nothing_is_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(databases, "_BUSY_TIMEOUT_MS", 100)
+    one, two = (Database(f"sqlite:///{tmp_path / 'one.db'}") for _ in range(2))
+    databases.upgrade(one)
+    with one.write() as session:
+        session.add(Project(name="first", config={}, created_at=0.0))
+        session.flush()
+        with pytest.raises(DatabaseUnavailableError, match="locked"), two.write() as other:
+            other.add(Project(name="second", config={}, created_at=0.0))
+    assert names(two) == ["first"]
+
+
+def test_a_server_that_is_away_is_an_error_that_names_it_without_the_password() -> None:
+    away = Database("postgresql+psycopg://someone:secret@127.0.0.1:1/nothing")
+    with pytest.raises(DatabaseUnavailableError) as raised, away.read() as session:
+        session.exec(select(Project.name)).all()
+    assert "127.0.0.1:1/nothing" in str(raised.value)
+    assert "secret" not in str(raised.value)

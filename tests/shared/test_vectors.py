@@ -1,0 +1,77 @@
+"""The vector store: what goes in comes out, and the local copy mends itself."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.database import Database
+from shared.vectors import VectorTable, append_segment, count_vectors, load_vectors, stored_keys, text_key
+
+
+def fill(database: Database, keys: range, *, encoder: str = "e", seed: int = 0) -> np.ndarray:
+    vectors = np.random.default_rng(seed).normal(size=(len(keys), 8)).astype(np.float16)
+    with database.write() as session:
+        append_segment(session, space="p", encoder=encoder, keys=np.array(keys, dtype=np.int64), vectors=vectors)
+    return vectors
+
+
+def load(database: Database, folder: Path, *, encoder: str = "e") -> VectorTable:
+    with database.read() as session:
+        return load_vectors(session, space="p", encoder=encoder, folder=folder)
+
+
+def test_vectors_are_found_by_key_whatever_the_order_of_segments(database: Database, tmp_path: Path) -> None:
+    late, early = fill(database, range(100, 120)), fill(database, range(-10, 10), seed=1)
+    table = load(database, tmp_path)
+    rows = table.locate(np.array([105, -3, 999]))
+    assert np.array_equal(table.matrix[rows[0]], late[5])
+    assert np.array_equal(table.matrix[rows[1]], early[7])
+    assert rows[2] == -1
+    with database.read() as session:
+        assert count_vectors(session, space="p", encoder="e") == 40
+        assert set(stored_keys(session, space="p", encoder="e").tolist()) == {*range(100, 120), *range(-10, 10)}
+
+
+def test_vectors_of_different_encoders_never_meet(database: Database, tmp_path: Path) -> None:
+    fill(database, range(5))
+    assert len(load(database, tmp_path, encoder="other").keys) == 0
+
+
+def test_the_copy_grows_by_what_is_new(database: Database, tmp_path: Path) -> None:
+    fill(database, range(5))
+    before = load(database, tmp_path)
+    more = fill(database, range(5, 9), seed=2)
+    after = load(database, tmp_path)
+    assert len(before.keys) == 5
+    assert np.array_equal(after.matrix[after.locate(np.array([8]))[0]], more[3])
+    assert np.array_equal(before.matrix, after.matrix[:5])
+
+
+@pytest.mark.parametrize("damage", ["cut vectors", "cut keys", "half-written tail", "broken index", "foreign copy"])
+def test_a_damaged_copy_is_made_anew(database: Database, tmp_path: Path, damage: str) -> None:
+    vectors = fill(database, range(50))
+    copies = tmp_path / "copies"
+    load(database, copies)
+    (copy,) = copies.iterdir()
+    match damage:
+        case "cut vectors":
+            (copy / "vectors.f16").write_bytes(b"x" * 30)
+        case "cut keys":
+            (copy / "keys.i64").write_bytes(b"")
+        case "half-written tail":
+            with (copy / "vectors.f16").open("ab") as file:
+                file.write(b"left by a killed process")
+            fill(database, range(50, 60), seed=3)
+        case "broken index":
+            (copy / "segments.json").write_text("{")
+        case "foreign copy":
+            (copy / "segments.json").write_text("[[99, 50, 8]]")
+    table = load(database, copies)
+    assert np.array_equal(table.matrix[table.locate(np.arange(50))], vectors)
+
+
+def test_the_key_of_a_text_is_the_same_everywhere_and_fits_the_database() -> None:
+    assert text_key("") == text_key("")
+    assert text_key("a") != text_key("b")
+    assert -(2**63) <= text_key("\ud800 and more") < 2**63

