@@ -1,3 +1,3 @@
-"""Fixtures for all tests: real servers, see `tests.servers`."""
+"""Fixtures for all tests: real servers, and a running Quiet Corner."""
 
-pytest_plugins = ["tests.servers"]
+pytest_plugins = ["tests.servers", "tests.live"]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
+import pytest
 from sqlalchemy import text
 
 from shared.contracts import SUBMISSION_TYPE, SubmissionMessage, pack
@@ -169,6 +170,22 @@ def up(place: Place) -> Iterator[psutil.Process]:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
         process.wait(60)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A place and its `quietcorner up`."""
+
+    place: Place
+    process: psutil.Process
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One running Quiet Corner for all tests that need one; each has a project of its own."""
+    place = make_place(tmp_path_factory.mktemp("live"))
+    with up(place) as process:
+        yield Running(place, process)
 
 
 def child(parent: psutil.Process, *words: str) -> psutil.Process:

@@ -10,8 +10,7 @@ import pytest
 
 from scripts.tickets import tickets
 from shared.tables import AssignmentState
-from tests.live import LiveProject, annotator, make_project, wait_for
-from tests.live_loop.conftest import Running
+from tests.live import LiveProject, Running, annotator, make_project, wait_for
 
 pytestmark = pytest.mark.live
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts.tickets import tickets
-from tests.live import make_project, wait_for
-from tests.live_loop.conftest import Running
+from tests.live import Running, make_project, wait_for
 
 pytestmark = pytest.mark.live
 

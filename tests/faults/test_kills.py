@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 from redis.exceptions import RedisError
 
-from tests.live import LiveProject, Place, child, kill, wait_for
-from tests.live_loop.conftest import Running
+from tests.live import LiveProject, Place, Running, child, kill, wait_for
 from tests.live_loop.test_loop import start_project
 
 pytestmark = [pytest.mark.live, pytest.mark.faults]
