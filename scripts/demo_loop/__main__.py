@@ -17,10 +17,9 @@ from rich.text import Text
 
 from scripts.demo_loop import plan as plans
 from scripts.demo_loop.outcome import Outcome
-from scripts.demo_loop.plan import ANNOTATORS, PROJECT, Plan
+from scripts.demo_loop.plan import ANNOTATORS, FEWEST_ITEMS, PROJECT, Plan
 
 _ROOT = Path(__file__).parents[2]
-_FEWEST_ITEMS = 1_000
 _TAIL_LINES = 10
 
 
@@ -41,6 +40,10 @@ def main() -> int:
     if outcome is None:
         return 1
     console.print(_summary(outcome))
+    noticed = (
+        f"noticed, with {outcome.campaigns} campaign(s)" if outcome.campaigns else "not noticed: too few came of it"
+    )
+    console.print(f"Drift: {noticed}.")
     console.print(Text(f"It took {time.monotonic() - started:.0f} s. The report: {out / 'report.html'}"))
     return 0
 
@@ -49,7 +52,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/demo", description="Quiet Corner at work on made-up tickets, with simulated annotators."
     )
-    parser.add_argument("--items", type=_enough, help=f"tickets at the start, {_FEWEST_ITEMS:,} or more (default 4000)")
+    parser.add_argument("--items", type=_enough, help=f"tickets at the start, {FEWEST_ITEMS:,} or more (default 4000)")
     parser.add_argument("--seed", type=int, default=7, help="same seed, same tickets (default 7)")
     parser.add_argument("--fast", action="store_true", help="fewer tickets and rounds: about a minute")
     parser.add_argument("--out", type=Path, default=_ROOT / "demo-out", help="folder of results (default demo-out)")
@@ -57,8 +60,8 @@ def _arguments() -> argparse.Namespace:
 
 
 def _enough(text: str) -> int:
-    if not text.isdecimal() or int(text) < _FEWEST_ITEMS:
-        raise argparse.ArgumentTypeError(f"{text!r}: a number of {_FEWEST_ITEMS:,} or more is expected")
+    if not text.isdecimal() or int(text) < FEWEST_ITEMS:
+        raise argparse.ArgumentTypeError(f"{text!r}: a number of {FEWEST_ITEMS:,} or more is expected")
     return int(text)
 
 

@@ -47,12 +47,14 @@ class Outcome:
         pool: Items that there are.
         chosen: Found with the batches of Quiet Corner.
         drawn: Found by one random draw of as many items.
+        campaigns: Drift campaigns that were opened.
     """
 
     labels: int
     pool: int
     chosen: Tally
     drawn: Tally
+    campaigns: int
 
     @property
     def expected_share(self) -> float:
@@ -67,11 +69,17 @@ def tally(pool: Sequence[Ticket], labeled: Collection[str]) -> Tally:
     return Tally(_found(fraud, labeled), _found(new_kind, labeled))
 
 
-def compare(pool: Sequence[Ticket], labeled: Collection[str], *, seed: int) -> Outcome:
+def compare(pool: Sequence[Ticket], labeled: Collection[str], *, campaigns: int, seed: int) -> Outcome:
     """Put what is labeled beside one random draw of the same size from the same pool."""
     rng = np.random.default_rng(seed)
     drawn = {pool[place].id for place in rng.choice(len(pool), size=len(labeled), replace=False).tolist()}
-    return Outcome(labels=len(labeled), pool=len(pool), chosen=tally(pool, labeled), drawn=tally(pool, drawn))
+    return Outcome(
+        labels=len(labeled),
+        pool=len(pool),
+        chosen=tally(pool, labeled),
+        drawn=tally(pool, drawn),
+        campaigns=campaigns,
+    )
 
 
 def _found(some: Sequence[Ticket], labeled: Collection[str]) -> Found:

@@ -9,8 +9,9 @@ from scripts.tickets.generator import FRAUD, Ticket, classes, tickets
 PROJECT = "tickets"
 ANNOTATORS = ("desk-1", "desk-2", "desk-3")
 ERROR_RATE = 0.025
+# With fewer, too few come by Social for the drift watch to know them.
+FEWEST_ITEMS = 2_000
 
-_NEW_FRAUD_SHARE = 0.1
 # Another stream of draws than the first tickets have.
 _SEED_OF_NEW = 1_000_003
 
@@ -22,7 +23,8 @@ class Plan:
     Attributes:
         seed: Of the tickets, the project and the annotators' slips.
         items: Tickets at the start.
-        new_items: Tickets that come later, with a new kind of fraud among them.
+        new_items: Tickets that come later.
+        new_fraud_share: Share of a new kind of fraud among these.
         batch: Items in a batch.
         rounds: Batches to label before the new tickets come.
         rounds_after: Batches to label after the drift campaign.
@@ -33,11 +35,12 @@ class Plan:
     seed: int
     items: int = 4_000
     new_items: int = 800
+    new_fraud_share: float = 0.1
     batch: int = 50
     rounds: int = 8
     rounds_after: int = 2
     window: int = 400
-    delay_s: float = 0.25
+    delay_s: float = 0.4
 
     @property
     def labels_before(self) -> int:
@@ -59,8 +62,9 @@ def fast(seed: int, items: int | None) -> Plan:
     """The same story, small enough for a test."""
     return Plan(
         seed=seed,
-        items=1_000 if items is None else items,
+        items=FEWEST_ITEMS if items is None else items,
         new_items=400,
+        new_fraud_share=0.2,
         batch=30,
         rounds=3,
         rounds_after=1,
@@ -75,7 +79,7 @@ def first_tickets(plan: Plan) -> list[Ticket]:
 
 def new_tickets(plan: Plan) -> list[Ticket]:
     """Those that come later."""
-    return tickets(plan.new_items, plan.seed + _SEED_OF_NEW, _NEW_FRAUD_SHARE, first=plan.items + 1)
+    return tickets(plan.new_items, plan.seed + _SEED_OF_NEW, plan.new_fraud_share, first=plan.items + 1)
 
 
 def project_file(plan: Plan) -> str:
@@ -109,7 +113,7 @@ class = "{FRAUD}"
 keywords = ["stolen", "did not make", "not mine", "in your name"]
 
 [drift]
-reference_items = {plan.items // 2}
+reference_items = {plan.items * 3 // 4}
 window_items = {plan.window}
 campaign_items = {plan.batch}
 """

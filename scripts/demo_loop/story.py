@@ -74,7 +74,8 @@ def play(stage: Stage) -> Outcome:
         watch = _Watch(stage, company, annotators, open_database(stage.settings), list(first), time.monotonic())
         _follow(watch, new)
         annotators.end()
-        outcome = compare(watch.pool, watch.look().labeled, seed=stage.plan.seed)
+        last = watch.look()
+        outcome = compare(watch.pool, last.labeled, campaigns=last.campaigns, seed=stage.plan.seed)
         stage.tell("Writing the report, ending all processes ...")
         _quietcorner("report", PROJECT, "--out", str(stage.out / REPORT))
         company.end(grace_s=_ENDING_S)
@@ -86,9 +87,14 @@ def _follow(watch: "_Watch", new: list[Ticket]) -> None:
     watch.until(lambda view: len(view.labeled) >= plan.labels_before and view.knows_normal, "learning")
     _bring(watch.stage, "new_tickets.jsonl", new)
     watch.pool.extend(new)
-    watch.until(lambda view: view.status["drift"]["campaigns"] > 0, "new tickets came, with a new kind of fraud")
-    campaign = watch.until(lambda view: view.campaigns_done > 0, "drift was noticed, its campaign is being labeled")
-    enough = len(campaign.labeled) + plan.labels_after
+    windows = plan.new_items // plan.window
+    seen = watch.until(
+        lambda view: view.campaigns > 0 or view.status["drift"]["windows"] >= windows,
+        "new tickets came, with a new kind of fraud",
+    )
+    if seen.campaigns:
+        seen = watch.until(lambda view: view.campaigns_done > 0, "drift was noticed, its campaign is being labeled")
+    enough = len(seen.labeled) + plan.labels_after
     watch.until(lambda view: len(view.labeled) >= enough, "going on with what was learned")
 
 

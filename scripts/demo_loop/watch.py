@@ -28,6 +28,11 @@ class View:
     campaigns_done: int
 
     @property
+    def campaigns(self) -> int:
+        """Drift campaigns that were opened."""
+        return int(self.status["drift"]["campaigns"])
+
+    @property
     def progress(self) -> tuple[object, ...]:
         """Differs between two looks when anything has moved."""
         status = self.status

@@ -13,7 +13,9 @@ def test_found_fraud_is_counted_by_what_the_tickets_are() -> None:
 
 def test_random_labeling_finds_its_share_of_the_pool_on_average() -> None:
     pool = _pool(fraud=20, new=10, other=170)
-    outcomes = [compare(pool, {f"fraud-{number}" for number in range(20)}, seed=seed) for seed in range(300)]
+    outcomes = [
+        compare(pool, {f"fraud-{number}" for number in range(20)}, campaigns=0, seed=seed) for seed in range(300)
+    ]
 
     assert {outcome.expected_share for outcome in outcomes} == {0.1}
     assert {outcome.chosen.fraud for outcome in outcomes} == {Found(20, 30)}
@@ -25,8 +27,8 @@ def test_the_random_draw_is_as_large_as_what_was_labeled_and_repeatable() -> Non
     pool = _pool(fraud=30, new=0, other=0)
     labeled = {f"fraud-{number}" for number in range(7)}
 
-    assert compare(pool, labeled, seed=5) == compare(pool, labeled, seed=5)
-    assert compare(pool, labeled, seed=5).drawn.fraud == Found(7, 30)
+    assert compare(pool, labeled, campaigns=1, seed=5) == compare(pool, labeled, campaigns=1, seed=5)
+    assert compare(pool, labeled, campaigns=1, seed=5).drawn.fraud == Found(7, 30)
 
 
 def test_nothing_to_find_is_no_share() -> None:

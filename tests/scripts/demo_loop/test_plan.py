@@ -9,7 +9,7 @@ from scripts.tickets.generator import NEW_FRAUD, classes
 from shared.project import parse_project
 
 
-@pytest.mark.parametrize("plan", [plans.full(7, None), plans.fast(7, None), plans.full(7, 1_001)])
+@pytest.mark.parametrize("plan", [plans.full(7, None), plans.fast(7, None), plans.full(7, 2_001)])
 def test_the_project_file_is_valid_and_its_reference_ends_before_the_new_tickets(plan: Plan) -> None:
     config = parse_project(plans.project_file(plan), origin="the demo")
 
