@@ -54,7 +54,9 @@ def text_key(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "little", signed=True)
 
 
-def append_segment(session: Session, *, space: str, encoder: str, keys: Keys, vectors: Vectors) -> None:
+def append_segment(
+    session: Session, *, space: str, encoder: str, keys: Keys, vectors: Vectors | NDArray[np.float32]
+) -> None:
     """Store one segment: `keys` (n,) int64 with `vectors` (n, d), stored as float16."""
     session.add(
         VectorSegment(

@@ -47,7 +47,7 @@ def _store(held: Context, claimed: Claim, encoder: str, threshold: float, keys: 
     pairs = _near_duplicates(keys, vectors, known, first, threshold)
     with held.database.write() as session:
         lanes.confirm(session, claimed)
-        append_segment(session, space=space, encoder=encoder, keys=keys, vectors=vectors.astype(np.float16))
+        append_segment(session, space=space, encoder=encoder, keys=keys, vectors=vectors)
         embedding.use_encoder(session, project_id, encoder)
         groups = embedding.duplicate_groups(session, np.unique(pairs).tolist())
         items.set_duplicate_groups(session, project_id, merge_groups(pairs, groups))
