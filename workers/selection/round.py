@@ -98,8 +98,8 @@ def select(pool: Pool, model: LinearModel | None, config: ProjectConfig, plan: R
 
 
 def round_seed(project_seed: int, number: int) -> int:
-    """The seed of one round, from the project's seed and the round's number."""
-    return int(np.random.SeedSequence([project_seed, number]).generate_state(1)[0])
+    """The seed of one round, from the project's seed and the round's number: 31 bits, as a database's integer holds."""
+    return int(np.random.SeedSequence([project_seed, number]).generate_state(1)[0]) >> 1
 
 
 @dataclass(frozen=True)
