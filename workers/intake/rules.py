@@ -74,7 +74,8 @@ def _compile(pattern: str, *, rule: str) -> Any:
     try:
         return re2.compile(pattern.encode(), _options())
     except re2.error as error:
-        raise ConfigError(f"rule {rule!r}: it can't be compiled: {error}. Split it into several rules.") from error
+        reason = error.args[0].decode(errors="replace")
+        raise ConfigError(f"rule {rule!r}: it can't be compiled: {reason}. Split it into several rules.") from error
 
 
 def _compile_if_possible(pattern: str) -> Any | None:

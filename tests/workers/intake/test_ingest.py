@@ -3,12 +3,11 @@
 import gzip
 import json
 import random
-import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from sqlmodel import col, select
@@ -20,11 +19,13 @@ from shared.repository.items import NewItem, Stored, set_duplicate_groups
 from shared.repository.projects import create_project
 from shared.tables import Item, Lane, OutboxEvent, Project, RuleHit
 from shared.vectors import text_key
-from workers.cli import main
+from tests.workers.commands.command_line import CommandLine, cli
 from workers.commands import ingest as command
 from workers.intake.rows import Columns, normalise, permanent_draw
 from workers.intake.rules import Rules
 from workers.intake.storing import store_items
+
+__all__ = ["cli"]
 
 CONFIG = ProjectConfig.model_validate(
     {
@@ -215,35 +216,6 @@ def test_storing_and_grouping_at_the_same_time_do_not_wait_for_each_other_for_ev
     assert groups(database, project_id) == {"a": "a", "b": "a", "c": "a"}
 
 
-class Run(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-class Cli:
-    """The command line on one database."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self._monkeypatch, self._capsys = monkeypatch, capsys
-
-    def __call__(self, *arguments: str | Path) -> Run:
-        self._monkeypatch.setattr(sys, "argv", ["quietcorner", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        out, err = self._capsys.readouterr()
-        assert isinstance(stop.value.code, int)
-        return Run(stop.value.code, out, err)
-
-
-@pytest.fixture
-def cli(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    monkeypatch.setenv("QUIETCORNER_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.delenv("REDIS_URL", raising=False)
-    return Cli(monkeypatch, capsys)
-
-
 def rejected_rows(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in Path(f"{file}.rejected.jsonl").read_text(encoding="utf-8").splitlines()]
 
@@ -254,7 +226,7 @@ def write_rows(path: Path, rows: Sequence[dict[str, Any] | bytes]) -> Path:
 
 
 def test_good_rows_go_in_and_bad_ones_are_written_beside_the_file_with_line_and_reason(
-    cli: Cli, database: Database, tmp_path: Path
+    cli: CommandLine, database: Database, tmp_path: Path
 ) -> None:
     project_id = make_project(database)
     rows: list[dict[str, Any] | bytes] = [
@@ -287,7 +259,9 @@ def test_good_rows_go_in_and_bad_ones_are_written_beside_the_file_with_line_and_
         assert reason in row["reason"]
 
 
-def test_a_run_is_repeated_with_a_fresh_list_of_rejected_rows(cli: Cli, database: Database, tmp_path: Path) -> None:
+def test_a_run_is_repeated_with_a_fresh_list_of_rejected_rows(
+    cli: CommandLine, database: Database, tmp_path: Path
+) -> None:
     project_id = make_project(database)
     file = write_rows(tmp_path / "items.jsonl", [{"text": "one"}, {"text": "one"}, {"text": ""}])
 
@@ -303,7 +277,7 @@ def test_a_run_is_repeated_with_a_fresh_list_of_rejected_rows(cli: Cli, database
     assert len(stored_items(database, project_id)) == 3
 
 
-def test_a_file_of_bad_rows_alone_ends_with_an_error(cli: Cli, database: Database, tmp_path: Path) -> None:
+def test_a_file_of_bad_rows_alone_ends_with_an_error(cli: CommandLine, database: Database, tmp_path: Path) -> None:
     make_project(database)
     file = write_rows(tmp_path / "items.jsonl", [{"text": 1}, b"{"])
 
@@ -315,7 +289,7 @@ def test_a_file_of_bad_rows_alone_ends_with_an_error(cli: Cli, database: Databas
 
 
 def test_what_precedes_the_break_of_a_file_is_kept_and_the_rest_follows_once_it_is_mended(
-    cli: Cli, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cli: CommandLine, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "_ROWS_AT_ONCE", 1_000)
     project_id = make_project(database)
@@ -378,7 +352,9 @@ def test_long_texts_are_stored_in_smaller_transactions(
     assert sizes == [3, 3, 1]
 
 
-def test_an_empty_file_is_an_error_and_the_other_files_go_in(cli: Cli, database: Database, tmp_path: Path) -> None:
+def test_an_empty_file_is_an_error_and_the_other_files_go_in(
+    cli: CommandLine, database: Database, tmp_path: Path
+) -> None:
     project_id = make_project(database)
     empty = write_rows(tmp_path / "empty.jsonl", [])
     missing = tmp_path / "missing.csv"
@@ -394,7 +370,7 @@ def test_an_empty_file_is_an_error_and_the_other_files_go_in(cli: Cli, database:
 
 
 def test_rows_that_an_earlier_run_rejected_are_not_taken_for_items(
-    cli: Cli, database: Database, tmp_path: Path
+    cli: CommandLine, database: Database, tmp_path: Path
 ) -> None:
     make_project(database)
     file = write_rows(tmp_path / "items.jsonl", [{"text": "one"}, {"text": ""}])
@@ -408,7 +384,7 @@ def test_rows_that_an_earlier_run_rejected_are_not_taken_for_items(
     assert len(list(tmp_path.glob("*.rejected.jsonl"))) == 1
 
 
-def test_a_folder_that_cannot_be_written_is_named(cli: Cli, database: Database, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named(cli: CommandLine, database: Database, tmp_path: Path) -> None:
     make_project(database)
     file = write_rows(tmp_path / "items.jsonl", [{"text": ""}])
     Path(f"{file}.rejected.jsonl").mkdir()
@@ -419,7 +395,7 @@ def test_a_folder_that_cannot_be_written_is_named(cli: Cli, database: Database, 
     assert f"{file}.rejected.jsonl: the rejected rows can't be written" in run.err
 
 
-def test_an_unknown_project_and_a_wrong_column_have_their_own_exit_codes(cli: Cli, tmp_path: Path) -> None:
+def test_an_unknown_project_and_a_wrong_column_have_their_own_exit_codes(cli: CommandLine, tmp_path: Path) -> None:
     file = write_rows(tmp_path / "items.jsonl", [{"text": "one"}])
 
     assert cli("ingest", "nothing", file).code == 3

@@ -3,6 +3,7 @@
 import gzip
 import json
 import tempfile
+import tracemalloc
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -149,12 +150,25 @@ def test_an_endless_line_is_set_aside_without_being_kept(tmp_path: Path, monkeyp
     assert len(middle[1].content.row) <= 1_000
 
 
-@pytest.mark.parametrize("cut", [0.5, 0.9, 0.999])
+def test_a_file_without_line_ends_fills_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "LONGEST_LINE", 100_000)
+    path = write(tmp_path, "items.jsonl.gz", b"x" * 30_000_000)
+
+    tracemalloc.start()
+    rows = read(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert list(refused(rows)) == [1]
+    assert peak < 5_000_000
+
+
+@pytest.mark.parametrize(("count", "cut"), [(3_000, 0.5), (3_000, 0.9), (50_000, 0.5), (50_000, 0.999)])
 @pytest.mark.parametrize("kind", ["jsonl.gz", "csv.gz"])
 def test_what_precedes_the_break_of_a_gzip_file_is_read_and_the_error_says_where(
-    tmp_path: Path, kind: str, cut: float
+    tmp_path: Path, kind: str, count: int, cut: float
 ) -> None:
-    values = [f"text number {number}" for number in range(100_000)]
+    values = [f"text number {number}" for number in range(count)]
     whole = write_texts(tmp_path, kind, values).read_bytes()
     path = tmp_path / f"cut.{kind}"
     path.write_bytes(whole[: int(len(whole) * cut)])

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.errors import InvalidInputError
@@ -190,6 +190,7 @@ def test_texts_that_differ_in_case_width_or_space_share_a_normal_key(one: str, o
     assert parse({"text": one}).text_key != parse({"text": other}).text_key
 
 
+@example("\u03b1\u0308\u0345")
 @given(st.text())
 def test_normalising_twice_is_normalising_once(text: str) -> None:
     assert normalise(normalise(text)) == normalise(text)

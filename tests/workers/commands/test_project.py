@@ -1,0 +1,236 @@
+"""`quietcorner project`: the example file, making projects, listing and showing them."""
+
+import json
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
+from pathlib import Path
+from typing import get_args, get_origin
+
+import pytest
+from pydantic import BaseModel
+from sqlmodel import col, select
+
+from shared import lanes
+from shared.database import Database
+from shared.project import ProjectConfig, parse_project
+from shared.repository.projects import create_project
+from shared.tables import Lane, Project
+from tests.workers.commands.command_line import CommandLine, cli
+
+__all__ = ["cli"]
+
+EXAMPLE = files("workers.commands").joinpath("project_example.toml").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "project.toml"
+    path.write_text('classes = ["a", "b"]\n[selection]\nbatch_size = 20\n', encoding="utf-8")
+    return path
+
+
+def options(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """The dotted name of every option; those of a section inside a mapping or list follow its own name."""
+    for name, field in model.model_fields.items():
+        path = prefix + (field.alias or name)
+        nested = list(sections(field.annotation))
+        if not nested or is_mapping(field.annotation):
+            yield path
+        for section in nested:
+            yield from options(section, f"{path}.")
+
+
+def sections(annotation: object) -> Iterator[type[BaseModel]]:
+    """The models inside a field's annotation that are sections of the file."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from sections(part)
+
+
+def is_mapping(annotation: object) -> bool:
+    return get_origin(annotation) is dict
+
+
+def explained_options(example: str) -> dict[str, str]:
+    """Dotted name of each table and key -> what the comment before it says; for a table, of its first key."""
+    found: dict[str, str] = {}
+    table = comment = ""
+    for line in example.splitlines():
+        if header := re.fullmatch(r"\[+([\w.]+)\]+", line):
+            table, comment = header[1], ""
+        elif option := re.match(r"(?:# )?(\w+) = (.*)", line):
+            found.setdefault(table, comment)
+            path = f"{table}.{option[1]}".removeprefix(".")
+            for inner in ("", *re.findall(r"(\w+) = ", option[2])):
+                found.setdefault(f"{table}.{inner}" if inner else path, comment)
+            comment = ""
+        else:
+            comment = f"{comment} {line[2:]}".strip() if line.startswith("# ") else ""
+    return found
+
+
+def test_the_example_is_a_valid_project_file() -> None:
+    config = parse_project(EXAMPLE, origin="the example")
+
+    assert len(config.rules) == 2
+
+
+def test_the_example_with_its_commented_options_is_valid_too() -> None:
+    config = parse_project(re.sub(r"^# (\w+ = )", r"\1", EXAMPLE, flags=re.MULTILINE), origin="the example")
+
+    assert (config.batch_trigger.new_labels, config.batch_trigger.after_s) == (100, 3600.0)
+
+
+@pytest.mark.parametrize("option", sorted(set(options(ProjectConfig))))
+def test_every_option_stands_in_the_example_with_a_sentence_before_it(option: str) -> None:
+    sentence = explained_options(EXAMPLE)[option]
+
+    assert sentence.endswith(".")
+    assert len(sentence.split()) >= 4
+
+
+def test_the_values_that_the_example_calls_defaults_are_the_defaults() -> None:
+    example = parse_project(EXAMPLE, origin="the example")
+    plain = ProjectConfig(classes=example.classes)
+
+    for name in ("task", "seed", "encoder", "near_duplicate_cosine", "selection", "batch_trigger", "queue", "drift"):
+        assert getattr(example, name) == getattr(plain, name)
+
+
+def test_init_writes_the_example_and_never_over_another_file(cli: CommandLine, tmp_path: Path) -> None:
+    path = tmp_path / "my.toml"
+
+    assert cli("project", "init", path).code == 0
+    assert path.read_text(encoding="utf-8") == EXAMPLE
+    path.write_text("mine", encoding="utf-8")
+    again = cli("project", "init", path)
+
+    assert again.code == 2
+    assert "the file exists" in again.err
+    assert path.read_text(encoding="utf-8") == "mine"
+
+
+def test_init_says_that_it_cannot_write(cli: CommandLine, tmp_path: Path) -> None:
+    run = cli("project", "init", tmp_path / "no such folder" / "project.toml")
+
+    assert run.code == 2
+    assert "can't be written" in run.err
+
+
+def test_the_example_makes_a_project_with_its_lanes(cli: CommandLine, database: Database, tmp_path: Path) -> None:
+    path = tmp_path / "project.toml"
+    cli("project", "init", path)
+
+    assert cli("project", "create", "tickets", "--config", path).code == 0
+
+    with database.read() as session:
+        project = session.exec(select(Project)).one()
+        rooms = session.exec(select(Lane.room).where(col(Lane.project_id) == project.id)).all()
+    assert ProjectConfig.model_validate(project.config) == parse_project(EXAMPLE, origin="the example")
+    assert sorted(rooms) == sorted(lanes.ROOMS)
+
+
+def test_making_a_project_again_from_the_same_file_does_nothing(
+    cli: CommandLine, database: Database, config: Path
+) -> None:
+    cli("project", "create", "tickets", "--config", config)
+
+    again = cli("project", "create", "tickets", "--config", config)
+
+    assert again.code == 0
+    assert "nothing to do" in again.out
+    with database.read() as session:
+        assert len(session.exec(select(Project)).all()) == 1
+
+
+def test_making_it_again_from_another_file_names_what_differs(cli: CommandLine, config: Path) -> None:
+    cli("project", "create", "tickets", "--config", config)
+    config.write_text('classes = ["a", "b"]\nseed = 3\n[targets]\nb = 5\n', encoding="utf-8")
+
+    again = cli("project", "create", "tickets", "--config", config)
+
+    assert again.code == 2
+    assert "seed = 3; the project has 0" in again.err
+    assert "selection.batch_size = 50; the project has 20" in again.err
+    assert "targets.b = 5; the project has nothing" in again.err
+
+
+def test_two_who_make_a_project_at_the_same_time_get_one(database: Database) -> None:
+    plain = ProjectConfig(classes=("a",))
+
+    def create(_: int) -> bool:
+        with database.write() as session:
+            return create_project(session, "tickets", plain)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(create, range(8))) == [False] * 7 + [True]
+    with database.read() as session:
+        assert len(session.exec(select(Lane)).all()) == len(lanes.ROOMS)
+
+
+def test_a_name_that_is_not_allowed_is_refused_and_the_rule_is_told(cli: CommandLine, config: Path) -> None:
+    for name in ("", "Tickets", "-a", "_a", "a b", "a" * 65, "é", "a\n", "a/b"):
+        run = cli("project", "create", "--config", config, "--", name)
+
+        assert run.code == 2
+        assert f"name = {name!r}: 1 to 64 small letters" in run.err
+
+
+def test_a_wrong_file_is_refused_with_key_value_and_what_is_allowed(cli: CommandLine, config: Path) -> None:
+    for content, fault in (
+        ("classes = []", "classes = []: "),
+        ('classes = ["a"]\nbatch = 3', "batch = 3: "),
+        ('classes = ["a"]\n[selection]\nbatch_size = 0', "selection.batch_size = 0: Input should be greater than"),
+        ('classes = ["a"]\n[targets]\nb = 1', "targets names 'b', which is not in classes: a"),
+        ('classes = ["a"]\nrules = [{name = "r", class = "a", pattern = "("}]', "not a regular expression"),
+        ("classes", "not valid TOML"),
+    ):
+        config.write_text(content, encoding="utf-8")
+
+        run = cli("project", "create", "tickets", "--config", config)
+
+        assert run.code == 2
+        assert str(config) in run.err
+        assert fault in run.err
+
+
+def test_a_missing_file_is_refused(cli: CommandLine, tmp_path: Path) -> None:
+    run = cli("project", "create", "tickets", "--config", tmp_path / "none.toml")
+
+    assert run.code == 2
+    assert "none.toml: can't be read" in run.err
+
+
+def test_projects_are_listed_by_name_for_people_and_machines(cli: CommandLine, config: Path) -> None:
+    assert "no project yet" in cli("project", "list").out
+    assert json.loads(cli("project", "list", "--json").out) == []
+    for name in ("b-2", "a_1"):
+        cli("project", "create", name, "--config", config)
+
+    lines = cli("project", "list").out.splitlines()
+    listed = json.loads(cli("project", "list", "--json").out)
+
+    assert [line.split(":")[0] for line in lines] == ["a_1", "b-2"]
+    assert [(one["name"], one["task"], one["classes"]) for one in listed] == [
+        ("a_1", "single", ["a", "b"]),
+        ("b-2", "single", ["a", "b"]),
+    ]
+
+
+def test_a_project_is_shown_with_its_defaults(cli: CommandLine, config: Path) -> None:
+    cli("project", "create", "tickets", "--config", config)
+
+    shown = json.loads(cli("project", "show", "tickets", "--json").out)
+    lines = cli("project", "show", "tickets").out.splitlines()
+
+    assert shown["name"] == "tickets"
+    assert ProjectConfig.model_validate(shown["config"]) == parse_project(config.read_text(), origin="")
+    assert "selection.batch_size = 20" in lines
+    assert "queue.lease_s = 600.0" in lines
+
+
+def test_a_project_that_is_not_there_cannot_be_shown(cli: CommandLine) -> None:
+    assert cli("project", "show", "nothing").code == 3
