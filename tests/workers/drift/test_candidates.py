@@ -76,6 +76,12 @@ def test_the_budget_is_never_exceeded(report: WindowReport, budget: int) -> None
     assert total == min(budget, int(report.drifted.sum()) + len(_LABELED))
 
 
+def test_a_single_candidate_is_the_item_that_drifted_most(report: WindowReport) -> None:
+    assert _candidates(report, budget=1)["drift"] == [
+        report.ids[report.drifted][report.scores[report.drifted].argmax()]
+    ]
+
+
 def test_a_quiet_window_has_no_candidates() -> None:
     quiet = look(fit(_KNOWN), draw(EVERYTHING, 500, seed=6, first_id=30_000))
 

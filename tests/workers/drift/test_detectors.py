@@ -93,6 +93,12 @@ def test_a_change_that_spreads_over_small_categories_counts_together() -> None:
     assert homogeneity_p(_counts([[reference, window]], sizes=[(500, 500)])) < 1e-4
 
 
+def test_small_categories_that_are_left_over_join_the_last_group() -> None:
+    reference, window = [2, 2, 2, 2, 0, 0, 0], [0, 0, 0, 0, 2, 2, 4]  # five make a group, the last two are too few
+
+    assert homogeneity_p(_counts([[reference, window]], sizes=[(8, 8)])) == 1.0
+
+
 def _ways(table: tuple[int, int, int, int], x: int) -> int:
     """Ways to deal the items of a stratum so that `x` of its hits are in the window; margins as in the table."""
     hits, others, window = table[0] + table[1], table[2] + table[3], table[1] + table[3]

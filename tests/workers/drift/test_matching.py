@@ -52,3 +52,4 @@ def test_sources_too_thin_even_together_are_compared_with_all_of_half_b() -> Non
 
     assert matching.strata.tolist() == [0, 1]
     assert matching.known == 1
+    assert sorted(matching.b_rows[matching.b_strata == 1].tolist()) == list(range(len(reference.b_ids)))

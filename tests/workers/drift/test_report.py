@@ -126,6 +126,7 @@ def test_a_new_source_with_known_topics_is_a_matter_of_the_mix() -> None:
     report = look(fit(draw(EVERYTHING, 2_000, seed=0)), window)
 
     assert report.level == "note"
+    assert report.mix.share == pytest.approx(0.2, abs=0.05)
     phone = _source(report, "phone")
     assert (phone.reference, phone.window) == (0.0, 0.2)
     assert phone.z > 5
@@ -141,6 +142,8 @@ def test_a_new_source_with_a_new_topic_is_found_by_novelty() -> None:
     assert report.novelty.alarm
     assert report.level == "act"
     assert next(iter(report.drifted_sources)) == "phone"
+    assert report.fired[0].novel
+    assert next(iter(report.fired[0].sources)) == "phone"
 
 
 def test_a_source_that_fell_silent_is_a_matter_of_the_mix() -> None:
