@@ -67,6 +67,7 @@ def test_before_anything_is_embedded_the_mend_is_told(there: Database) -> None:
 
 def test_a_round_that_another_worker_is_at_is_waited_for(there: Database) -> None:
     example = _pool(there)
+    add_batch(there, example.id, [1])
     with _held(there, example.id, lease_s=30.0), pytest.raises(QuietCornerError, match="another worker is at a round"):
         run("batch", "next", NAME, "--timeout", "0")
 
@@ -75,6 +76,7 @@ def test_the_batch_that_another_worker_stores_meanwhile_is_taken(
     there: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     example = _pool(there)
+    add_batch(there, example.id, [3])
     monkeypatch.setattr("workers.commands.batch.time.sleep", lambda _: add_batch(there, example.id, [1, 2]))
     with _held(there, example.id, lease_s=30.0):
         batch = json.loads(run("batch", "next", NAME, "--json").stdout)
