@@ -5,6 +5,7 @@ import os
 import sys
 import time
 import tomllib
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -59,7 +60,7 @@ def simulate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="seed of the split and of every choice")] = 0,
     rules: Annotated[
-        Path | None, typer.Option(metavar="TOML", help="seeding rules: [[rules]] as in a project file")
+        Path | None, typer.Option(metavar="TOML", help="a file with the seeding rules, written as in a project file")
     ] = None,
     encoder: Annotated[str, typer.Option(metavar="NAME", help="sentence encoder: a name or a folder")] = PACKAGED,
     json_path: Annotated[
@@ -79,6 +80,8 @@ def simulate(
     occur in the text are predicted, as for a list of classes). Rows with split = test are the test set; without any, a
     quarter is split off. The same core chooses as in a live project.
     """
+    # scikit-learn warns of classes with few examples, which are what this is about.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"sklearn\.")
     in_force = edge.settings()
     picture = plot or (None if json_path else Path(f"simulate-{Path(file.name.removesuffix('.gz')).stem}.png"))
     notes = Console(stderr=json_path is not None, highlight=False)

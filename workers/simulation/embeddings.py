@@ -51,7 +51,7 @@ def cached_vectors(
         for start in range(0, len(missing), _TEXTS_AT_ONCE):
             advance(start, len(missing))
             keys = missing[start : start + _TEXTS_AT_ONCE]
-            vectors = encoder.encode([texts[key] for key in keys]).astype(np.float16)
+            vectors = encoder.encode([texts[key] for key in keys])
             with database.write() as session:
                 append_segment(
                     session, space=_SPACE, encoder=encoder.key, keys=np.array(keys, dtype=np.int64), vectors=vectors

@@ -73,6 +73,14 @@ def test_json_on_standard_output_is_one_object_a_round_and_nothing_else(folder: 
     assert not list(folder.glob("*.png"))
 
 
+def test_each_object_is_in_the_file_before_the_next_round_begins(tmp_path: Path) -> None:
+    path = tmp_path / "rounds.jsonl"
+    with command._json_lines(str(path)) as write:
+        assert write
+        write({"round": 1})
+        assert path.read_text() == '{"round": 1}\n'
+
+
 @pytest.mark.usefixtures("encoder")
 def test_equal_arguments_give_equal_json_apart_from_the_seconds(folder: Path) -> None:
     file = write_rows(folder / "mail.jsonl", make_rows(80))

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -9,8 +7,8 @@ from shared.pool import Pool
 from shared.repository import items as stored_items
 from shared.repository import pools
 from shared.repository.embedding import use_encoder
+from shared.repository.projects import all_projects, create_project
 from shared.settings import Settings
-from shared.tables import Project
 from shared.vectors import append_segment
 from tests.workers.simulation.made_up import encode, make_config, make_dataset, make_rows, prepare_rows
 from workers.intake.duplicates import merge_groups, near_duplicates
@@ -54,6 +52,7 @@ def test_no_relative_of_a_test_item_stays_in_the_pool() -> None:
         assert len(set(in_test[number : number + 3])) == 1
         assert in_test[number + 3] == in_test[number + 4]
     assert any(in_test)
+    assert data.left_out == 0
     assert not set(data.test.item_ids) & set(data.pool.item_ids)
 
 
@@ -94,6 +93,17 @@ def test_pool_items_are_no_duplicates_of_each_other_through_a_test_item_alone() 
     assert data.pool.groups[positions[0]] != data.pool.groups[positions[1]]
 
 
+def test_pool_items_that_are_duplicates_of_each_other_and_of_a_test_item_are_one_group() -> None:
+    rows = make_rows(40)
+    rows[0]["split"] = rows[1]["split"] = "test"
+    for number in (10, 11):
+        rows[number]["text"] = f"{rows[0]['text']} " * number
+    data, _ = prepare_rows(rows)
+    positions = [list(data.pool.item_ids).index(name) for name in ("i10", "i11")]
+    assert data.pool.groups[positions[0]] == data.pool.groups[positions[1]]
+    assert data.test.item_ids == ("i1",)
+
+
 def test_a_file_whose_rows_all_belong_together_is_refused() -> None:
     rows = [{**row, "group": "all"} for row in make_rows(20)]
     with pytest.raises(InvalidInputError, match="nothing is left for the pool"):
@@ -129,10 +139,8 @@ def load_as_a_project(dataset: Dataset, settings: Settings, *, seed: int) -> Poo
     config = make_config(dataset, rules=RULES, seed=seed)
     database = open_database(settings)
     with database.write() as session:
-        project = Project(name="p", config=config.model_dump(mode="json", by_alias=True), created_at=0.0)
-        session.add(project)
-        session.flush()
-        project_id = project.id
+        assert create_project(session, "p", config)
+        [project_id] = [project.id for project in all_projects(session)]
     store_items(database, project_id, [row.item for row in dataset.items], rules=Rules(config.rules), seed=seed)
     table = encode(dataset)
     with database.write() as session:
@@ -152,7 +160,7 @@ def load_as_a_project(dataset: Dataset, settings: Settings, *, seed: int) -> Poo
         groups = dict(zip(pool.ids.tolist(), pool.groups.tolist(), strict=True))
         stored_items.set_duplicate_groups(session, project_id, merge_groups(pairs, groups))
         loaded = pools.load_pool(
-            session, project_id=project_id, config=config, vector_folder=Path(settings.folder / "vectors")
+            session, project_id=project_id, config=config, vector_folder=settings.folder / "vectors"
         )
     database.close()
     return loaded
