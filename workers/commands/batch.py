@@ -34,7 +34,8 @@ def next_batch(
 ) -> None:
     """Choose the next batch now, whatever the project's trigger says, and show it.
 
-    The round runs in this process, so no worker is needed. Lanes of the project that were set aside may run again.
+    The round runs in this process, so no worker is needed. Lanes of the project
+    that were set aside may run again.
     """
     from shared.logs import configure_logs
     from shared.streams import connect

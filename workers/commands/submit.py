@@ -70,10 +70,11 @@ def submit(
 ) -> None:
     """Take labels from a file.
 
-    A row holds item_id (or id) and label, and may hold annotator and submission_id. Without a submission_id it gets
-    one made of item, annotator and label, so that the same file given again does nothing; to change an answer back to
-    an earlier one, give it a submission_id of its own. Rows that can't be taken are written to FILE.rejected.jsonl
-    with the reason.
+    A row holds item_id (or id) and label, and may hold annotator and
+    submission_id. Without a submission_id it gets one made of item, annotator
+    and label, so that the same file given again does nothing; to change an
+    answer back to an earlier one, give it a submission_id of its own. Rows that
+    can't be taken are written to FILE.rejected.jsonl with the reason.
     """
     in_force = edge.settings()
     database = edge.database(in_force)
