@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from sqlmodel import col, select
@@ -44,12 +43,16 @@ def open_project(opened: Database, name: str) -> tuple[int, ProjectConfig]:
 
 def kick(in_force: Settings, opened: Database) -> bool:
     """Publish what lies in the outbox, if Redis is there; the sweep does it later otherwise. Returns whether it was."""
+    from kombu.exceptions import OperationalError
+
     from workers.hints import broker_is_up, send_hint
 
     if not broker_is_up(in_force):
         return False
-    send: Callable[[str, int], None] = send_hint
-    events.relay(opened, send)
+    try:
+        events.relay(opened, send_hint)
+    except OperationalError:  # gone since it answered
+        return False
     return True
 
 
