@@ -191,7 +191,7 @@ def _explain(
     inclusion = None
     if pick.channel == "audit":
         in_sample = bool(sample.members[position])
-        inclusion = float(sample.inclusion[position]) if in_sample else plan.places / len(pool.eligible)
+        inclusion = float(sample.inclusion[position]) if in_sample else min(1.0, plan.places / len(pool.eligible))
     return Choice(
         position=position,
         id=int(pool.ids[position]),

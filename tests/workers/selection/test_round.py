@@ -54,6 +54,7 @@ class TestEveryStrategy:
             assert reason.model == 1
             assert reason.encoder == "e"
             assert (reason.inclusion is not None) == (reason.channel == "audit")
+            assert reason.inclusion is None or 0 < reason.inclusion <= 1
 
     def test_an_empty_pool_gives_an_empty_batch_that_says_so(self, strategy: str) -> None:
         pool, _ = make_pool(items=30, labeled=30)
