@@ -3,7 +3,8 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ REPORT = "report.html"
 _UP = "up"
 _PROGRAM = Path(__file__).parents[1] / "annotator_example.py"
 _LOOK_INTERVAL_S = 0.5
-# On the slowest machine that the demo is meant for, something moves far more often than this.
+# A lane that is held renews its lease far more often than this.
 _STALLED_S = 60.0
 _LONGEST_PHASE_S = 300.0
 _ENDING_S = 90.0
@@ -64,16 +65,10 @@ def play(stage: Stage) -> Outcome:
     (stage.out / "project.toml").write_text(plans.project_file(stage.plan), encoding="utf-8")
     _quietcorner("project", "create", PROJECT, "--config", str(stage.out / "project.toml"))
     _bring(stage, "tickets.jsonl", first)
-    with (
-        Children(stage.logs, tell=stage.tell) as company,
-        Children(stage.logs, tell=stage.tell) as annotators,
-    ):
+    with Children(stage.logs, tell=stage.tell) as company:
         company.start(Command(_UP, _command("up")))
-        for number, name in enumerate(ANNOTATORS):
-            annotators.start(Command(name, _annotator(stage, name, seed=stage.plan.seed + number)))
-        watch = _Watch(stage, company, annotators, open_database(stage.settings), list(first), time.monotonic())
+        watch = _Watch(stage, company, open_database(stage.settings), list(first), time.monotonic())
         _follow(watch, new)
-        annotators.end()
         last = watch.look()
         outcome = compare(watch.pool, last.labeled, campaigns=last.campaigns, seed=stage.plan.seed)
         stage.tell("Writing the report, ending all processes ...")
@@ -83,19 +78,33 @@ def play(stage: Stage) -> Outcome:
 
 
 def _follow(watch: "_Watch", new: list[Ticket]) -> None:
-    plan = watch.stage.plan
-    watch.until(lambda view: len(view.labeled) >= plan.labels_before and view.knows_normal, "learning")
-    _bring(watch.stage, "new_tickets.jsonl", new)
+    """The annotators rest where the story waits for the machine, so that its pace does not change what is labeled."""
+    stage, plan = watch.stage, watch.stage.plan
+    with _annotators(stage) as annotators:
+        watch.until(lambda view: len(view.labeled) >= plan.labels_before, "learning", annotators)
+    watch.until(lambda view: view.knows_normal, "a break, until all texts are embedded")
+    _bring(stage, "new_tickets.jsonl", new)
     watch.pool.extend(new)
     windows = plan.new_items // plan.window
-    seen = watch.until(
+    watch.until(
         lambda view: view.campaigns > 0 or view.status["drift"]["windows"] >= windows,
-        "new tickets came, with a new kind of fraud",
+        "new tickets came: is anything different?",
     )
-    if seen.campaigns:
-        seen = watch.until(lambda view: view.campaigns_done > 0, "drift was noticed, its campaign is being labeled")
-    enough = len(seen.labeled) + plan.labels_after
-    watch.until(lambda view: len(view.labeled) >= enough, "going on with what was learned")
+    with _annotators(stage) as annotators:
+        seen = watch.until(
+            lambda view: view.campaigns == view.campaigns_done, "what is new in them is being labeled", annotators
+        )
+        enough = len(seen.labeled) + plan.labels_after
+        watch.until(lambda view: len(view.labeled) >= enough, "going on with what was learned", annotators)
+
+
+@contextmanager
+def _annotators(stage: Stage) -> Iterator[Children]:
+    """All annotators at work; at the end each leaves its task, and takes it up again when it comes back."""
+    with Children(stage.logs, tell=stage.tell) as annotators:
+        for number, name in enumerate(ANNOTATORS):
+            annotators.start(Command(name, _annotator(stage, name, seed=stage.plan.seed + number)))
+        yield annotators
 
 
 @dataclass(frozen=True)
@@ -105,7 +114,6 @@ class _Watch:
     Attributes:
         stage: Where the demo is played.
         company: The one process of Quiet Corner.
-        annotators: The simulated annotators.
         database: Of the running system.
         pool: All tickets that were brought in so far.
         started: When the processes were started, by the monotonic clock.
@@ -113,7 +121,6 @@ class _Watch:
 
     stage: Stage
     company: Children
-    annotators: Children
     database: Database
     pool: list[Ticket]
     started: float
@@ -122,8 +129,12 @@ class _Watch:
         """How things stand."""
         return look(self.database, PROJECT)
 
-    def until(self, done: Callable[[View], bool], phase: str) -> View:
-        """Show what goes on until `done` is true; returns the view of which it is."""
+    def until(self, done: Callable[[View], bool], phase: str, annotators: Children | None = None) -> View:
+        """Show what goes on until `done` is true; returns the view of which it is.
+
+        Raises:
+            DemoFailedError: one of `annotators` (None: they rest) or `up` died, or nothing moved any more.
+        """
         began = moved = time.monotonic()
         last = None
         while True:
@@ -135,11 +146,11 @@ class _Watch:
             if last is None or view.progress != last.progress:
                 moved = now
             last = view
-            self._check(phase, still_s=now - moved, phase_s=now - began)
+            self._check(phase, annotators, still_s=now - moved, phase_s=now - began)
             time.sleep(_LOOK_INTERVAL_S)
 
-    def _check(self, phase: str, *, still_s: float, phase_s: float) -> None:
-        dead = [name for name in ANNOTATORS if self.annotators.pid(name) is None]
+    def _check(self, phase: str, annotators: Children | None, *, still_s: float, phase_s: float) -> None:
+        dead = [name for name in ANNOTATORS if annotators is not None and annotators.pid(name) is None]
         if self.company.pid(_UP) is None:
             dead.append("`quietcorner up`")
         if dead:

@@ -7,7 +7,7 @@ from sqlmodel import Session, col, func, select
 
 from shared.database import Database
 from shared.project import ProjectConfig
-from shared.tables import Assignment, AssignmentState, Campaign, DriftReference, Item, Label, Project
+from shared.tables import Assignment, AssignmentState, Campaign, DriftReference, Item, Label, Lane, Project
 from workers.reporting.status import read_status
 
 
@@ -20,12 +20,14 @@ class View:
         labeled: Ids of the labeled items.
         knows_normal: Whether the drift watch has its reference, so that what comes from now on is compared with it.
         campaigns_done: Drift campaigns whose items are all answered.
+        leases: Until when each lane is held; moves while its worker lives.
     """
 
     status: dict[str, Any]
     labeled: frozenset[str]
     knows_normal: bool
     campaigns_done: int
+    leases: tuple[float | None, ...]
 
     @property
     def campaigns(self) -> int:
@@ -36,7 +38,8 @@ class View:
     def progress(self) -> tuple[object, ...]:
         """Differs between two looks when anything has moved."""
         status = self.status
-        return len(self.labeled), status["items"], status["rounds"], status["model"], status["drift"], status["lanes"]
+        parts = [status[name] for name in ("items", "rounds", "model", "drift", "lanes")]
+        return len(self.labeled), self.leases, *parts
 
 
 def look(database: Database, name: str) -> View:
@@ -49,6 +52,7 @@ def look(database: Database, name: str) -> View:
             labeled=_labeled_ids(session, project_id),
             knows_normal=session.get(DriftReference, project_id) is not None,
             campaigns_done=_campaigns_done(session, project_id),
+            leases=_leases(session, project_id),
         )
 
 
@@ -69,3 +73,8 @@ def _campaigns_done(session: Session, project_id: int) -> int:
         col(Campaign.project_id) == project_id, col(Campaign.batch).is_not(None), ~unanswered
     )
     return session.exec(statement).one()
+
+
+def _leases(session: Session, project_id: int) -> tuple[float | None, ...]:
+    statement = select(col(Lane.until)).where(col(Lane.project_id) == project_id).order_by(col(Lane.room))
+    return tuple(row.until for row in session.connection().execute(statement))

@@ -4,6 +4,7 @@ import pytest
 from sqlmodel import Session
 
 from scripts.demo_loop.watch import look
+from shared import lanes
 from shared.database import Database
 from shared.project import ProjectConfig
 from shared.repository.projects import create_project
@@ -87,6 +88,18 @@ def test_what_moves_shows_as_progress(database: Database, project_id: int) -> No
 
     assert first.progress == second.progress
     assert look(database, "tickets").progress != first.progress
+
+
+def test_a_renewed_lease_shows_as_progress_since_its_worker_lives(database: Database, project_id: int) -> None:
+    with database.write() as session:
+        lanes.request(session, project_id, lanes.EMBED)
+        claimed = lanes.claim(session, project_id=project_id, room=lanes.EMBED, owner="a worker", lease_s=10)
+    before = look(database, "tickets")
+    assert claimed is not None
+    with database.write() as session:
+        lanes.renew(session, claimed, lease_s=20)
+
+    assert look(database, "tickets").progress != before.progress
 
 
 def _item(session: Session, project_id: int, item_id: str) -> Item:
