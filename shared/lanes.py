@@ -26,7 +26,7 @@ from shared.tables import Lane
 ROUND, EMBED, DRIFT, EVALUATE, DISPATCH = "round", "embed", "drift", "evaluate", "dispatch"
 ROOMS = (ROUND, EMBED, DRIFT, EVALUATE, DISPATCH)
 
-# A lane whose holder died this often is set aside until somebody requests it again: the work itself may kill.
+# A lane whose holder died this often is set aside until `release_quarantine`: the work itself may kill.
 MOST_ATTEMPTS = 5
 
 _log = structlog.get_logger(__name__)

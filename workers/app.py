@@ -35,6 +35,10 @@ app.conf.update(
         "unacked_restore_throttle": 1,
         "socket_timeout": 30,
         "socket_connect_timeout": 5,
+        # A hint to a Redis that is away fails at once: the outbox keeps it, and the sweep sends it later.
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0,
         "socket_keepalive": not _settings.broker_url.startswith("redis+socket"),
     },
     broker_connection_retry_on_startup=True,
