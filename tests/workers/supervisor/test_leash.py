@@ -17,7 +17,8 @@ _HOLD_A_FAMILY = """
 import subprocess, sys, time
 from workers.supervisor.leash import Leash
 leash = Leash()
-child = subprocess.Popen(["sh", "-c", "trap '' TERM INT HUP; sleep 600 & wait"], start_new_session=True)
+command = ["sh", "-c", "trap '' TERM INT HUP; sleep 600 & wait"]
+child = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
 leash.hold(child.pid)
 if "mend" in sys.argv:
     leash._process.kill()
