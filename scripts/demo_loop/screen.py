@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Protocol
 
 from rich.columns import Columns
@@ -172,9 +173,13 @@ def _share(counts: dict[str, int], name: str) -> str:
 
 
 def _events(status: dict[str, Any]) -> Table:
+    """The last events, those in a row of one name as one."""
     table = Table(title="last events", box=None, show_header=False, title_justify="left")
-    for event in status["events"][:_EVENTS_SHOWN]:
-        payload = ", ".join(f"{key} {value}" for key, value in event["payload"].items())
-        at = time.strftime("%H:%M:%S", time.localtime(event["at"]))
-        table.add_row(at, event["event"], Text(payload, overflow="ellipsis", no_wrap=True))
+    runs = [list(run) for _, run in groupby(status["events"], key=lambda event: event["event"])]
+    for run in runs[:_EVENTS_SHOWN]:
+        newest = run[0]
+        payload = ", ".join(f"{key} {value}" for key, value in newest["payload"].items())
+        times = f"{len(run)} times" if len(run) > 1 else payload
+        at = time.strftime("%H:%M:%S", time.localtime(newest["at"]))
+        table.add_row(at, newest["event"], Text(times, overflow="ellipsis", no_wrap=True))
     return table

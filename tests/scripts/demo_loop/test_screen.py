@@ -95,6 +95,16 @@ def test_without_a_terminal_a_new_phase_is_a_line_and_a_repeated_frame_is_none(m
     ]
 
 
+def test_events_in_a_row_of_one_name_are_one_line(measured: dict[str, Any]) -> None:
+    submitted = {"event": "labels.submitted", "at": 1.0, "payload": {"labels": 1}}
+    measured["events"] = [submitted] * 9 + measured["events"]
+    shown = _printed(Frame("learning", 1.0, measured, _TALLY))
+
+    assert shown.count("labels.submitted") == 1
+    assert "9 times" in shown
+    assert "model.trained" in shown
+
+
 def _printed(frame: Frame) -> str:
     console = Console(file=io.StringIO(), width=140)
     console.print(render(frame))
