@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from workers.supervisor.processes import Children, Command
 
 _TEND_INTERVAL_S = 0.2
 _PING_TIMEOUT_S = 2.0
+_PATIENCE_S = 60.0
 
 
 def up(
@@ -50,7 +52,7 @@ def up(
         _bring_redis(settings, children)
         console.print(_what_runs_where(settings))
         _start_workers(settings, children)
-        threading.Thread(target=_say_when_ready, args=(children, wish, console), daemon=True).start()
+        threading.Thread(target=_say_when_ready, args=(settings, children, wish, console), daemon=True).start()
         while not wish.end.wait(_TEND_INTERVAL_S):
             children.tend()
         console.print("Ending. Ctrl-C again ends at once.")
@@ -145,27 +147,36 @@ def _what_runs_where(settings: Settings) -> Text:
     )
 
 
-def _say_when_ready(children: Children, wish: _Wish, console: Console) -> None:
-    """Say so once every worker has answered a ping and the other children live."""
+def _say_when_ready(settings: Settings, children: Children, wish: _Wish, console: Console) -> None:
+    """Say so once every worker has answered a ping and the other children live; till then, now and then who lacks."""
     from workers.app import QUEUES
 
+    names = (plan.LISTENER, *QUEUES, plan.BEAT)
+    patience_ends_at = time.monotonic() + _PATIENCE_S
     while not wish.end.wait(_TEND_INTERVAL_S):
-        pids = {name: children.pid(name) for name in (plan.LISTENER, *QUEUES, plan.BEAT)}
-        nodes = [_node_name((queue,), pids[queue], host=socket.gethostname()) for queue in QUEUES]
-        if all(pids.values()) and _all_answer(nodes):
-            console.print(Text(f"ready: {', '.join(pids)}", "green"))
+        pids = {name: children.pid(name) for name in names}
+        nodes = {queue: _node_name((queue,), pids[queue], host=socket.gethostname()) for queue in QUEUES}
+        answering = _answering(list(nodes.values()))
+        missing = [name for name in names if not pids[name] or (name in nodes and nodes[name] not in answering)]
+        if not missing:
+            console.print(Text(f"ready: {', '.join(names)}", "green"))
             return
+        if time.monotonic() > patience_ends_at:
+            console.print(Text(f"not ready yet: {', '.join(missing)}. See {settings.folder / 'logs'}.", "yellow"))
+            patience_ends_at = time.monotonic() + _PATIENCE_S
 
 
-def _all_answer(nodes: list[str]) -> bool:
+def _answering(nodes: list[str]) -> set[str]:
+    """Which of the workers answer a ping."""
     from kombu.exceptions import OperationalError
 
     from workers.app import app
 
     try:
-        return len(app.control.ping(destination=nodes, timeout=_PING_TIMEOUT_S)) == len(nodes)
+        answers = app.control.ping(destination=nodes, timeout=_PING_TIMEOUT_S)
     except (OperationalError, RedisError):
-        return False
+        return set()
+    return {node for answer in answers for node in answer}
 
 
 def _node_name(queues: Iterable[str], pid: int | None, *, host: str) -> str:
