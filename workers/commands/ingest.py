@@ -1,6 +1,5 @@
 """`quietcorner ingest`: items from files into the pool of a project."""
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from shared.errors import InvalidInputError
 from shared.repository.items import NewItem, Stored
-from workers.commands import edge
+from workers.commands import edge, rejected
 from workers.intake.readers import RawRow, RejectedRow, read_rows, reject
 from workers.intake.rows import Columns, parse_columns, parse_row
 from workers.intake.rules import Rules
@@ -23,7 +22,6 @@ from workers.intake.storing import store_items
 # Rows and characters in one transaction: what a killed run loses at most, and how long other writers wait.
 _ROWS_AT_ONCE = 5_000
 _CHARACTERS_AT_ONCE = 16_000_000
-_REJECTED_SUFFIX = ".rejected.jsonl"
 
 Store = Callable[[list[NewItem]], Stored]
 Advance = Callable[[int, int], None]
@@ -61,7 +59,7 @@ class Outcome:
     @property
     def rejected_file(self) -> Path:
         """Where the refused rows stand."""
-        return self.file.with_name(self.file.name + _REJECTED_SUFFIX)
+        return rejected.rejected_file(self.file)
 
 
 def ingest(
@@ -108,7 +106,7 @@ def ingest_file(file: Path, *, columns: Columns, store: Store, advance: Advance)
         advance: Told, after each transaction, the rows and the bytes of the file that are done so far.
     """
     outcome = Outcome(file)
-    _write_rejected(outcome.rejected_file, None)
+    rejected.begin(outcome.rejected_file)
     for chunk in _chunks(_checked(file, columns, outcome)):
         good = {part.line: part.row for part in chunk if isinstance(part.row, NewItem)}
         bad = {part.line: part.row for part in chunk if isinstance(part.row, RejectedRow)}
@@ -117,9 +115,8 @@ def ingest_file(file: Path, *, columns: Columns, store: Store, advance: Advance)
             outcome.added += stored.added
             outcome.already_there += stored.unchanged
             bad |= _conflicts(good, stored)
-        if bad:
-            _write_rejected(outcome.rejected_file, bad)
-            outcome.rejected += len(bad)
+        rejected.append(outcome.rejected_file, bad)
+        outcome.rejected += len(bad)
         advance(outcome.rows, chunk[-1].bytes_read)
     return outcome
 
@@ -171,26 +168,9 @@ def _shown(item: NewItem) -> dict[str, object]:
     return {name: value for name, value in asdict(item).items() if not name.endswith("_key")}
 
 
-def _write_rejected(path: Path, rows: dict[int, RejectedRow] | None) -> None:
-    """Append refused rows by line; None begins anew, without a file."""
-    try:
-        if rows is None:
-            path.unlink(missing_ok=True)
-            return
-        # A lone surrogate, which UTF-8 can't hold, becomes the JSON escape that it is written as.
-        with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
-            for line, rejected in sorted(rows.items()):
-                entry = {"line": line, "reason": rejected.reason, "row": rejected.row}
-                file.write(json.dumps(entry, ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise InvalidInputError(
-            f"{path}: the rejected rows can't be written: {error}. Put the file into a folder that you may write to."
-        ) from error
-
-
 def _without_rejected(files: list[Path]) -> list[Path]:
     """Leave out what an earlier run wrote, which a pattern as `*.jsonl` brings along."""
-    wanted = [file for file in files if not file.name.endswith(_REJECTED_SUFFIX)]
+    wanted = [file for file in files if not rejected.is_rejected_file(file)]
     for file in sorted(set(files) - set(wanted)):
         typer.echo(f"left out {file}: it holds rows that an earlier run rejected", err=True)
     return wanted
@@ -217,7 +197,7 @@ def _with_progress(file: Path, columns: Columns, store: Store) -> Outcome:
 
 
 def _summarise(name: str, outcomes: list[Outcome], seconds: float, *, as_json: bool) -> None:
-    added, there, rejected = (
+    added, there, refused = (
         sum(getattr(outcome, count) for outcome in outcomes) for count in ("added", "already_there", "rejected")
     )
     if as_json:
@@ -226,15 +206,15 @@ def _summarise(name: str, outcomes: list[Outcome], seconds: float, *, as_json: b
                 "project": name,
                 "added": added,
                 "already_there": there,
-                "rejected": rejected,
+                "rejected": refused,
                 "seconds": round(seconds, 3),
                 "files": [_as_json(outcome) for outcome in outcomes],
             }
         )
         return
-    rate = (added + there + rejected) / max(seconds, 1e-9)
+    rate = (added + there + refused) / max(seconds, 1e-9)
     typer.echo(
-        f"{name}: {added:,} added, {there:,} already there, {rejected:,} rejected "
+        f"{name}: {added:,} added, {there:,} already there, {refused:,} rejected "
         f"in {seconds:.1f} s ({rate:,.0f} rows/s)"
     )
     for outcome in outcomes:

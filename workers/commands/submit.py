@@ -23,7 +23,7 @@ from shared.project import ProjectConfig
 from shared.repository.assignments import stream_entries
 from shared.settings import Settings
 from shared.streams import connect
-from workers.commands import edge
+from workers.commands import edge, rejected
 from workers.intake.answers import take_answers
 from workers.intake.readers import RawRow, RejectedRow, read_rows, reject
 from workers.intake.rows import Columns, Row
@@ -112,7 +112,7 @@ def submit_file(
         rejected_file: Begun anew; not made when every row can be taken.
     """
     outcome = Outcome()
-    _write_rejected(rejected_file, None)
+    rejected.begin(rejected_file)
     rows = _read(path, outcome)
     while chunk := list(islice(rows, _AT_ONCE)):
         checked = [_check(row, project=name, config=config, annotator=annotator) for row in chunk]
@@ -123,7 +123,7 @@ def submit_file(
             outcome.count(verdict.receipt)
             if verdict.receipt.status == "refused":
                 bad[row.line] = reject(verdict.receipt.reason or "", row.content)
-        _write_rejected(rejected_file, bad)
+        rejected.append(rejected_file, bad)
     return outcome
 
 
@@ -222,24 +222,7 @@ def _readable(file: Path) -> Iterator[Path]:
 
 
 def _rejected_file(file: Path) -> Path:
-    return Path("stdin.rejected.jsonl") if str(file) == "-" else file.with_name(file.name + ".rejected.jsonl")
-
-
-def _write_rejected(path: Path, rows: dict[int, RejectedRow] | None) -> None:
-    """Append refused rows by line; None begins anew, without a file."""
-    try:
-        if rows is None:
-            path.unlink(missing_ok=True)
-        elif rows:
-            # A lone surrogate, which UTF-8 can't hold, becomes the JSON escape that it is written as.
-            with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
-                for line, rejected in sorted(rows.items()):
-                    entry = {"line": line, "reason": rejected.reason, "row": rejected.row}
-                    file.write(json.dumps(entry, ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise InvalidInputError(
-            f"{path}: the refused rows can't be written: {error}. Put the file into a folder that you may write to."
-        ) from error
+    return rejected.rejected_file(Path("stdin") if str(file) == "-" else file)
 
 
 def _summarise(name: str, outcome: Outcome, rejected_file: Path, *, as_json: bool) -> None:
