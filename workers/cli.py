@@ -6,7 +6,20 @@ from collections.abc import Callable
 import typer
 
 from shared.errors import QuietCornerError
-from workers.commands import batch, doctor, export, ingest, project, report, simulate, status, submit, up
+from workers.commands import (
+    batch,
+    doctor,
+    explain,
+    export,
+    imbalance,
+    ingest,
+    project,
+    report,
+    simulate,
+    status,
+    submit,
+    up,
+)
 
 app = typer.Typer(
     name="quietcorner",
@@ -34,6 +47,8 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     ingest.ingest,
     submit.submit,
     status.status,
+    explain.explain,
+    imbalance.imbalance,
     export.export,
     report.report,
     simulate.simulate,

@@ -1,0 +1,137 @@
+"""Counts of items and labels for `quietcorner imbalance`: of a project, or of a labeled file."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import numpy as np
+from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlmodel import Session, col
+
+from shared.labels import classes_of
+from shared.project import ProjectConfig, Task
+from shared.repository.evaluation import audit_thresholds
+from shared.tables import Item, Label, RuleHit
+from workers.reporting.remedies import InForce
+from workers.reporting.status import label_counts
+from workers.simulation.dataset import Dataset
+from workers.training.imbalance import AuditTally, Tally
+
+_Counts = Mapping[tuple[str, str], int]
+"""(row name, class) -> labeled items."""
+
+
+def project_tally(session: Session, project_id: int, config: ProjectConfig) -> Tally:
+    """All items and labels of a project, embedded or not; labels of classes that it no longer has are left out."""
+    by_source = (
+        select(col(Item.source), func.count())
+        .where(col(Item.project_id) == project_id)
+        .group_by(col(Item.source))
+        .order_by(col(Item.source))
+    )
+    items: dict[str, int] = dict(session.connection().execute(by_source).all())
+    labeled, held = Counter[str](), Counter[tuple[str, str]]()
+    for count in label_counts(session, project_id):
+        labeled[count.source] += count.items
+        for name in count.classes:
+            held[count.source, name] += count.items
+    return _tally(config.classes, items, labeled, held, exclusive=config.task is Task.SINGLE)
+
+
+def project_audit(session: Session, project_id: int, config: ProjectConfig) -> AuditTally:
+    """The labeled audit items of a project by stratum.
+
+    The sample is the one that `workers.training.audit.measure` finds, read without vectors: one item a duplicate
+    group, its draw below the threshold of its stratum.
+    """
+    standing = or_(col(Item.duplicate_group).is_(None), col(Item.duplicate_group) == col(Item.id))
+    mine = (col(Item.project_id) == project_id, standing)
+    # The subquery, because PostgreSQL can't tell that two expressions with parameters are the same.
+    strata = select(col(Item.source), _hit(config).label("hit")).where(*mine).subquery()
+    sizes = select(strata.c.source, strata.c.hit, func.count()).group_by(strata.c.source, strata.c.hit)
+    found = {_stratum(source, hit): count for source, hit, count in session.connection().execute(sizes)}
+    thresholds = audit_thresholds(session, project_id)
+    answers = (
+        select(col(Item.source), _hit(config), col(Item.draw), col(Label.value))
+        .join(Label, col(Label.item) == col(Item.id))
+        .where(*mine)
+    )
+    answered, held = Counter[str](), Counter[tuple[str, str]]()
+    for source, hit, draw, value in session.connection().execute(answers):
+        stratum = _stratum(source, hit)
+        if draw < thresholds.get(stratum, 0.0):
+            answered[stratum] += 1
+            held.update((stratum, name) for name in classes_of(value))
+    names = sorted(found)
+    return AuditTally(_column(names, found), _column(names, answered), _grid(names, config.classes, held))
+
+
+def in_force(session: Session, project_id: int, config: ProjectConfig) -> InForce:
+    """What a project already does about its imbalance."""
+    rules: dict[str, list[str]] = defaultdict(list)
+    for rule in config.rules:
+        rules[rule.label].append(rule.name)
+    return InForce(
+        targets=config.targets,
+        rule_hits={name: _count_hits(session, project_id, names) for name, names in rules.items()},
+        capped=frozenset(config.caps.classes),
+        quotas=config.quotas.sources,
+    )
+
+
+def file_tally(dataset: Dataset) -> Tally:
+    """All rows of a labeled file; every item is labeled."""
+    items = Counter(row.item.source for row in dataset.items)
+    held = Counter((row.item.source, name) for row in dataset.items for name in row.classes)
+    return _tally(dataset.classes, items, items, held, exclusive=dataset.task is Task.SINGLE)
+
+
+def file_audit(tally: Tally) -> AuditTally:
+    """A file as its own audit sample: nothing is estimated, all is counted."""
+    size = tally.labeled.sum(keepdims=True)
+    return AuditTally(size, size, tally.counts.sum(axis=0, keepdims=True))
+
+
+def _tally(
+    classes: tuple[str, ...], items: Mapping[str, int], labeled: Mapping[str, int], held: _Counts, *, exclusive: bool
+) -> Tally:
+    names = sorted(items)
+    return Tally(
+        classes=classes,
+        sources=tuple(names),
+        items=_column(names, items),
+        labeled=_column(names, labeled),
+        counts=_grid(names, classes, held),
+        exclusive=exclusive,
+    )
+
+
+def _hit(config: ProjectConfig) -> ColumnElement[bool]:
+    rules = [rule.name for rule in config.rules]
+    return exists().where(col(RuleHit.item) == col(Item.id), col(RuleHit.rule).in_(rules))
+
+
+def _stratum(source: str, hit: bool) -> str:
+    """The name of a stratum, as `workers.training.audit.stratify` gives it."""
+    return f"{source}|{'rule' if hit else 'other'}"
+
+
+def _count_hits(session: Session, project_id: int, rules: Collection[str]) -> int:
+    statement = select(func.count(func.distinct(col(RuleHit.item)))).where(
+        col(RuleHit.project_id) == project_id, col(RuleHit.rule).in_(rules)
+    )
+    found: int = session.connection().execute(statement).scalar_one()
+    return found
+
+
+def _column(names: Iterable[str], counts: Mapping[str, int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return np.array([counts.get(name, 0) for name in names], dtype=np.int64)
+
+
+def _grid(
+    names: Sequence[str], classes: Sequence[str], held: _Counts
+) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    grid = np.zeros((len(names), len(classes)), dtype=np.int64)
+    for row, name in enumerate(names):
+        for column, class_name in enumerate(classes):
+            grid[row, column] = held.get((name, class_name), 0)
+    return grid

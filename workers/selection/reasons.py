@@ -1,0 +1,119 @@
+"""Why an item was chosen, in words. Pure: plain text, to be escaped by whoever shows it."""
+
+from collections.abc import Callable
+from math import isclose
+
+from shared.contracts import Reason
+
+CHANNELS = {
+    "rule": "hit by a seeding rule of a class that still lacks labels",
+    "coverage": "typical of texts of which little or nothing is labeled",
+    "boundary": "the model can hardly decide",
+    "anchor": "close to labeled items of a rare class",
+    "likely": "probably of a rare class",
+    "audit": "drawn at random; what is reported is measured on these",
+    "drift": "unlike the earlier texts; a campaign asks for its label",
+    "relabel": "labeled before, and close to texts that drifted",
+}
+"""What each channel looks for, in a few words."""
+
+# `Reason.score` and `Reason.probability` are stored with six digits.
+_SAME = 1e-5
+
+
+def sentence(reason: Reason) -> str:
+    """Why an item was chosen, as one sentence: what its channel saw in it, then what else is known of it."""
+    head = _HEADS.get(reason.channel, _other)(reason)
+    return "; ".join([head, *_prediction(reason), *_rules(reason)]) + "."
+
+
+def _rule(reason: Reason) -> str:
+    return f"{_named(reason.rules)} hit it, and its class still lacks labels{_cluster(reason)}"
+
+
+def _coverage(reason: Reason) -> str:
+    if reason.cluster is None:
+        return "Drawn at random to fill the batch, since there was no model yet"
+    return f"Typical of a group of similar texts of which little or nothing is labeled{_cluster(reason)}"
+
+
+def _boundary(reason: Reason) -> str:
+    if reason.probability is None:
+        return "Drawn at random, since there was no model yet"
+    doubt = "" if reason.score is None else f" (doubt {reason.score:.2f} of 1)"
+    return f"The model could hardly decide{doubt}{_cluster(reason)}"
+
+
+def _anchor(reason: Reason) -> str:
+    return f"Close to labeled items of a rare class{_score(reason)}{_cluster(reason)}"
+
+
+def _likely(reason: Reason) -> str:
+    if reason.score is None:
+        return "Probably of a rare class"
+    if reason.probability is not None and isclose(reason.score, reason.probability, abs_tol=_SAME):
+        return f"The model took it for {reason.predicted}, a rare class{_cluster(reason)}"
+    return f"The model saw a chance of {_percent(reason.score)} that it is of a rare class{_cluster(reason)}"
+
+
+def _audit(reason: Reason) -> str:
+    drawn = "" if reason.inclusion is None else f", with a probability of {_percent(reason.inclusion)}"
+    return f"Drawn at random for the audit sample, on which models are measured{drawn}"
+
+
+def _drift(_reason: Reason) -> str:
+    return "Unlike the earlier texts: a drift campaign asks for its label"
+
+
+def _relabel(_reason: Reason) -> str:
+    return "Labeled before, but close to texts that drifted: a campaign asks whether its label still holds"
+
+
+def _other(reason: Reason) -> str:
+    return f"Chosen by the channel {reason.channel}{_score(reason)}{_cluster(reason)}"
+
+
+_HEADS: dict[str, Callable[[Reason], str]] = {
+    "rule": _rule,
+    "coverage": _coverage,
+    "boundary": _boundary,
+    "anchor": _anchor,
+    "likely": _likely,
+    "audit": _audit,
+    "drift": _drift,
+    "relabel": _relabel,
+}
+
+
+def _prediction(reason: Reason) -> list[str]:
+    if reason.predicted is None or reason.probability is None:
+        return []
+    who = "the model" if reason.model is None else f"model version {reason.model}"
+    return [f"{who} gave {reason.predicted} {_percent(reason.probability)}"]
+
+
+def _rules(reason: Reason) -> list[str]:
+    """The rules that hit it, where they are not the reason itself."""
+    return [f"{_named(reason.rules, lower=True)} hit it too"] if reason.rules and reason.channel != "rule" else []
+
+
+def _named(rules: list[str], *, lower: bool = False) -> str:
+    if not rules:
+        return "A seeding rule"
+    word = "the" if lower else "The"
+    names = rules[0] if len(rules) == 1 else f"{', '.join(rules[:-1])} and {rules[-1]}"
+    return f"{word} seeding rule{'' if len(rules) == 1 else 's'} {names}"
+
+
+def _cluster(reason: Reason) -> str:
+    return "" if reason.cluster is None else f", cluster {reason.cluster}"
+
+
+def _score(reason: Reason) -> str:
+    return "" if reason.score is None else f" (score {reason.score:.3g})"
+
+
+def _percent(value: float) -> str:
+    if 0 < value < 0.1:
+        return f"{100 * value:.2g} %"
+    return f"{100 * value:.0f} %"
