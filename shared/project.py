@@ -14,6 +14,8 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=0)]
 
+_HINT_AT_LEAST = 0.5
+
 
 class Task(StrEnum):
     """What an annotator answers about one item."""
@@ -60,12 +62,32 @@ class Quotas(_Section):
 
 
 class Rule(_Section):
-    """A seeding rule: a text that it hits is a likely item of `class`. Either keywords or a pattern."""
+    """A seeding rule: a text that it hits is a likely item of `class`. It has exactly one of four kinds.
+
+    Attributes:
+        name: Which rule it is; distinct in a project.
+        label: The class, `class` in the project file.
+        keywords: Hits texts that hold one of these words or phrases.
+        pattern: Hits texts in which this regular expression matches.
+        description: Hits the texts that are nearest to this one by embedding.
+        hint: Column of the ingested files with a score from elsewhere; hits where it is `at_least` so much.
+        at_least: Belongs to `hint`; 0.5 where nothing else is said, None for the other kinds.
+    """
 
     name: Name
     label: Name = Field(alias="class")
     keywords: tuple[Name, ...] = ()
     pattern: str | None = None
+    description: Annotated[str, Field(max_length=10_000)] | None = None
+    hint: Name | None = None
+    at_least: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_hint_has_a_threshold(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("hint") is not None and value.get("at_least") is None:
+            return {**value, "at_least": _HINT_AT_LEAST}
+        return value
 
     @field_validator("pattern")
     @classmethod
@@ -77,10 +99,22 @@ class Rule(_Section):
                 raise ValueError(f"not a regular expression that RE2 accepts: {error}") from error
         return pattern
 
+    @field_validator("description")
+    @classmethod
+    def _description_says_something(cls, description: str | None) -> str | None:
+        if description is not None and not description.strip():
+            raise ValueError("blank; say in a sentence or two what texts of the class are like")
+        return description
+
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if bool(self.keywords) == (self.pattern is not None):
-            raise ValueError("give either keywords = [...] or pattern = '...', one of the two")
+        given = (bool(self.keywords), self.pattern is not None, self.description is not None, self.hint is not None)
+        if sum(given) != 1:
+            raise ValueError(
+                "give exactly one of keywords = [...], pattern = '...', description = '...' and hint = 'column'"
+            )
+        if self.at_least is not None and self.hint is None:
+            raise ValueError("at_least belongs to a rule with hint = 'column'")
         return self
 
 

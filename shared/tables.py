@@ -11,6 +11,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -78,11 +79,13 @@ class Item(SQLModel, table=True):
 
 
 class RuleHit(SQLModel, table=True):
-    """A seeding rule hit an item."""
+    """A seeding rule hit an item. Those of a rule with a description are not kept: they move with the pool."""
 
     item: int = _reference("item.id", primary_key=True, index=False)
     rule: str = Field(primary_key=True)
     project_id: int = _reference("project.id")
+    score: float = Field(default=1.0, sa_column=Column(Float, nullable=False, server_default=text("1.0")))
+    """1 for keywords and patterns, the value of the item for a hint."""
 
 
 class Submission(SQLModel, table=True):

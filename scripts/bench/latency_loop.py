@@ -105,7 +105,7 @@ def store_part(
             project_id,
             items=new,
             draws=rng.random(len(new)).tolist(),
-            rule_hits=[()] * len(new),
+            rule_scores=[{}] * len(new),
             time=now(session),
         )
         append_segment(

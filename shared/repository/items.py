@@ -19,7 +19,8 @@ _AT_ONCE = 5_000
 
 @dataclass(frozen=True, slots=True)
 class NewItem:
-    """A valid item on its way into the pool; the fields are those of `shared.tables.Item`."""
+    """A valid item on its way into the pool; the fields are those of `shared.tables.Item`, but for `hints`: the scores
+    that came with it, by column."""
 
     item_id: str
     text: str
@@ -28,6 +29,7 @@ class NewItem:
     timestamp: float | None
     text_key: int
     normal_key: int
+    hints: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def insert_items(
     *,
     items: Sequence[NewItem],
     draws: Sequence[float],
-    rule_hits: Sequence[Sequence[str]],
+    rule_scores: Sequence[Mapping[str, float]],
     time: float,
 ) -> Stored:
     """Store the items that the project lacks, with their rule hits and exact duplicate groups.
@@ -66,14 +68,14 @@ def insert_items(
         project_id: The project's row number.
         items: What to store; the first of several with one `item_id` is taken.
         draws: A permanent random number for each item.
-        rule_hits: Names of the rules that hit each item.
+        rule_scores: The rules that hit each item, with their scores.
         time: When they came, in seconds since 1970.
     """
     _hold(session, project_id)
     known = _text_keys(session, project_id, {item.item_id for item in items})
     fresh: list[_Fresh] = []
     conflicting = []
-    for item, draw, rules in zip(items, draws, rule_hits, strict=True):
+    for item, draw, rules in zip(items, draws, rule_scores, strict=True):
         if item.item_id not in known:
             known[item.item_id] = item.text_key
             fresh.append((item, draw, rules))
@@ -106,8 +108,8 @@ def set_duplicate_groups(session: Session, project_id: int, groups: Mapping[int,
     )
 
 
-_Fresh = tuple[NewItem, float, Sequence[str]]
-"""A new item with its draw and the rules that hit it."""
+_Fresh = tuple[NewItem, float, Mapping[str, float]]
+"""A new item with its draw and the scores of the rules that hit it."""
 
 
 def _hold(session: Session, project_id: int) -> None:
@@ -159,9 +161,9 @@ def _insert(session: Session, project_id: int, fresh: Sequence[_Fresh], time: fl
     ]
     session.connection().execute(insert(Item), rows)
     hits = [
-        {"item": row, "rule": rule, "project_id": project_id}
+        {"item": row, "rule": rule, "project_id": project_id, "score": score}
         for row, (_, _, rules) in zip(ids, fresh, strict=True)
-        for rule in rules
+        for rule, score in rules.items()
     ]
     if hits:
         session.connection().execute(insert(RuleHit), hits)

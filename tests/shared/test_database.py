@@ -5,14 +5,17 @@ import time
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from sqlalchemy import text
 from sqlmodel import SQLModel, select
 
 from shared import database as databases
 from shared.database import Database, now
 from shared.errors import DatabaseUnavailableError
-from shared.tables import Project
+from shared.tables import Project, RuleHit
 
 
 def names(database: Database) -> list[str]:
@@ -23,6 +26,34 @@ def names(database: Database) -> list[str]:
 def test_the_migrations_make_the_tables_that_the_code_expects(database: Database) -> None:
     with database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
+
+
+def test_rule_hits_of_a_database_made_before_scores_score_one(database_url: str) -> None:
+    old = Database(database_url)
+    _migrate(old, "0001")
+    with old.engine.begin() as connection:
+        for statement in (
+            "INSERT INTO project (id, name, config, created_at) VALUES (1, 'p', '{}', 0)",
+            "INSERT INTO item (id, project_id, item_id, text, source, text_key, normal_key, draw, added_at) "
+            "VALUES (1, 1, 'a', 'fraud', 'mail', 1, 1, 0.5, 0)",
+            "INSERT INTO rulehit (item, rule, project_id) VALUES (1, 'words', 1)",
+        ):
+            connection.execute(text(statement))
+    databases.upgrade(old)
+    with old.read() as session:
+        assert session.exec(select(RuleHit.score)).all() == [1.0]
+    _migrate(old, "0001")
+    databases.upgrade(old)
+    old.close()
+
+
+def _migrate(database: Database, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(databases.__file__).parent / "migrations"))
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        made = MigrationContext.configure(connection).get_current_revision()
+        (command.downgrade if made else command.upgrade)(config, revision)
 
 
 def test_an_error_in_a_transaction_leaves_nothing_behind(database: Database) -> None:

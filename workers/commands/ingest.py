@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -16,7 +16,7 @@ from shared.repository.items import NewItem, Stored
 from workers.commands import edge, rejected
 from workers.intake.readers import RawRow, RejectedRow, read_rows, reject
 from workers.intake.rows import Columns, parse_columns, parse_row
-from workers.intake.rules import Rules
+from workers.intake.rules import Rules, hint_columns
 from workers.intake.storing import store_items
 
 # Rows and characters in one transaction: what a killed run loses at most, and how long other writers wait.
@@ -72,15 +72,16 @@ def ingest(
 ) -> None:
     """Bring items from files into a project's pool.
 
-    A row needs a text, and may have an id, a source, a group and a timestamp. Rows that are there already are left
-    alone, so a run that was cut short is simply repeated. Rows that can't be taken are written to
-    FILE.rejected.jsonl with the reason.
+    A row needs a text, and may have an id, a source, a group and a timestamp, and the scores that the project's
+    seeding rules read. Rows that are there already are left alone, so a run that was cut short is simply repeated.
+    Rows that can't be taken are written to FILE.rejected.jsonl with the reason.
     """
     columns = parse_columns(column or [])
     in_force = edge.settings()
     database = edge.database(in_force)
     project_id, config = edge.open_project(database, name)
     rules = Rules(config.rules)
+    columns = replace(columns, hints=hint_columns(config.rules))
     redis_answers = True
 
     def store(items: list[NewItem]) -> Stored:
@@ -165,7 +166,8 @@ def _conflicts(good: dict[int, NewItem], stored: Stored) -> dict[int, RejectedRo
 
 
 def _shown(item: NewItem) -> dict[str, object]:
-    return {name: value for name, value in asdict(item).items() if not name.endswith("_key")}
+    fields = {name: value for name, value in asdict(item).items() if not name.endswith("_key") and name != "hints"}
+    return {**fields, **dict(item.hints)}
 
 
 def _without_rejected(files: list[Path]) -> list[Path]:

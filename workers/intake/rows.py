@@ -2,13 +2,15 @@
 
 import hashlib
 import math
+import numbers
 import re
 import reprlib
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 from shared.errors import InvalidInputError
 from shared.repository.items import NewItem
@@ -20,6 +22,8 @@ UNKNOWN_SOURCE = "unknown"
 
 # 9999-12-31. What lies beyond is nearly always a time in milliseconds.
 _LATEST_S = 253_402_300_799.0
+# The pool holds scores as float32.
+_LARGEST_SCORE = 3.4e38
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NUMBER = re.compile(r"-?\d{5,}(\.\d+)?")  # fewer digits may be a year
 _REPR = reprlib.Repr()  # shallow and short, however deep and long the value is
@@ -39,6 +43,7 @@ class Columns:
         group: Column of the group.
         timestamp: Column of the timestamp.
         named: Columns that the user named; a file with a header must have them.
+        hints: Columns of scores that seeding rules read; a row or a whole file may lack them.
     """
 
     text: str = "text"
@@ -47,11 +52,12 @@ class Columns:
     group: str = "group"
     timestamp: str = "timestamp"
     named: frozenset[str] = frozenset()
+    hints: tuple[str, ...] = ()
 
     @property
     def wanted(self) -> frozenset[str]:
         """Every column that may be read."""
-        return frozenset((self.text, *self.item_id, self.source, self.group, self.timestamp))
+        return frozenset((self.text, *self.item_id, self.source, self.group, self.timestamp, *self.hints))
 
     @property
     def required(self) -> frozenset[str]:
@@ -103,13 +109,14 @@ def parse_row(row: Row, *, columns: Columns, derived: Counter[str]) -> NewItem:
     source = _name(row.get(columns.source), columns.source) or UNKNOWN_SOURCE
     group = _name(row.get(columns.group), columns.group)
     timestamp = _timestamp(row.get(columns.timestamp), columns.timestamp)
+    hints = tuple(_hints(row, columns.hints))
     item_id = _item_id(row, columns)
     if item_id is None:
         item_id = derive_id(text=text, source=source, group=group, timestamp=timestamp)
         derived[item_id] += 1
         if derived[item_id] > 1:
             item_id = f"{item_id}-{derived[item_id]}"
-    return NewItem(item_id, text, source, group, timestamp, text_key(text), text_key(normalise(text)))
+    return NewItem(item_id, text, source, group, timestamp, text_key(text), text_key(normalise(text)), hints)
 
 
 def derive_id(*, text: str, source: str, group: str | None, timestamp: float | None) -> str:
@@ -220,6 +227,33 @@ def _seconds_of_text(value: str) -> float | None:
 
 def _of_utc(time: datetime) -> float:
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+
+
+def _hints(row: Row, columns: Iterable[str]) -> Iterator[tuple[str, float]]:
+    """The scores that a row has; one that is missing or blank is left out."""
+    for column in columns:
+        value = row.get(column)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            continue
+        score = _score(value)
+        if score is None or not abs(score) <= _LARGEST_SCORE:
+            raise InvalidInputError(
+                f"{column} = {_short(value)}: a finite number is expected, as a seeding rule reads it"
+            )
+        yield column, score
+
+
+def _score(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (str, numbers.Real, Decimal)):
+        return None
+    if isinstance(value, str) and "_" in value:  # Python would read 1_0 as 10
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+    except ValueError:
+        return None
 
 
 def _check_encodable(value: str, column: str) -> None:

@@ -1,4 +1,7 @@
-"""Seeding rules: which of a project's keywords and patterns hit a text, in time linear in its length."""
+"""Seeding rules: which of a project's keywords, patterns and hints hit an item, in time linear in its length.
+
+Rules with a description are not decided here: what is near depends on the whole pool. See `shared.descriptions`.
+"""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -28,7 +31,12 @@ class Rules:
     def __init__(self, rules: Sequence[Rule]) -> None:
         """Compile the rules. Raises `ConfigError`, which names the rule, for a blank keyword or too large a rule."""
         self._order = {rule.name: place for place, rule in enumerate(rules)}
-        phrases = {rule.name: _phrases(rule) for rule in rules if rule.pattern is None}
+        self._hints = [
+            (rule.name, rule.hint, rule.at_least)
+            for rule in rules
+            if rule.hint is not None and rule.at_least is not None
+        ]
+        phrases = {rule.name: _phrases(rule) for rule in rules if rule.keywords}
         patterns = {rule.name: rule.pattern for rule in rules if rule.pattern is not None}
         self._keywords = _Bank(
             {name: _any_phrase(some) for name, some in phrases.items()}, _any_phrase(chain(*phrases.values()))
@@ -36,13 +44,30 @@ class Rules:
         self._patterns = _Bank(patterns, _joined(list(patterns.values())))
 
     def hits(self, text: str) -> list[str]:
-        """Names of the rules that hit a text, in the order of the project file."""
-        if not self._order:
-            return []
+        """Names of the rules whose keywords or pattern hit a text, in the order of the project file."""
         found = self._patterns.search(text)
         if self._keywords:
             found += self._keywords.search(normalise(text))
         return sorted(found, key=self._order.__getitem__)
+
+    def scores(self, text: str, hints: Iterable[tuple[str, float]]) -> dict[str, float]:
+        """The rules that hit an item, with their scores: 1 for keywords and patterns, the item's value for a hint.
+
+        Args:
+            text: The item's text.
+            hints: The scores that came with it, by column.
+        """
+        found = dict.fromkeys(self.hits(text), 1.0)
+        values = dict(hints)
+        for name, column, at_least in self._hints:
+            if column in values and values[column] >= at_least:
+                found[name] = values[column]
+        return found
+
+
+def hint_columns(rules: Iterable[Rule]) -> tuple[str, ...]:
+    """The columns of a file that rules read scores from."""
+    return tuple(dict.fromkeys(rule.hint for rule in rules if rule.hint is not None))
 
 
 class _Bank:

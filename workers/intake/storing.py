@@ -21,9 +21,9 @@ def store_items(database: Database, project_id: int, items: Sequence[NewItem], *
         seed: The project's seed, for the items' permanent random numbers.
     """
     draws = [permanent_draw(seed, item.item_id) for item in items]
-    rule_hits = [rules.hits(item.text) for item in items]
+    rule_scores = [rules.scores(item.text, item.hints) for item in items]
     with database.write() as session:
-        stored = insert_items(session, project_id, items=items, draws=draws, rule_hits=rule_hits, time=now(session))
+        stored = insert_items(session, project_id, items=items, draws=draws, rule_scores=rule_scores, time=now(session))
         if stored.added:
             lanes.request(session, project_id, lanes.EMBED)
             emit(session, Event.ITEMS_ADDED, project_id=project_id, added=stored.added)

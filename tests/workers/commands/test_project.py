@@ -75,7 +75,7 @@ def explained_options(example: str) -> dict[str, str]:
 def test_the_example_is_a_valid_project_file() -> None:
     config = parse_project(EXAMPLE, origin="the example")
 
-    assert len(config.rules) == 2
+    assert [rule.name for rule in config.rules] == ["fraud words", "card number", "like fraud", "risk model"]
 
 
 def test_the_example_with_its_commented_options_is_valid_too() -> None:
@@ -186,6 +186,11 @@ def test_a_wrong_file_is_refused_with_key_value_and_what_is_allowed(cli: Command
         ('classes = ["a"]\n[selection]\nbatch_size = 0', "selection.batch_size = 0: Input should be greater than"),
         ('classes = ["a"]\n[targets]\nb = 1', "targets names 'b', which is not in classes: a"),
         ('classes = ["a"]\nrules = [{name = "r", class = "a", pattern = "("}]', "not a regular expression"),
+        ('classes = ["a"]\nrules = [{name = "r", class = "a"}]', "give exactly one of keywords"),
+        ('classes = ["a"]\nrules = [{name = "r", class = "a", hint = "h", description = "d"}]', "give exactly one of"),
+        ('classes = ["a"]\nrules = [{name = "r", class = "a", description = " "}]', "blank; say in a sentence"),
+        ('classes = ["a"]\nrules = [{name = "r", class = "a", pattern = "x", at_least = 1}]', "at_least belongs to"),
+        ('classes = ["a"]\nrules = [{name = "r", class = "a", hint = "h", at_least = nan}]', "finite number"),
         ("classes", "not valid TOML"),
     ):
         config.write_text(content, encoding="utf-8")

@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from sqlmodel import col, select
 
 from shared import lanes
@@ -34,6 +36,7 @@ CONFIG = ProjectConfig.model_validate(
         "rules": [
             {"name": "words", "class": "fraud", "keywords": ["fraud"]},
             {"name": "digits", "class": "fraud", "pattern": r"\d{4}"},
+            {"name": "risky", "class": "fraud", "hint": "risk", "at_least": 0.25},
         ],
     }
 )
@@ -257,6 +260,74 @@ def test_good_rows_go_in_and_bad_ones_are_written_beside_the_file_with_line_and_
         strict=True,
     ):
         assert reason in row["reason"]
+
+
+def scores(database: Database) -> dict[str, dict[str, float]]:
+    """Item id -> rule -> score."""
+    found: dict[str, dict[str, float]] = {}
+    with database.read() as session:
+        for item_id, rule, score in session.exec(
+            select(Item.item_id, RuleHit.rule, RuleHit.score).where(col(RuleHit.item) == col(Item.id))
+        ):
+            found.setdefault(item_id, {})[rule] = score
+    return found
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_a_score_that_came_with_an_item_is_kept_where_it_reaches_the_rules_threshold(
+    cli: CommandLine, database: Database, tmp_path: Path, kind: str
+) -> None:
+    make_project(database)
+    rows: list[dict[str, Any]] = [
+        {"id": "high", "text": "fraud", "risk": 0.75},
+        {"id": "even", "text": "two", "risk": 0.25},
+        {"id": "low", "text": "three", "risk": 0.125},
+        {"id": "none", "text": "four", "risk": None},
+    ]
+    file = tmp_path / f"items.{kind}"
+    if kind == "jsonl":
+        write_rows(file, [*rows])
+    elif kind == "csv":
+        lines = ["id,text,risk", *(f"{row['id']},{row['text']},{row['risk'] or ''}" for row in rows)]
+        file.write_text("\n".join(lines), encoding="utf-8")
+    else:
+        parquet.write_table(pa.Table.from_pylist(rows), file)
+
+    assert cli("ingest", "tickets", file).code == 0
+    assert scores(database) == {"high": {"words": 1.0, "risky": 0.75}, "even": {"risky": 0.25}}
+
+
+def test_a_row_with_a_score_that_is_no_number_is_rejected_and_a_file_without_scores_goes_in(
+    cli: CommandLine, database: Database, tmp_path: Path
+) -> None:
+    make_project(database)
+    rows: list[dict[str, Any] | bytes] = [
+        {"id": 1, "text": "one", "risk": "high"},
+        {"id": 2, "text": "two", "risk": 1},
+    ]
+    file = write_rows(tmp_path / "items.jsonl", rows)
+    without = tmp_path / "without.csv"
+    without.write_text("text\nthree\n", encoding="utf-8")
+
+    assert cli("ingest", "tickets", file, without).code == 0
+    [rejected] = rejected_rows(file)
+    assert (rejected["line"], json.loads(rejected["row"])) == (1, rows[0])
+    assert rejected["reason"].startswith("risk = 'high': a finite number is expected")
+    assert scores(database) == {"2": {"risky": 1.0}}
+    assert len(stored_items(database, 1)) == 2
+
+
+def test_an_item_that_is_there_keeps_the_score_that_it_came_with(
+    cli: CommandLine, database: Database, tmp_path: Path
+) -> None:
+    make_project(database)
+    file = write_rows(tmp_path / "items.jsonl", [{"id": 1, "text": "one", "risk": 0.5}])
+    cli("ingest", "tickets", file)
+    write_rows(file, [{"id": 1, "text": "one", "risk": 0.9}, {"id": 1, "text": "other", "risk": 0.9}])
+    cli("ingest", "tickets", file)
+
+    assert scores(database) == {"1": {"risky": 0.5}}
+    assert json.loads(rejected_rows(file)[0]["row"])["risk"] == 0.9
 
 
 def test_a_run_is_repeated_with_a_fresh_list_of_rejected_rows(

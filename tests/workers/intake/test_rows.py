@@ -2,8 +2,10 @@
 
 from collections import Counter
 from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -111,6 +113,39 @@ def test_a_timestamp_becomes_seconds_and_utc_is_meant_without_a_zone(given_time:
 )
 def test_a_timestamp_that_is_no_time_is_refused(value: object) -> None:
     assert refusal({"text": "a", "timestamp": value}).startswith("timestamp = ")
+
+
+@pytest.mark.parametrize(
+    ("value", "score"),
+    [(0.75, 0.75), ("0.75", 0.75), (" 1e-3 ", 0.001), (3, 3.0), (Decimal("0.5"), 0.5), (np.float16(0.5), 0.5)],
+)
+def test_a_score_that_a_seeding_rule_reads_is_a_number_however_it_is_written(value: object, score: float) -> None:
+    assert parse({"text": "a", "risk": value}, Columns(hints=("risk",))).hints == (("risk", score),)
+
+
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_a_score_that_is_missing_is_left_out(value: object) -> None:
+    columns = Columns(hints=("risk", "age"))
+
+    assert parse({"text": "a", "risk": value, "age": 1}, columns).hints == (("age", 1.0),)
+    assert parse({"text": "a"}, columns).hints == ()
+
+
+@pytest.mark.parametrize(
+    "value", ["high", "1_0", "nan", "-inf", float("nan"), float("inf"), 10**400, 1e39, True, [0.5], Decimal("NaN")]
+)
+def test_a_score_that_is_no_finite_number_is_refused(value: object) -> None:
+    message = refusal({"text": "a", "risk": value}, Columns(hints=("risk",)))
+
+    assert message.startswith("risk = ")
+    assert "a finite number is expected" in message
+    assert parse({"text": "a", "risk": value}).hints == ()
+
+
+def test_an_id_does_not_depend_on_scores() -> None:
+    rows = [{"text": "a", "risk": risk} for risk in (0.1, 0.9)]
+
+    assert len({parse(row, Columns(hints=("risk",))).item_id for row in rows}) == 1
 
 
 any_text = st.text(st.characters(exclude_categories=()) | st.sampled_from("\0\ud800 \n"), max_size=8)

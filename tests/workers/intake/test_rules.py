@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shared.errors import ConfigError
 from shared.project import Rule
 from workers.intake import rules
-from workers.intake.rules import Rules
+from workers.intake.rules import Rules, hint_columns
 
 
 def keywords(*words: str, name: str = "words") -> Rule:
@@ -18,6 +18,10 @@ def keywords(*words: str, name: str = "words") -> Rule:
 
 def pattern(expression: str, name: str = "pattern") -> Rule:
     return Rule.model_validate({"name": name, "class": "rare", "pattern": expression})
+
+
+def hint(column: str, name: str | None = None, **options: float) -> Rule:
+    return Rule.model_validate({"name": name or column, "class": "rare", "hint": column, **options})
 
 
 def is_hit(rule: Rule, text: str) -> bool:
@@ -147,3 +151,24 @@ def test_any_keyword_and_any_text_can_be_compared(keyword: str, text: str) -> No
         return
     assert compiled.hits(keyword) == ["words"]
     assert compiled.hits(text) in ([], ["words"])
+
+
+def test_hints_hit_from_their_threshold_on_and_score_what_they_say() -> None:
+    compiled = Rules([hint("risk", at_least=0.8), keywords("card"), hint("prior", name="even")])
+
+    assert compiled.scores("my card", (("risk", 0.9), ("prior", 0.5))) == {"risk": 0.9, "words": 1.0, "even": 0.5}
+    assert compiled.scores("", (("risk", 0.79), ("prior", 0.4))) == {}
+    assert compiled.scores("", (("other", 1.0),)) == {}
+
+
+def test_a_description_hits_nothing_by_words() -> None:
+    described = Rule.model_validate({"name": "d", "class": "rare", "description": "a stolen card"})
+
+    assert Rules([described]).scores("a stolen card", ()) == {}
+
+
+def test_each_column_that_rules_read_is_named_once() -> None:
+    assert hint_columns([hint("risk"), keywords("card"), hint("age", name="a"), hint("risk", name="b")]) == (
+        "risk",
+        "age",
+    )
