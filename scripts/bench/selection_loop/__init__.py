@@ -1,0 +1,1 @@
+"""Which strategy chooses best: replays of labeled files, their measures, and the report that compares them."""

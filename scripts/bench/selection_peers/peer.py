@@ -1,0 +1,56 @@
+"""What a peer is: one function from the pool and its model to the wanted items."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from shared.pool import Floats, Index
+from workers.selection import channels
+from workers.selection.channels import Proposal
+from workers.selection.strategies import Division, Strategy
+from workers.selection.view import View
+
+# Under caps some of the wanted items are refused: so many times as many are proposed.
+_PROPOSED_UNDER_CAPS = 3
+
+Choose = Callable[[View, int], Index]
+"""Positions in the pool of so many eligible items (fewer when there are fewer), distinct, the most wanted first."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A strategy from the literature.
+
+    Attributes:
+        choose: How it chooses.
+        reference: Who published it, and where.
+        needs_model: Whether it starts from labels; such a one begins with random items, as its paper does.
+    """
+
+    choose: Choose
+    reference: str
+    needs_model: bool = True
+
+
+def probabilities(view: View) -> Floats:
+    """(n, n_classes) float32, of every item of the pool."""
+    if view.probability is None:
+        raise ValueError("this strategy needs a model")
+    return view.probability
+
+
+def as_strategy(peer: Peer) -> Strategy:
+    """The peer as a round of the product calls it: one channel that fills the batch."""
+
+    def channel(view: View, slots: int) -> Proposal:
+        caps = view.config.caps
+        wanted = slots * _PROPOSED_UNDER_CAPS if caps.classes or caps.sources else slots
+        index = peer.choose(view, min(wanted, len(view.pool.eligible)))
+        return Proposal(index, np.zeros(len(index), np.float32), np.full(len(index), -1, np.int64))
+
+    def strategy(view: View, places: int) -> Division:
+        waits = peer.needs_model and view.probability is None
+        return [("boundary", channels.chance if waits else channel, places)]
+
+    return strategy

@@ -1,0 +1,37 @@
+"""Scores that several peers rank items by."""
+
+import numpy as np
+
+from scripts.bench.selection_peers.peer import probabilities
+from shared.pool import Floats, Index
+from shared.project import Task
+from workers.selection.view import View
+
+
+def doubt(view: View, index: Index) -> Floats:
+    """(len(index),) float32 in [0, 1], one minus the margin: 1 is a tie, 0 is certain.
+
+    The margin lies between the two most probable classes (Scheffer, Decomain and Wrobel 2001); where an item may have
+    any number of classes, between yes and no for the class in most doubt.
+    """
+    probability = probabilities(view)[index]
+    if view.config.task is not Task.SINGLE:
+        undecided: Floats = (1 - np.abs(2 * probability - 1)).max(axis=1)
+        return undecided
+    if probability.shape[1] < 2:
+        return np.zeros(len(index), np.float32)
+    top_two = np.partition(probability, -2, axis=1)[:, -2:]
+    tie: Floats = 1 - (top_two[:, 1] - top_two[:, 0])
+    return tie
+
+
+def highest(score: Floats, count: int) -> Index:
+    """Positions of the `count` highest scores, the highest first; among equals the earlier."""
+    order: Index = np.argsort(-score, kind="stable")[:count]
+    return order
+
+
+def first_of_each(index: Index) -> Index:
+    """The same numbers without those that stood before, in the same order."""
+    kept: Index = index[np.sort(np.unique(index, return_index=True)[1])]
+    return kept
