@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _LOOK_AGAIN_S = 0.5
 _TEXT_SHOWN = 200
 _NAME_SHOWN = 40
+_WHY_SHOWN = 1_000
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="the project")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON, with every reason in full")]
@@ -151,41 +152,28 @@ def _heading(name: str, batch: "BatchFacts") -> str:
 
 
 def _table(batch: "BatchFacts") -> "Table":
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     from workers.reporting.plain import one_line
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("rank", "item_id", "channel", "score", "predicted", "source", "cluster", "state"):
-        table.add_column(heading, justify="right" if heading in ("rank", "score", "cluster") else "left")
-    table.add_column("text", overflow="ellipsis", no_wrap=True, ratio=1, min_width=20)
+    table = Table(box=None, padding=(0, 2, 0, 0), expand=True)  # or the text takes the other columns' place
+    for heading in ("rank", "item_id", "channel", "source", "state"):
+        table.add_column(heading, justify="right" if heading == "rank" else "left", no_wrap=True)
+    table.add_column("text, and why it was chosen", ratio=1, min_width=20)
     for item in batch.items:
         cells = (
             str(item.rank),
-            one_line(item.item_id, longest=_TEXT_SHOWN),
+            one_line(item.item_id, longest=_NAME_SHOWN),
             item.reason["channel"],
-            _number(item.reason["score"]),
-            _predicted(item),
             one_line(item.source, longest=_NAME_SHOWN),
-            _number(item.reason["cluster"]),
             _state(item),
-            one_line(item.text, longest=_TEXT_SHOWN),
         )
-        table.add_row(*(Text(cell) for cell in cells))
+        text = Text(one_line(item.text, longest=_TEXT_SHOWN), no_wrap=True, overflow="ellipsis")
+        why = Text(one_line(item.why, longest=_WHY_SHOWN), style="dim")
+        table.add_row(*(Text(cell) for cell in cells), Group(text, why))
     return table
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"
-
-
-def _predicted(item: "BatchItem") -> str:
-    from workers.reporting.plain import one_line
-
-    if item.reason["predicted"] is None:
-        return ""
-    return f"{one_line(item.reason['predicted'], longest=_NAME_SHOWN)} ({item.reason['probability']:.2f})"
 
 
 def _state(item: "BatchItem") -> str:

@@ -13,7 +13,7 @@ from workers.commands import edge
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from workers.reporting.explanation import Choice, Duplicates, Explanation, Neighbour, Prediction
+    from workers.reporting.explanation import Choice, Duplicates, Explanation, Neighbour, Prediction, Standing
 
 _TEXT_SHOWN = 400
 _LINE_SHOWN = 200
@@ -82,14 +82,11 @@ def _facts(found: "Explanation") -> Iterator[str]:
     if found.label is None:
         yield "It has no label."
     else:
-        yield (
-            f"Its label is {_label(found.label.value)}; {found.label.agreement:.0%} of {found.label.answers:,} "
-            f"answer(s) agree."
-        )
+        yield _standing(found.label)
     if found.duplicates is not None:
         yield from _duplicates(found.item_id, found.duplicates)
     if found.rules:
-        yield f"Seeding rules that hit it: {', '.join(map(_name, found.rules))}."
+        yield f"Seeding rules that found it: {', '.join(map(_name, found.rules))}."
     if found.prediction is not None:
         yield _prediction(found.prediction)
     elif found.embedded:
@@ -112,6 +109,12 @@ def _never_chosen(found: "Explanation") -> str:
     if found.label is not None:
         return "It was never chosen: its label came unasked."
     return "It was never chosen."
+
+
+def _standing(label: "Standing") -> str:
+    if label.answers == 1:
+        return f"Its label is {_label(label.value)}, from one answer."
+    return f"Its label is {_label(label.value)}; {label.agreement:.0%} of {label.answers:,} answers agree."
 
 
 def _duplicates(item_id: str, duplicates: "Duplicates") -> Iterator[str]:
@@ -154,10 +157,10 @@ def _table(neighbours: "list[Neighbour]") -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("cosine", justify="right")
+    table = Table(box=None, padding=(0, 2, 0, 0), expand=True)  # or the text takes the other columns' place
+    table.add_column("cosine", justify="right", no_wrap=True)
     for heading in ("item_id", "label", "source"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=True)
     table.add_column("text", overflow="ellipsis", no_wrap=True, ratio=1, min_width=20)
     for one in neighbours:
         cells = (_name(one.item_id), _label(one.label), _name(one.source), _line(one.text, longest=_LINE_SHOWN))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,12 +13,12 @@ from workers.commands import edge
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from workers.reporting.remedies import InForce
+    from workers.reporting.remedies import InForce, Remedy
     from workers.training.imbalance import AuditTally, Evenness, Imbalance, Tally
     from workers.training.metrics import Interval
-    from workers.training.remedies import Finding
 
 _NAME_SHOWN = 40
+_LINE_SHOWN = 1_000
 _CLASSES_OF_A_SOURCE = 4
 
 
@@ -44,19 +44,18 @@ def imbalance(
     Example: quietcorner imbalance tickets
     Example: quietcorner imbalance --file labeled.jsonl --json
     """
-    from workers.reporting.remedies import remedy
+    from workers.reporting.remedies import remedies
     from workers.training.imbalance import measure
     from workers.training.remedies import findings
 
     tally, audit, in_force = _count(name, file)
     measured = measure(tally, audit, beta=beta)
-    found = findings(measured, in_force.targets)
-    told = [remedy(finding, measured, in_force) for finding in found]
+    called_for = remedies(findings(measured, in_force.targets), measured, in_force)
     if as_json:
         origin = {"project": name} if file is None else {"file": str(file)}
-        edge.print_json({**origin, **asdict(measured), "calls_for": _as_json(found, told)})
+        edge.print_json({**origin, **asdict(measured), "calls_for": [asdict(one) for one in called_for]})
         return
-    _print(name or str(file), measured, told, counted=file is not None)
+    _print(name or str(file), measured, called_for, counted=file is not None)
 
 
 def _count(name: str | None, file: Path | None) -> "tuple[Tally, AuditTally, InForce]":
@@ -86,19 +85,10 @@ def _count(name: str | None, file: Path | None) -> "tuple[Tally, AuditTally, InF
         )
 
 
-def _as_json(found: "Sequence[Finding]", told: Sequence[str]) -> list[dict[str, Any]]:
-    return [
-        {
-            "condition": finding.condition.value,
-            "name": finding.about.name if finding.about else None,
-            "sentence": sentence,
-        }
-        for finding, sentence in zip(found, told, strict=True)
-    ]
-
-
-def _print(title: str, measured: "Imbalance", told: Sequence[str], *, counted: bool) -> None:
+def _print(title: str, measured: "Imbalance", called_for: "Sequence[Remedy]", *, counted: bool) -> None:
     from rich.console import Console
+
+    from workers.reporting.plain import one_line
 
     console = Console(highlight=False)
     for line in _heading(title, measured, counted=counted):
@@ -113,8 +103,8 @@ def _print(title: str, measured: "Imbalance", told: Sequence[str], *, counted: b
     console.print()
     console.print(_sources(measured))
     console.print()
-    for line in told or ["Nothing here calls for a remedy."]:
-        console.print(f"- {line}", markup=False)
+    for line in [one.told for one in called_for] or ["Nothing here calls for a remedy."]:
+        console.print(f"- {one_line(line, longest=_LINE_SHOWN)}", markup=False)
 
 
 def _heading(title: str, measured: "Imbalance", *, counted: bool) -> list[str]:

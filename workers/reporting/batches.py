@@ -6,8 +6,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from shared.contracts import Reason
 from shared.database import now
 from shared.tables import Assignment, AssignmentState, Batch, Item, Model
+from workers.selection.reasons import sentence
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,8 @@ class BatchItem:
     """One item of a batch.
 
     Attributes:
-        reason: why it was chosen, as `shared.contracts.Reason` has it.
+        why: why it was chosen, as a sentence.
+        reason: the same as `shared.contracts.Reason` has it.
         assignments: one a slot: id, state (`open`, `leased`, `done`, `withdrawn`), lease, annotator, times.
     """
 
@@ -23,6 +26,7 @@ class BatchItem:
     item_id: str
     source: str
     text: str
+    why: str
     reason: dict[str, Any]
     assignments: list[dict[str, Any]]
 
@@ -88,10 +92,10 @@ def _items(session: Session, batch: int) -> list[BatchItem]:
     )
     by_rank: dict[int, BatchItem] = {}
     for assignment, item_id, source, text in session.execute(statement):
-        item = by_rank.setdefault(
-            assignment.rank, BatchItem(assignment.rank, item_id, source, text, assignment.reason, [])
-        )
-        item.assignments.append(_assignment(assignment, time))
+        if assignment.rank not in by_rank:
+            why = sentence(Reason.model_validate(assignment.reason))
+            by_rank[assignment.rank] = BatchItem(assignment.rank, item_id, source, text, why, assignment.reason, [])
+        by_rank[assignment.rank].assignments.append(_assignment(assignment, time))
     return list(by_rank.values())
 
 

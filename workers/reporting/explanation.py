@@ -88,7 +88,7 @@ class Explanation:
     Attributes:
         chosen: the batches that it was in, the oldest first; empty when it was never chosen.
         duplicates: None for an item that stands alone.
-        rules: seeding rules that hit it.
+        rules: seeding rules that hit it for good; what a description hits moves with the pool.
         embedded: whether it has a vector; without one there is neither prediction nor neighbour.
         prediction: None before the first model.
         neighbours: the nearest first.

@@ -1,7 +1,7 @@
 """Counts of items and labels for `quietcorner imbalance`: of a project, or of a labeled file."""
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from sqlalchemy import ColumnElement, exists, func, or_, select
@@ -67,12 +67,14 @@ def project_audit(session: Session, project_id: int, config: ProjectConfig) -> A
 
 def in_force(session: Session, project_id: int, config: ProjectConfig) -> InForce:
     """What a project already does about its imbalance."""
-    rules: dict[str, list[str]] = defaultdict(list)
+    hitting = _hitting(session, project_id)
+    seeded: dict[str, bool] = {}
     for rule in config.rules:
-        rules[rule.label].append(rule.name)
+        # A description hits what is nearest to it, which is always something.
+        seeded[rule.label] = seeded.get(rule.label, False) or rule.description is not None or rule.name in hitting
     return InForce(
         targets=config.targets,
-        rule_hits={name: _count_hits(session, project_id, names) for name, names in rules.items()},
+        seeded=seeded,
         capped=frozenset(config.caps.classes),
         quotas=config.quotas.sources,
     )
@@ -106,7 +108,8 @@ def _tally(
 
 
 def _hit(config: ProjectConfig) -> ColumnElement[bool]:
-    rules = [rule.name for rule in config.rules]
+    """Whether a rule hit the item for good; what a description hits moves with the pool and makes no stratum."""
+    rules = [rule.name for rule in config.rules if rule.description is None]
     return exists().where(col(RuleHit.item) == col(Item.id), col(RuleHit.rule).in_(rules))
 
 
@@ -115,12 +118,10 @@ def _stratum(source: str, hit: bool) -> str:
     return f"{source}|{'rule' if hit else 'other'}"
 
 
-def _count_hits(session: Session, project_id: int, rules: Collection[str]) -> int:
-    statement = select(func.count(func.distinct(col(RuleHit.item)))).where(
-        col(RuleHit.project_id) == project_id, col(RuleHit.rule).in_(rules)
-    )
-    found: int = session.connection().execute(statement).scalar_one()
-    return found
+def _hitting(session: Session, project_id: int) -> set[str]:
+    """Names of the rules that hit any item."""
+    statement = select(col(RuleHit.rule)).where(col(RuleHit.project_id) == project_id).distinct()
+    return set(session.connection().execute(statement).scalars())
 
 
 def _column(names: Iterable[str], counts: Mapping[str, int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

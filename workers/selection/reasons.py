@@ -6,7 +6,7 @@ from math import isclose
 from shared.contracts import Reason
 
 CHANNELS = {
-    "rule": "hit by a seeding rule of a class that still lacks labels",
+    "rule": "found by a seeding rule of a class that still lacks labels",
     "coverage": "typical of texts of which little or nothing is labeled",
     "boundary": "the model can hardly decide",
     "anchor": "close to labeled items of a rare class",
@@ -28,49 +28,49 @@ def sentence(reason: Reason) -> str:
 
 
 def _rule(reason: Reason) -> str:
-    return f"{_named(reason.rules)} hit it, and its class still lacks labels{_cluster(reason)}"
+    return f"{_named(reason.rules)} found it{_aside(*_cluster(reason))}, and its class still lacks labels"
 
 
 def _coverage(reason: Reason) -> str:
     if reason.cluster is None:
         return "Drawn at random to fill the batch, since there was no model yet"
-    return f"Typical of a group of similar texts of which little or nothing is labeled{_cluster(reason)}"
+    return f"Typical of similar texts of which little or nothing is labeled{_aside(*_cluster(reason))}"
 
 
 def _boundary(reason: Reason) -> str:
     if reason.probability is None:
         return "Drawn at random, since there was no model yet"
-    doubt = "" if reason.score is None else f" (doubt {reason.score:.2f} of 1)"
-    return f"The model could hardly decide{doubt}{_cluster(reason)}"
+    doubt = [] if reason.score is None else [f"doubt {reason.score:.2f} of 1"]
+    return f"The model could hardly decide{_aside(*doubt, *_cluster(reason))}"
 
 
 def _anchor(reason: Reason) -> str:
-    return f"Close to labeled items of a rare class{_score(reason)}{_cluster(reason)}"
+    return f"Close to labeled items of a rare class{_aside(*_score(reason), *_cluster(reason))}"
 
 
 def _likely(reason: Reason) -> str:
     if reason.score is None:
         return "Probably of a rare class"
     if reason.probability is not None and isclose(reason.score, reason.probability, abs_tol=_SAME):
-        return f"The model took it for {reason.predicted}, a rare class{_cluster(reason)}"
-    return f"The model saw a chance of {_percent(reason.score)} that it is of a rare class{_cluster(reason)}"
+        return f"The model took it for {reason.predicted}, a rare class{_aside(*_cluster(reason))}"
+    return f"The model saw a chance of {_percent(reason.score)} that it is of a rare class{_aside(*_cluster(reason))}"
 
 
 def _audit(reason: Reason) -> str:
-    drawn = "" if reason.inclusion is None else f", with a probability of {_percent(reason.inclusion)}"
-    return f"Drawn at random for the audit sample, on which models are measured{drawn}"
+    drawn = [] if reason.inclusion is None else [f"probability {_percent(reason.inclusion)}"]
+    return f"Drawn at random for the audit sample{_aside(*drawn)}"
 
 
 def _drift(_reason: Reason) -> str:
-    return "Unlike the earlier texts: a drift campaign asks for its label"
+    return "Unlike earlier texts, so that a drift campaign asks for its label"
 
 
 def _relabel(_reason: Reason) -> str:
-    return "Labeled before, but close to texts that drifted: a campaign asks whether its label still holds"
+    return "Labeled before, but close to texts that drifted, so that a campaign asks whether its label still holds"
 
 
 def _other(reason: Reason) -> str:
-    return f"Chosen by the channel {reason.channel}{_score(reason)}{_cluster(reason)}"
+    return f"Chosen by the channel {reason.channel}{_aside(*_score(reason), *_cluster(reason))}"
 
 
 _HEADS: dict[str, Callable[[Reason], str]] = {
@@ -89,12 +89,12 @@ def _prediction(reason: Reason) -> list[str]:
     if reason.predicted is None or reason.probability is None:
         return []
     who = "the model" if reason.model is None else f"model version {reason.model}"
-    return [f"{who} gave {reason.predicted} {_percent(reason.probability)}"]
+    return [f"{who} said {reason.predicted} ({_percent(reason.probability)})"]
 
 
 def _rules(reason: Reason) -> list[str]:
     """The rules that hit it, where they are not the reason itself."""
-    return [f"{_named(reason.rules, lower=True)} hit it too"] if reason.rules and reason.channel != "rule" else []
+    return [f"{_named(reason.rules, lower=True)} found it too"] if reason.rules and reason.channel != "rule" else []
 
 
 def _named(rules: list[str], *, lower: bool = False) -> str:
@@ -105,12 +105,16 @@ def _named(rules: list[str], *, lower: bool = False) -> str:
     return f"{word} seeding rule{'' if len(rules) == 1 else 's'} {names}"
 
 
-def _cluster(reason: Reason) -> str:
-    return "" if reason.cluster is None else f", cluster {reason.cluster}"
+def _cluster(reason: Reason) -> list[str]:
+    return [] if reason.cluster is None else [f"cluster {reason.cluster}"]
 
 
-def _score(reason: Reason) -> str:
-    return "" if reason.score is None else f" (score {reason.score:.3g})"
+def _score(reason: Reason) -> list[str]:
+    return [] if reason.score is None else [f"score {reason.score:.3g}"]
+
+
+def _aside(*facts: str) -> str:
+    return f" ({', '.join(facts)})" if facts else ""
 
 
 def _percent(value: float) -> str:
