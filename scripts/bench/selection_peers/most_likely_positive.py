@@ -1,4 +1,7 @@
-"""Most likely positive: the items that the model takes for rare classes with the highest probability."""
+"""Most likely positive: the items that the model takes for rare classes with the highest probability.
+
+As in Warmuth et al., "Active Learning with Support Vector Machines in the Drug Discovery Process" (2003).
+"""
 
 import numpy as np
 

@@ -20,16 +20,14 @@ Choose = Callable[[View, int], Index]
 
 @dataclass(frozen=True)
 class Peer:
-    """A strategy from the literature.
+    """A strategy from the literature; its file names the paper.
 
     Attributes:
         choose: How it chooses.
-        reference: Who published it, and where.
         needs_model: Whether it starts from labels; such a one begins with random items, as its paper does.
     """
 
     choose: Choose
-    reference: str
     needs_model: bool = True
 
 
