@@ -26,6 +26,7 @@ from workers.reporting.markup import (
 from workers.reporting.plain import clock, one_line
 from workers.reporting.plots import LEVELS, Estimate
 from workers.reporting.sentences import cell_finding, counted, headline, share, window_findings
+from workers.selection.reasons import CHANNELS
 
 # More would make the page long and the plots thin; the tables hold all.
 _CLASSES_PLOTTED = 30
@@ -229,7 +230,14 @@ def _batches(history: History) -> str:
     ]
     left = len(history.batches) - len(rows)
     note = [paragraph(f"{counted(left, 'earlier batch', 'earlier batches')} not shown.", kind="soft")] if left else []
-    return section("Batches", table(columns, rows), *note)
+    return section("Batches", table(columns, rows), *note, _legend(history))
+
+
+def _legend(history: History) -> str:
+    """What the channels that occur look for."""
+    seen = {channel for batch in history.batches for channel in batch.channels}
+    told = [f"{channel}: {what}" for channel, what in CHANNELS.items() if channel in seen]
+    return folded("What the channels look for", bullets(told)) if told else ""
 
 
 def _drift(history: History) -> str:

@@ -24,7 +24,9 @@ def headline(history: History) -> list[str]:
 
 
 def share(value: float) -> str:
-    """A share in percent."""
+    """A share in percent, with more digits the smaller it is."""
+    if 5e-6 <= value < 5e-4:
+        return f"{100 * value:.1g} %"
     return f"{100 * value:.1f} %" if 0 < value < 0.1 else f"{100 * value:.0f} %"
 
 

@@ -4,7 +4,17 @@ from workers.reporting.sentences import counted, listed, share, window_findings
 
 
 @pytest.mark.parametrize(
-    ("value", "told"), [(0, "0 %"), (0.004, "0.4 %"), (0.053, "5.3 %"), (0.1, "10 %"), (0.996, "100 %"), (1, "100 %")]
+    ("value", "told"),
+    [
+        (0, "0 %"),
+        (1e-9, "0.0 %"),
+        (0.00042, "0.04 %"),
+        (0.004, "0.4 %"),
+        (0.053, "5.3 %"),
+        (0.1, "10 %"),
+        (0.996, "100 %"),
+        (1, "100 %"),
+    ],
 )
 def test_shares_are_told_in_percent_with_a_decimal_where_small(value: float, told: str) -> None:
     assert share(value) == told
