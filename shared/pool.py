@@ -28,6 +28,10 @@ class Pool:
         draws: (n,) float64, permanent random numbers in [0, 1).
         rule_names: names behind the columns of `rule_hits`.
         rule_hits: (n, n_rules) bool.
+        rule_scores: (n, n_rules) float32, how strongly each rule hits: 1 for keywords and patterns, the cosine for
+            descriptions, the item's value for hints; 0 where it does not hit.
+        rule_settled: (n_rules,) bool, rules that hit an item for good when it arrives: all but descriptions, whose hits
+            move with the pool.
         classes: the project's classes, in the order of the columns of `targets`.
         targets: (n, n_classes) bool, the labels; all false where unlabeled.
         labeled: (n,) bool.
@@ -45,6 +49,8 @@ class Pool:
     draws: NDArray[np.float64]
     rule_names: tuple[str, ...]
     rule_hits: Mask
+    rule_scores: Floats
+    rule_settled: Mask
     classes: tuple[str, ...]
     targets: Mask
     labeled: Mask

@@ -30,18 +30,22 @@ def make_pool(
     is_labeled = np.isin(np.arange(items), order[:labeled])
     is_queued = np.isin(np.arange(items), order[labeled : labeled + queued])
     ids = np.arange(1, items + 1)
+    codes, draws = rng.integers(len(sources), size=items), rng.random(items)
+    hits = (true[:, None] == len(classes) - 1) & (rng.random((items, len(rules))) < 0.5)
     pool = Pool(
         item_ids=[f"item-{number}" for number in ids],
         ids=ids,
         matrix=vectors.astype(np.float16),
         rows=np.arange(items),
         source_names=tuple(sources),
-        sources=rng.integers(len(sources), size=items),
+        sources=codes,
         groups=ids.copy(),
         families=np.arange(items),
-        draws=rng.random(items),
+        draws=draws,
         rule_names=tuple(rules),
-        rule_hits=(true[:, None] == len(classes) - 1) & (rng.random((items, len(rules))) < 0.5),
+        rule_hits=hits,
+        rule_scores=hits.astype(np.float32),
+        rule_settled=np.ones(len(rules), dtype=bool),
         classes=tuple(classes),
         targets=truth & is_labeled[:, None],
         labeled=is_labeled,

@@ -7,8 +7,10 @@ import numpy as np
 from sqlalchemy import exists, update
 from sqlmodel import Session, col, select
 
+from shared.descriptions import description_texts
 from shared.pool import Index
-from shared.repository.pools import space_of
+from shared.project import Rule
+from shared.repository.pools import description_space_of, space_of
 from shared.tables import Item, Project, RuleHit
 from shared.vectors import stored_keys
 
@@ -44,6 +46,12 @@ def pending_texts(session: Session, project_id: int, *, encoder: str) -> Pending
     _, first = np.unique(keys[lacking], return_index=True)
     lacking = lacking[np.sort(first)]
     return PendingTexts(keys[lacking], items[lacking])
+
+
+def pending_descriptions(session: Session, project_id: int, *, rules: Sequence[Rule], encoder: str) -> dict[int, str]:
+    """Text key -> description, for the descriptions of seeding rules that have no vector yet."""
+    known = stored_keys(session, space=description_space_of(project_id), encoder=encoder).tolist()
+    return {key: text for key, text in description_texts(rules).items() if key not in known}
 
 
 def texts_of(session: Session, items: Sequence[int]) -> list[str]:

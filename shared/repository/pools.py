@@ -6,8 +6,9 @@ import numpy as np
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from shared.descriptions import described_hits
 from shared.labels import classes_of
-from shared.pool import Index, Mask, Pool, join_groups
+from shared.pool import Floats, Index, Mask, Pool, join_groups
 from shared.project import ProjectConfig
 from shared.tables import Assignment, AssignmentState, Item, Label, Project, RuleHit
 from shared.vectors import load_vectors
@@ -16,6 +17,11 @@ from shared.vectors import load_vectors
 def space_of(project_id: int) -> str:
     """The name under which a project's vectors are stored."""
     return f"project:{project_id}"
+
+
+def description_space_of(project_id: int) -> str:
+    """The name under which the vectors of a project's descriptions are stored: apart, as they are no items."""
+    return f"{space_of(project_id)}:descriptions"
 
 
 def encoder_in_use(session: Session, project_id: int) -> str | None:
@@ -28,6 +34,7 @@ def load_pool(session: Session, *, project_id: int, config: ProjectConfig, vecto
     """All embedded items of a project with their labels, in one consistent view."""
     encoder = encoder_in_use(session, project_id) or ""
     vectors = load_vectors(session, space=space_of(project_id), encoder=encoder, folder=vector_folder)
+    descriptions = load_vectors(session, space=description_space_of(project_id), encoder=encoder, folder=vector_folder)
     statement = (
         select(
             col(Item.id),
@@ -48,6 +55,10 @@ def load_pool(session: Session, *, project_id: int, config: ProjectConfig, vecto
     groups = np.array([item[5] or item[0] for item in embedded], dtype=np.int64)
     source_names, sources = np.unique(np.array([item[3] for item in embedded], dtype=str), return_inverse=True)
     targets, labeled = _labels(session, project_id, ids, config)
+    hits, scores = _settled_hits(session, project_id, ids, config)
+    near, cosine = described_hits(
+        config.rules, descriptions, matrix=vectors.matrix, rows=rows[rows >= 0], groups=groups
+    )
     return Pool(
         item_ids=[item[1] for item in embedded],
         ids=ids,
@@ -59,7 +70,9 @@ def load_pool(session: Session, *, project_id: int, config: ProjectConfig, vecto
         families=join_groups(groups, [item[4] for item in embedded]),
         draws=np.array([item[6] for item in embedded], dtype=np.float64),
         rule_names=tuple(rule.name for rule in config.rules),
-        rule_hits=_rule_hits(session, project_id, ids, config),
+        rule_hits=hits | near,
+        rule_scores=scores + cosine,
+        rule_settled=np.array([rule.description is None for rule in config.rules], dtype=bool),
         classes=config.classes,
         targets=targets,
         labeled=labeled,
@@ -80,15 +93,21 @@ def _labels(session: Session, project_id: int, ids: Index, config: ProjectConfig
     return targets, labeled
 
 
-def _rule_hits(session: Session, project_id: int, ids: Index, config: ProjectConfig) -> Mask:
-    column = {rule.name: place for place, rule in enumerate(config.rules)}
-    hits = np.zeros((len(ids), len(column)), dtype=bool)
-    statement = select(col(RuleHit.item), col(RuleHit.rule)).where(col(RuleHit.project_id) == project_id)
+def _settled_hits(session: Session, project_id: int, ids: Index, config: ProjectConfig) -> tuple[Mask, Floats]:
+    """Hits (n, n_rules) and scores (n, n_rules) of the rules that were looked at when the items arrived."""
+    column = {rule.name: place for place, rule in enumerate(config.rules) if rule.description is None}
+    shape = len(ids), len(config.rules)
+    hits, scores = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=np.float32)
+    statement = select(col(RuleHit.item), col(RuleHit.rule), col(RuleHit.score)).where(
+        col(RuleHit.project_id) == project_id
+    )
     rows = [row for row in session.connection().execute(statement).all() if row[1] in column]
     places = _places(ids, [row[0] for row in rows])
     columns = np.array([column[row[1]] for row in rows], dtype=np.int64)
-    hits[places[places >= 0], columns[places >= 0]] = True
-    return hits
+    kept = places >= 0
+    hits[places[kept], columns[kept]] = True
+    scores[places[kept], columns[kept]] = np.array([row[2] for row in rows], dtype=np.float32)[kept]
+    return hits, scores
 
 
 def _queued(session: Session, project_id: int, ids: Index) -> Mask:

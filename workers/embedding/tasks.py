@@ -1,5 +1,7 @@
 """Embedding tasks: give every text a vector, segment by segment, and find near duplicates as they appear."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import structlog
 
@@ -7,11 +9,12 @@ from shared import lanes
 from shared.events import Event, emit
 from shared.lanes import Claim
 from shared.pool import Floats, Index
+from shared.project import Rule
 from shared.repository import embedding, items, pools
 from shared.vectors import VectorTable, append_segment, load_vectors
 from workers.app import app
 from workers.context import Context, context
-from workers.embedding.encoders import load_encoder
+from workers.embedding.encoders import Encoder, load_encoder
 from workers.embedding.segments import segments
 from workers.intake.duplicates import Pairs, merge_groups, near_duplicates
 
@@ -27,6 +30,7 @@ def embed_pending(*, project_id: int) -> None:
             return
         _, config = held.project(project_id)
         encoder = load_encoder(config.encoder, threads=held.settings.compute_threads)
+        _describe(held, claimed, encoder, config.rules)
         with held.database.read() as session:
             pending = embedding.pending_texts(session, project_id, encoder=encoder.key)
         for part in segments(len(pending.keys)):
@@ -37,6 +41,24 @@ def embed_pending(*, project_id: int) -> None:
             _log.info("texts.embedded", done=part.stop, of=len(pending.keys))
         with held.database.write() as session:
             lanes.complete(session, claimed)
+
+
+def _describe(held: Context, claimed: Claim, encoder: Encoder, rules: Sequence[Rule]) -> None:
+    """Give the descriptions of seeding rules their vectors; before the texts, since the first batch looks at them."""
+    with held.database.read() as session:
+        lacking = embedding.pending_descriptions(session, claimed.project_id, rules=rules, encoder=encoder.key)
+    if not lacking:
+        return
+    vectors = encoder.encode(list(lacking.values()))
+    with held.database.write() as session:
+        lanes.confirm(session, claimed)
+        append_segment(
+            session,
+            space=pools.description_space_of(claimed.project_id),
+            encoder=encoder.key,
+            keys=np.array(list(lacking), dtype=np.int64),
+            vectors=vectors,
+        )
 
 
 def _store(held: Context, claimed: Claim, encoder: str, threshold: float, keys: Index, vectors: Floats) -> None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from shared.descriptions import described_hits
 from shared.errors import InvalidInputError
-from shared.pool import Index, Mask, Pool, join_groups
+from shared.pool import Floats, Index, Mask, Pool, join_groups
 from shared.project import ProjectConfig
 from shared.repository.items import NewItem
 from shared.vectors import VectorTable
@@ -61,7 +62,7 @@ def prepare(dataset: Dataset, vectors: VectorTable, config: ProjectConfig) -> Re
 
     Args:
         dataset: The file.
-        vectors: Holds a vector for every text.
+        vectors: Holds a vector for every text, and for the descriptions of the rules.
         config: Classes, seed, rules and the cosine of near duplicates.
 
     Raises:
@@ -161,6 +162,8 @@ def _pool(items: list[NewItem], rows: Index, pairs: Pairs, vectors: VectorTable,
     """As `shared.repository.pools.load_pool` gives it for a project that holds these items alone, ids from 1."""
     ids = np.arange(1, len(items) + 1)
     groups = _duplicate_groups(items, ids, pairs)
+    hits, scores = _settled_hits(items, config)
+    near, cosine = described_hits(config.rules, vectors, matrix=vectors.matrix, rows=rows, groups=groups)
     source_names, sources = np.unique(np.array([item.source for item in items], dtype=str), return_inverse=True)
     return Pool(
         item_ids=[item.item_id for item in items],
@@ -173,7 +176,9 @@ def _pool(items: list[NewItem], rows: Index, pairs: Pairs, vectors: VectorTable,
         families=join_groups(groups, [item.group for item in items]),
         draws=np.array([permanent_draw(config.seed, item.item_id) for item in items], dtype=np.float64),
         rule_names=tuple(rule.name for rule in config.rules),
-        rule_hits=_rule_hits(items, config),
+        rule_hits=hits | near,
+        rule_scores=scores + cosine,
+        rule_settled=np.array([rule.description is None for rule in config.rules], dtype=bool),
         classes=config.classes,
         targets=np.zeros((len(items), len(config.classes)), dtype=bool),
         labeled=np.zeros(len(items), dtype=bool),
@@ -181,10 +186,12 @@ def _pool(items: list[NewItem], rows: Index, pairs: Pairs, vectors: VectorTable,
     )
 
 
-def _rule_hits(items: Sequence[NewItem], config: ProjectConfig) -> Mask:
+def _settled_hits(items: Sequence[NewItem], config: ProjectConfig) -> tuple[Mask, Floats]:
     rules = Rules(config.rules)
     column = {rule.name: place for place, rule in enumerate(config.rules)}
-    hits = np.zeros((len(items), len(column)), dtype=bool)
+    scores = np.full((len(items), len(column)), np.nan, dtype=np.float32)
     for place, item in enumerate(items):
-        hits[place, [column[name] for name in rules.hits(item.text)]] = True
-    return hits
+        for name, score in rules.scores(item.text, item.hints).items():
+            scores[place, column[name]] = score
+    hits = ~np.isnan(scores)
+    return hits, np.where(hits, scores, np.float32(0))

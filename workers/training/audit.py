@@ -6,7 +6,8 @@ never depend on a model, so within a stratum the sample is a simple random one, 
 an item that some other channel had labeled already joins it at no cost.
 
 Strata are source by "hit by a seeding rule or not", both known before any model: half of the draws go to items that a
-rule hits, so that rare classes are seen.
+rule hits, so that rare classes are seen. What a description hits moves with the pool, and an item that changes its
+stratum would leave the sample or enter it by another threshold, so those hits make no stratum.
 """
 
 from collections.abc import Mapping
@@ -38,7 +39,7 @@ class AuditSample:
 
 def stratify(pool: Pool) -> tuple[tuple[str, ...], Index]:
     """Names of the strata, and the stratum (n,) of each item."""
-    hit = pool.rule_hits.any(axis=1)
+    hit = pool.rule_hits[:, pool.rule_settled].any(axis=1)
     names = tuple(f"{source}|{kind}" for source in pool.source_names for kind in ("other", "rule"))
     return names, pool.sources * 2 + hit
 

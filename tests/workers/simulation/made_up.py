@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from shared.descriptions import description_texts
 from shared.pool import Floats
-from shared.project import ProjectConfig, Task
+from shared.project import ProjectConfig, Rule, Task
 from shared.vectors import VectorTable
 from workers.intake.rows import Columns, parse_row
+from workers.intake.rules import hint_columns
 from workers.simulation.dataset import Dataset, LabeledItem
 from workers.simulation.preparation import ReplayData, prepare
 
@@ -46,11 +48,13 @@ def make_rows(items: int, *, seed: int = 0, **fields: Any) -> list[dict[str, Any
     return rows
 
 
-def make_dataset(rows: Iterable[Mapping[str, Any]], *, task: Task = Task.SINGLE) -> Dataset:
+def make_dataset(
+    rows: Iterable[Mapping[str, Any]], *, task: Task = Task.SINGLE, hints: tuple[str, ...] = ()
+) -> Dataset:
     """What `read_dataset` would give for these rows."""
     items = tuple(
         LabeledItem(
-            parse_row(row, columns=Columns(), derived=Counter()),
+            parse_row(row, columns=Columns(hints=hints), derived=Counter()),
             frozenset([row["label"]] if isinstance(row["label"], str) else row["label"]),
             row.get("split") == "test",
         )
@@ -72,9 +76,15 @@ def make_config(dataset: Dataset, *, batch: int = 5, seed: int = 0, **sections: 
     )
 
 
-def encode(dataset: Dataset) -> VectorTable:
-    """The word encoder's vectors of all texts, as the store would give them."""
+def encode(dataset: Dataset, config: ProjectConfig | None = None) -> VectorTable:
+    """The word encoder's vectors of all texts and of the rules' descriptions, as the store would give them."""
     texts = {row.item.text_key: row.item.text for row in dataset.items}
+    texts |= description_texts(config.rules) if config else {}
+    return encode_texts(texts)
+
+
+def encode_texts(texts: Mapping[int, str]) -> VectorTable:
+    """The word encoder's vectors by text key."""
     keys = np.array(sorted(texts), dtype=np.int64)
     matrix = WordEncoder().encode([texts[key] for key in keys.tolist()]).astype(np.float16)
     return VectorTable(keys, np.arange(len(keys)), matrix)
@@ -82,9 +92,10 @@ def encode(dataset: Dataset) -> VectorTable:
 
 def prepare_rows(rows: Iterable[Mapping[str, Any]], **sections: Any) -> tuple[ReplayData, ProjectConfig]:
     """Pool and test set of rows, and the configuration that they were made with."""
-    dataset = make_dataset(rows)
+    hints = hint_columns(Rule.model_validate(rule) for rule in sections.get("rules", ()))
+    dataset = make_dataset(rows, hints=hints)
     config = make_config(dataset, **sections)
-    return prepare(dataset, encode(dataset), config), config
+    return prepare(dataset, encode(dataset, config), config), config
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:

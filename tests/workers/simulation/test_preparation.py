@@ -1,7 +1,10 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
 from shared.database import open_database
+from shared.descriptions import description_texts
 from shared.errors import InvalidInputError
 from shared.pool import Pool
 from shared.repository import items as stored_items
@@ -10,14 +13,18 @@ from shared.repository.embedding import use_encoder
 from shared.repository.projects import all_projects, create_project
 from shared.settings import Settings
 from shared.vectors import append_segment
-from tests.workers.simulation.made_up import encode, make_config, make_dataset, make_rows, prepare_rows
+from tests.workers.simulation.made_up import encode, encode_texts, make_config, make_dataset, make_rows, prepare_rows
 from workers.intake.duplicates import merge_groups, near_duplicates
 from workers.intake.rules import Rules
 from workers.intake.storing import store_items
 from workers.simulation.dataset import Dataset
 from workers.simulation.preparation import prepare
 
-RULES = [{"name": "stolen", "class": "rare", "keywords": ["fraud"]}]
+RULES: list[dict[str, Any]] = [
+    {"name": "stolen", "class": "rare", "keywords": ["fraud"]},
+    {"name": "risky", "class": "rare", "hint": "risk"},
+    {"name": "like it", "class": "rare", "description": "fraud fraud please"},
+]
 
 
 def with_relatives(count: int) -> list[dict[str, object]]:
@@ -121,18 +128,38 @@ def test_the_pool_is_the_one_that_a_project_with_these_items_would_load(settings
     rows = with_relatives(60)
     for number, row in enumerate(rows):
         row |= {"source": ("mail", "chat")[number % 2], "split": "test" if number >= 50 else "train"}
-    dataset = make_dataset(rows)
+        row |= {"risk": number / 60 if number % 3 else None}
+    dataset = make_dataset(rows, hints=("risk",))
     config = make_config(dataset, rules=RULES)
-    simulated = prepare(dataset, encode(dataset), config).pool
-    kept = make_dataset(row for row in rows if row["split"] == "train")
+    simulated = prepare(dataset, encode(dataset, config), config).pool
+    kept = make_dataset((row for row in rows if row["split"] == "train"), hints=("risk",))
     loaded = load_as_a_project(kept, settings, seed=config.seed)
     for field in ("item_ids", "source_names", "rule_names", "classes"):
         assert getattr(simulated, field) == getattr(loaded, field)
-    for field in ("ids", "sources", "groups", "families", "draws", "rule_hits", "targets", "labeled", "queued"):
+    arrays = ("ids", "sources", "groups", "families", "draws", "targets", "labeled", "queued")
+    for field in (*arrays, "rule_hits", "rule_scores", "rule_settled"):
         np.testing.assert_array_equal(getattr(simulated, field), getattr(loaded, field), err_msg=field)
+    assert loaded.rule_hits.any(axis=0).all()
     everything = np.arange(len(loaded))
     np.testing.assert_array_equal(simulated.vectors(everything), loaded.vectors(everything))
     assert len(simulated.representatives) < len(simulated)
+
+
+def test_hints_and_descriptions_hit_with_their_scores() -> None:
+    rows = make_rows(80, split="train")
+    for number, row in enumerate(rows):
+        row["risk"] = number
+    rows[0]["split"] = "test"
+    data, _ = prepare_rows(rows, rules=[RULES[0], {**RULES[1], "at_least": 70}, RULES[2]])
+    words, risky, near = data.pool.rule_hits.T
+    scores = data.pool.rule_scores.T
+    assert scores[0].tolist() == words.astype(float).tolist()
+    assert scores[1].tolist() == [*[0] * 69, *range(70, 80)]
+    assert np.array_equal(risky, scores[1] > 0)
+    assert near.sum() == 8
+    assert near[words].sum() == 7
+    assert scores[2][near & words].min() > 0.5
+    assert not scores[2][~near].any()
 
 
 def load_as_a_project(dataset: Dataset, settings: Settings, *, seed: int) -> Pool:
@@ -142,11 +169,13 @@ def load_as_a_project(dataset: Dataset, settings: Settings, *, seed: int) -> Poo
         assert create_project(session, "p", config)
         [project_id] = [project.id for project in all_projects(session)]
     store_items(database, project_id, [row.item for row in dataset.items], rules=Rules(config.rules), seed=seed)
-    table = encode(dataset)
+    stored = {
+        pools.space_of(project_id): encode(dataset),
+        pools.description_space_of(project_id): encode_texts(description_texts(config.rules)),
+    }
     with database.write() as session:
-        append_segment(
-            session, space=pools.space_of(project_id), encoder="words@1", keys=table.keys, vectors=table.matrix
-        )
+        for space, table in stored.items():
+            append_segment(session, space=space, encoder="words@1", keys=table.keys, vectors=table.matrix)
         use_encoder(session, project_id, "words@1")
         pool = pools.load_pool(session, project_id=project_id, config=config, vector_folder=settings.folder / "vectors")
         _, first = np.unique(pool.rows, return_index=True)

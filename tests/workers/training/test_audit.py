@@ -50,7 +50,8 @@ def test_an_item_that_arrives_later_belongs_when_its_draw_lies_below_the_thresho
         **{
             name: getattr(pool, name)[first_half]
             for name in (
-                "ids", "rows", "sources", "groups", "families", "draws", "rule_hits", "targets", "labeled", "queued"
+                "ids", "rows", "sources", "groups", "families", "draws", "rule_hits", "rule_scores", "targets",
+                "labeled", "queued",
             )
         },
     )  # fmt: skip
@@ -58,6 +59,14 @@ def test_an_item_that_arrives_later_belongs_when_its_draw_lies_below_the_thresho
     late = audit.measure(pool, sample.thresholds)
     assert np.array_equal(late.members[first_half], sample.members)
     assert late.members[100:].any()
+
+
+def test_hits_that_move_with_the_pool_change_nobodys_stratum() -> None:
+    pool, _ = make_pool(items=200, rules=("words", "description"))
+    pool = replace(pool, rule_settled=np.array([True, False]))
+    moved = pool.rule_hits ^ np.array([False, True])
+    assert np.array_equal(audit.stratify(pool)[1], audit.stratify(replace(pool, rule_hits=moved))[1])
+    assert np.array_equal(audit.stratify(pool)[1] % 2 == 1, pool.rule_hits[:, 0])
 
 
 def test_one_item_of_a_duplicate_group_at_most_is_a_member() -> None:

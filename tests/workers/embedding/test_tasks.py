@@ -1,0 +1,110 @@
+"""The embedding room's task: what it gives vectors, and in which order."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlmodel import col, select
+
+from shared import lanes
+from shared.database import Database
+from shared.errors import LeaseLostError
+from shared.project import ProjectConfig
+from shared.repository import pools
+from shared.repository.projects import all_projects, create_project
+from shared.settings import Settings
+from shared.streams import connect
+from shared.tables import Lane, VectorSegment
+from tests.workers.simulation.made_up import WordEncoder, make_dataset, make_rows
+from workers.context import Context
+from workers.embedding import tasks
+from workers.intake.rules import Rules
+from workers.intake.storing import store_items
+
+CONFIG = ProjectConfig.model_validate(
+    {
+        "classes": ["common", "rare"],
+        "rules": [
+            {"name": "like it", "class": "rare", "description": "fraud by fraud"},
+            {"name": "the same", "class": "rare", "description": "fraud by fraud"},
+            {"name": "an item", "class": "common", "description": "the invoice"},
+        ],
+    }
+)
+
+
+class Embedding:
+    """A project and its embedding room, without Celery, Redis or a sentence encoder."""
+
+    def __init__(self, database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.encoder = WordEncoder()
+        self.held = Context(settings, database, connect(settings))
+        monkeypatch.setattr(Context, "relay", lambda _: None)
+        monkeypatch.setattr(tasks, "context", lambda: self.held)
+        monkeypatch.setattr(tasks, "load_encoder", lambda *_, **__: self.encoder)
+        with database.write() as session:
+            assert create_project(session, "p", CONFIG)
+            [self.project_id] = [project.id for project in all_projects(session)]
+
+    def add(self, *texts: str) -> None:
+        rows = [{"id": text, "text": text, "label": "common"} for text in texts]
+        items = [row.item for row in make_dataset(rows).items]
+        store_items(self.held.database, self.project_id, items, rules=Rules(CONFIG.rules), seed=0)
+
+    def run(self) -> list[str]:
+        """What was encoded meanwhile."""
+        self.encoder.encoded.clear()
+        tasks.embed_pending(project_id=self.project_id)
+        return self.encoder.encoded
+
+
+@pytest.fixture
+def embedding(database: Database, redis_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Embedding:
+    return Embedding(database, redis_settings, monkeypatch)
+
+
+def test_descriptions_are_encoded_once_and_before_the_first_text(embedding: Embedding) -> None:
+    embedding.add("the invoice", "my card")
+    first = embedding.run()
+    embedding.add("my order")
+
+    assert first[:2] == ["fraud by fraud", "the invoice"]
+    assert sorted(first[2:]) == ["my card", "the invoice"]
+    assert embedding.run() == ["my order"]
+
+
+def test_descriptions_are_no_items_and_hit_those_that_are_near(embedding: Embedding, tmp_path: Path) -> None:
+    texts = [str(row["text"]) for row in make_rows(40)]
+    embedding.add(*texts, "the invoice")
+    embedding.run()
+    with embedding.held.database.read() as session:
+        segments = session.exec(select(VectorSegment.space, VectorSegment.count).order_by(col(VectorSegment.id))).all()
+        lane = session.get_one(Lane, (embedding.project_id, lanes.EMBED))
+        pool = pools.load_pool(session, project_id=embedding.project_id, config=CONFIG, vector_folder=tmp_path)
+
+    space = pools.space_of(embedding.project_id)
+    assert [tuple(segment) for segment in segments] == [(f"{space}:descriptions", 2), (space, 41)]
+    assert lane.completed == lane.requested
+    assert len(pool) == 41
+    assert pool.rule_hits.sum(axis=0).tolist() == [4, 4, 4]
+    assert {pool.item_ids[place].count("fraud") for place in np.flatnonzero(pool.rule_hits[:, 0]).tolist()} == {2}
+    assert pool.item_ids[int(pool.rule_scores[:, 2].argmax())] == "the invoice"
+
+
+def test_a_worker_that_lost_its_lane_stores_no_vector_of_a_description(
+    embedding: Embedding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedding.add("my card")
+    encode = embedding.encoder.encode
+
+    def late(texts: list[str]) -> object:
+        with embedding.held.database.write() as session:
+            lane = session.get_one(Lane, (embedding.project_id, lanes.EMBED))
+            lane.token += 1
+        return encode(texts)
+
+    monkeypatch.setattr(embedding.encoder, "encode", late)
+    with pytest.raises(LeaseLostError):
+        embedding.run()
+    with embedding.held.database.read() as session:
+        assert session.exec(select(VectorSegment.id)).all() == []
