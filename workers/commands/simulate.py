@@ -6,23 +6,25 @@ import sys
 import time
 import tomllib
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from shared.descriptions import description_texts
 from shared.errors import ConfigError, InvalidInputError
-from shared.project import ProjectConfig, explain
+from shared.project import ProjectConfig, Rule, explain
 from workers.commands import edge
 from workers.embedding.encoders import PACKAGED, load_encoder
+from workers.intake.rules import hint_columns
 from workers.simulation.dataset import Dataset, read_dataset
 
 if TYPE_CHECKING:
@@ -77,20 +79,22 @@ def simulate(
     """Replay a labeled file: choose, look up the labels, train, measure, and so on.
 
     A row needs a text and a label: a class, a list of classes, or tokens with BIO2 tags (then the entity classes that
-    occur in the text are predicted, as for a list of classes). Rows with split = test are the test set; without any, a
-    quarter is split off. The same core chooses as in a live project.
+    occur in the text are predicted, as for a list of classes); it may have the scores that the rules read. Rows with
+    split = test are the test set; without any, a quarter is split off. The same core chooses as in a live project.
     """
     # scikit-learn warns of classes with few examples, which are what this is about.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"sklearn\.")
     in_force = edge.settings()
     picture = plot or (None if json_path else Path(f"simulate-{Path(file.name.removesuffix('.gz')).stem}.png"))
     notes = Console(stderr=json_path is not None, highlight=False)
-    dataset = read_dataset(file)
-    config = _config(dataset, origin=file, rules=rules, seed=seed, batch=batch, encoder=encoder)
+    seeding = _read_rules(rules) if rules else ()
+    dataset = read_dataset(file, hints=hint_columns(seeding))
+    config = _config(dataset, seeding, origin=rules or file, seed=seed, batch=batch, encoder=encoder)
     named = _parse_rare(rare, dataset.classes)
     with _json_lines(json_path) as write:
         loaded = load_encoder(encoder, threads=in_force.compute_threads)
-        vectors = _with_progress(dataset, loaded, in_force, cache or _user_cache())
+        texts = {row.item.text_key: row.item.text for row in dataset.items} | description_texts(config.rules)
+        vectors = _with_progress(texts, loaded, in_force, cache or _user_cache())
 
         from workers.simulation.preparation import prepare
         from workers.simulation.replay import rare_classes, replay
@@ -123,7 +127,7 @@ def simulate(
 
 
 def _config(
-    dataset: Dataset, *, origin: Path, rules: Path | None, seed: int, batch: int, encoder: str
+    dataset: Dataset, rules: Sequence[Rule], *, origin: Path, seed: int, batch: int, encoder: str
 ) -> ProjectConfig:
     try:
         return ProjectConfig.model_validate(
@@ -133,14 +137,18 @@ def _config(
                 "seed": seed,
                 "encoder": encoder,
                 "selection": {"batch_size": batch},
-                "rules": _read_rules(rules) if rules else [],
+                "rules": rules,
             }
         )
     except ValidationError as error:
-        raise ConfigError(f"{rules or origin}:\n{explain(error)}") from error
+        raise ConfigError(f"{origin}:\n{explain(error)}") from error
 
 
-def _read_rules(path: Path) -> Any:
+class _RulesFile(BaseModel):
+    rules: tuple[Rule, ...]
+
+
+def _read_rules(path: Path) -> tuple[Rule, ...]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -150,7 +158,10 @@ def _read_rules(path: Path) -> Any:
         raise ConfigError(
             f"{path}: [[rules]] and nothing else is expected" + (f"; it also holds {', '.join(other)}" if other else "")
         )
-    return content["rules"]
+    try:
+        return _RulesFile.model_validate(content).rules
+    except ValidationError as error:
+        raise ConfigError(f"{path}:\n{explain(error)}") from error
 
 
 def _parse_rare(rare: str | None, classes: Sequence[str]) -> tuple[str, ...] | None:
@@ -191,7 +202,7 @@ def _user_cache() -> Path:
     return (given if given.is_absolute() else Path.home() / ".cache") / "quietcorner"
 
 
-def _with_progress(dataset: Dataset, encoder: "Encoder", in_force: "Settings", folder: Path) -> "VectorTable":
+def _with_progress(texts: Mapping[int, str], encoder: "Encoder", in_force: "Settings", folder: Path) -> "VectorTable":
     from workers.simulation.embeddings import cached_vectors
 
     with Progress(
@@ -209,7 +220,6 @@ def _with_progress(dataset: Dataset, encoder: "Encoder", in_force: "Settings", f
             rate = done / max(time.monotonic() - started, 1e-9)
             progress.update(task, completed=done, total=of, visible=True, rate=rate)
 
-        texts = {row.item.text_key: row.item.text for row in dataset.items}
         return cached_vectors(texts, encoder=encoder, folder=folder, settings=in_force, advance=advance)
 
 

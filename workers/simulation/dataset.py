@@ -56,19 +56,23 @@ class Dataset:
         return any(row.test for row in self.items)
 
 
-def read_dataset(path: Path) -> Dataset:
+def read_dataset(path: Path, *, hints: tuple[str, ...] = ()) -> Dataset:
     """Read a labeled file: JSONL (or .gz), CSV (or .gz) or Parquet.
 
     A row has a `text`, and either a `label` (a string: one class; a list of strings: any number of classes) or
     `tokens` with BIO2 `tags`; it may have an id, a source, a group and a timestamp, as at intake. Rows with
     `split` = `test` are for testing. The first label says which task it is; rows of another shape are rejected.
 
+    Args:
+        path: The file.
+        hints: Columns of scores that seeding rules read.
+
     Raises:
         InvalidInputError: the file can't be read, holds no labeled row, or names fewer than two classes.
     """
     rejected: list[Rejected] = []
     found: dict[str, tuple[Task, LabeledItem]] = {}
-    for line, task, row in _labeled_rows(path, rejected):
+    for line, task, row in _labeled_rows(path, hints, rejected):
         first = next(iter(found.values()))[0] if found else task
         if task is not first:
             rejected.append(Rejected(line, f"{_SHAPES[task]}, where the first labeled row has {_SHAPES[first]}"))
@@ -96,8 +100,10 @@ class _LabeledColumns(Columns):
         return super().wanted | {"label", "tokens", "tags", "split"}
 
 
-def _labeled_rows(path: Path, rejected: list[Rejected]) -> Iterator[tuple[int, Task, LabeledItem]]:
-    columns, derived = _LabeledColumns(), Counter[str]()
+def _labeled_rows(
+    path: Path, hints: tuple[str, ...], rejected: list[Rejected]
+) -> Iterator[tuple[int, Task, LabeledItem]]:
+    columns, derived = _LabeledColumns(hints=hints), Counter[str]()
     for raw in read_rows(path, columns=columns):
         if isinstance(raw.content, RejectedRow):
             rejected.append(Rejected(raw.line, raw.content.reason))

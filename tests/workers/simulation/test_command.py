@@ -118,6 +118,23 @@ def test_rules_seed_the_first_round(folder: Path) -> None:
     assert first["per_class"]["rare"]["labeled"] >= 3
 
 
+@pytest.mark.parametrize("kind", ['hint = "risk"\nat_least = 0.75', 'description = "fraud fraud"'])
+def test_rules_may_read_a_column_of_scores_or_describe_their_class(
+    folder: Path, encoder: WordEncoder, kind: str
+) -> None:
+    rules = folder / "rules.toml"
+    rules.write_text(f'[[rules]]\nname = "stolen"\nclass = "rare"\n{kind}\n')
+    rows = [{**row, "risk": 0.75 if row["label"] == "rare" else None} for row in make_rows(80)]
+    rows[1]["risk"] = "high"
+    result = simulate(write_rows(folder / "mail.jsonl", rows), "--json", "-", "--rules", str(rules))
+    chosen = json.loads(result.stdout.splitlines()[0])["selected"]
+    by_rule = [item["item_id"] for item in chosen if item["reason"]["channel"] == "rule"]
+    assert len(by_rule) >= 3
+    assert all(int(item_id[1:]) % 10 == 0 for item_id in by_rule)
+    assert encoder.encoded.count("fraud fraud") == ("description" in kind)
+    assert ("risk = 'high': a finite number" in result.stderr) == ("hint" in kind)
+
+
 @pytest.mark.usefixtures("encoder")
 def test_rare_classes_can_be_named(folder: Path) -> None:
     result = simulate(write_rows(folder / "mail.jsonl", make_rows(40)), "--json", "-", "--rare", "common, rare")
@@ -146,6 +163,7 @@ def test_tagged_texts_are_simulated_by_the_entity_classes_that_occur(folder: Pat
         (("--rules", "missing.toml"), ConfigError, "missing.toml: can't be read"),
         (("--rules", "other.toml"), ConfigError, r"\[\[rules\]\] and nothing else is expected; it also holds seed"),
         (("--rules", "wrong.toml"), ConfigError, "rules names 'fraud', which is not in classes"),
+        (("--rules", "two.toml"), ConfigError, "two.toml:\n  rules.0 = .*give exactly one of"),
     ],
 )
 @pytest.mark.usefixtures("encoder")
@@ -153,6 +171,7 @@ def test_a_wrong_option_is_refused_before_anything_is_encoded(
     folder: Path, encoder: WordEncoder, options: tuple[str, str], kind: type[Exception], message: str
 ) -> None:
     (folder / "other.toml").write_text("seed = 1\nrules = []\n")
+    (folder / "two.toml").write_text('[[rules]]\nname = "r"\nclass = "rare"\nhint = "x"\npattern = "y"\n')
     (folder / "wrong.toml").write_text('[[rules]]\nname = "r"\nclass = "fraud"\nkeywords = ["x"]\n')
     result = simulate(write_rows(folder / "mail.jsonl", make_rows(40)), *options)
     assert isinstance(result.exception, kind)
