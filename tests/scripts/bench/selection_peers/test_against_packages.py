@@ -117,7 +117,7 @@ def _fitted(view: View) -> Any:
     """The view's own model, as scikit-activeml takes one."""
     base = _module("skactiveml.base").SkactivemlClassifier
 
-    class Fitted(base):  # type: ignore[misc]
+    class Fitted(base):  # type: ignore[misc, valid-type]
         def __init__(self, missing_label: int = _MISSING) -> None:
             super().__init__(missing_label=missing_label)
 
