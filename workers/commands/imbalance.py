@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workers.training.imbalance import AuditTally, Evenness, Imbalance, Tally
     from workers.training.metrics import Interval
 
+_MOST_ROWS = 50
 _NAME_SHOWN = 40
 _LINE_SHOWN = 1_000
 _CLASSES_OF_A_SOURCE = 4
@@ -139,7 +140,7 @@ def _classes(measured: "Imbalance", *, counted: bool) -> "Table":
     headings = ["labels", "share", *([] if counted else ["of the pool (95 %)"]), "ratio", "weight", "effective"]
     for heading in headings:
         table.add_column(heading, justify="right")
-    for one in sorted(measured.classes, key=lambda one: -one.labels):
+    for one in sorted(measured.classes, key=lambda one: one.labels)[:_MOST_ROWS]:
         cells = [
             f"{one.labels:,}",
             _share(one.share),
@@ -149,6 +150,7 @@ def _classes(measured: "Imbalance", *, counted: bool) -> "Table":
             f"{one.effective_number:,.1f}",
         ]
         table.add_row(Text(one_line(one.name, longest=_NAME_SHOWN)), *cells)
+    _say_what_is_left(table, len(measured.classes))
     return table
 
 
@@ -163,7 +165,7 @@ def _sources(measured: "Imbalance") -> "Table":
     for heading in ("items", "share", "labels", "of all labels"):
         table.add_column(heading, justify="right")
     table.add_column("labels by class", overflow="fold")
-    for source in sorted(measured.sources, key=lambda source: -source.items):
+    for source in sorted(measured.sources, key=lambda source: -source.items)[:_MOST_ROWS]:
         table.add_row(
             Text(one_line(source.name, longest=_NAME_SHOWN)),
             f"{source.items:,}",
@@ -172,7 +174,15 @@ def _sources(measured: "Imbalance") -> "Table":
             _share(source.label_share),
             Text(_by_class(source.by_class)),
         )
+    _say_what_is_left(table, len(measured.sources))
     return table
+
+
+def _say_what_is_left(table: "Table", rows: int) -> None:
+    from rich.text import Text
+
+    if rows > _MOST_ROWS:
+        table.add_row(Text(f"and {rows - _MOST_ROWS:,} more (--json shows all)", style="dim"))
 
 
 def _by_class(counts: dict[str, int]) -> str:

@@ -110,7 +110,10 @@ def test_the_table_shows_each_item_with_its_reason(there: Database) -> None:
     assert "tickets, batch of round 1: 3 of 4 items wanted" in lines[0]
     assert "model version 1, seed 7, 0 submissions seen; trained in 0.25 s, selected in 0.50 s" in lines[1]
     assert "shortfall: short by 1: no eligible item is left" in lines[2]
-    assert f"2 item-2 boundary 0.5 {RARE} (0.62) mail 3 done Where is my parcel?" in lines
+    place = lines.index("2 item-2 boundary mail done Where is my parcel?")
+    assert lines[place + 1] == (
+        f"The model could hardly decide (doubt 0.50 of 1, cluster 3); model version 1 said {RARE} (62 %)."
+    )
     assert "\x1b" not in shown
 
 
@@ -120,6 +123,7 @@ def test_the_newest_batch_is_shown_when_no_round_is_named(there: Database) -> No
 
     assert batch["round"] == 2
     assert batch["items"][1]["reason"] == reason(2).model_dump()
+    assert batch["items"][1]["why"].startswith("The model could hardly decide")
 
 
 def test_with_overlap_the_answered_slots_are_counted(there: Database) -> None:

@@ -1,6 +1,7 @@
 from shared.database import Database
 from tests.workers.reporting.example import NASTY, add_batch, add_items, make_example, make_project, reason
 from workers.reporting.batches import newest_round, read_batch
+from workers.selection.reasons import sentence
 
 
 def test_a_batch_is_read_with_every_item_by_rank(database: Database) -> None:
@@ -12,7 +13,7 @@ def test_a_batch_is_read_with_every_item_by_rank(database: Database) -> None:
     assert (batch.round, batch.model, batch.wanted, batch.chosen) == (1, 1, 4, 3)
     assert [(item.rank, item.item_id) for item in batch.items] == [(1, "item-1"), (2, "item-2"), (3, "item-4")]
     assert (batch.items[0].text, batch.items[0].source) == (NASTY, "chat")
-    assert batch.items[1].reason == reason(2).model_dump()
+    assert (batch.items[1].why, batch.items[1].reason) == (sentence(reason(2)), reason(2).model_dump())
     assert [assignment["state"] for item in batch.items for assignment in item.assignments] == ["done"] * 3
 
 

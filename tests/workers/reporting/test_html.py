@@ -74,6 +74,8 @@ def test_the_page_shows_batches_drift_campaigns_and_dead_letters(database: Datab
 
     for told in (
         "boundary 2 audit 1",
+        "What the channels look for",
+        "boundary: the model can hardly decide",
         "short by 1: no eligible item is left",
         "3 windows: 1 quiet, 1 note, 1 act.",
         "40 items unlike the reference, 8.0 % of the window more than expected; from chat (40).",
