@@ -9,13 +9,15 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy import text as sql
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlmodel import Session
 
 from shared.errors import DatabaseUnavailableError
-from shared.settings import Settings, without_password
+from shared.settings import Settings
+from shared.urls import sqlite_path, without_password
 
 # A writer on SQLite waits this long for another one before it gives up.
 _BUSY_TIMEOUT_MS = 30_000
@@ -60,14 +62,14 @@ def open_database(settings: Settings) -> Database:
     if url.startswith("sqlite"):
         _make_parent(url)
     database = Database(url)
-    with _translated(url):
+    with _translated(url, DBAPIError):
         upgrade(database)
     return database
 
 
 def upgrade(database: Database) -> None:
     """Bring the schema to the newest migration. Does nothing when it is there already."""
-    config = _alembic_config(database)
+    config = _alembic_config()
     newest = ScriptDirectory.from_config(config).get_current_head()
     with database.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
         if MigrationContext.configure(connection).get_current_revision() == newest:
@@ -75,7 +77,13 @@ def upgrade(database: Database) -> None:
     with database.engine.begin() as connection:
         _one_migration_at_a_time(connection)
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise DatabaseUnavailableError(
+                f"{without_password(database.url)}: {error}. A newer version of Quiet Corner made this database; "
+                "install that version, or name another database in DATABASE_URL."
+            ) from error
 
 
 def now(session: Session) -> float:
@@ -90,7 +98,10 @@ def now(session: Session) -> float:
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 5})
-    engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+    engine = create_engine(
+        make_url(url).set(database=str(sqlite_path(url))),  # SQLAlchemy's versions differ in whether they decode it
+        connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -118,15 +129,14 @@ def _one_migration_at_a_time(connection: Connection) -> None:
         connection.execute(sql("SELECT pg_advisory_xact_lock(7246)"))
 
 
-def _alembic_config(database: Database) -> Config:
+def _alembic_config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.set_main_option("sqlalchemy.url", database.url.replace("%", "%%"))
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     return config
 
 
 def _make_parent(url: str) -> None:
-    path = Path(url.removeprefix("sqlite:///"))
+    path = sqlite_path(url)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -136,11 +146,15 @@ def _make_parent(url: str) -> None:
 
 
 @contextmanager
-def _translated(url: str) -> Iterator[None]:
+def _translated(url: str, *kinds: type[DBAPIError]) -> Iterator[None]:
+    """Turn an error of the database itself, or of one of `kinds`, into one that names the database."""
     try:
         yield
-    except OperationalError as error:
-        raise DatabaseUnavailableError(f"{without_password(url)}: {_cause(error)}") from error
+    except DBAPIError as error:
+        # `DatabaseError` itself says that a file is no database; its children speak of what was asked.
+        if isinstance(error, (OperationalError, *kinds)) or type(error) is DatabaseError:
+            raise DatabaseUnavailableError(f"{without_password(url)}: {_cause(error)}") from error
+        raise
 
 
 def _cause(error: DBAPIError) -> str:

@@ -7,27 +7,31 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, Field, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import ConfigError
+from shared.urls import check_database_url, check_redis_url, sqlite_url, unix_url, without_password
 
 # sockaddr_un holds 108 bytes on Linux and 104 on macOS, the closing NUL included.
 _LONGEST_SOCKET_PATH = 100
+_PREFIX = "QUIETCORNER_"
+_OTHER_VARIABLES = ("DATABASE_URL", "REDIS_URL")
 
 
 class Settings(BaseSettings):
     """What differs between machines. Read from `QUIETCORNER_*`, `DATABASE_URL` and `REDIS_URL`."""
 
-    model_config = SettingsConfigDict(env_prefix="QUIETCORNER_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
 
     data_dir: Path = Field(default=Path("quietcorner-data"), description="folder of the embedded database and Redis")
-    database_url: str | None = Field(
+    database_url: Annotated[str, AfterValidator(check_database_url)] | None = Field(
         default=None,
         validation_alias=AliasChoices("database_url", "DATABASE_URL"),
         description="PostgreSQL or SQLite",
     )
-    redis_url: str | None = Field(
+    redis_url: Annotated[str, AfterValidator(check_redis_url)] | None = Field(
         default=None,
         validation_alias=AliasChoices("redis_url", "REDIS_URL"),
         description="an external Redis 6.2 or newer",
@@ -46,7 +50,7 @@ class Settings(BaseSettings):
     @property
     def sql_url(self) -> str:
         """The SQLAlchemy URL in force: `DATABASE_URL`, or SQLite in the data folder."""
-        url = self.database_url or f"sqlite:///{self.folder / 'quietcorner.db'}"
+        url = self.database_url or sqlite_url(self.folder / "quietcorner.db")
         for plain in ("postgres://", "postgresql://"):
             if url.startswith(plain):
                 return "postgresql+psycopg://" + url.removeprefix(plain)
@@ -64,7 +68,7 @@ class Settings(BaseSettings):
     @property
     def redis_in_force(self) -> str:
         """The Redis URL in force: `REDIS_URL`, or the embedded server's socket."""
-        return self.redis_url or f"unix://{self.redis_socket}"
+        return self.redis_url or unix_url(self.redis_socket)
 
     @property
     def broker_url(self) -> str:
@@ -82,18 +86,12 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors()[0]
-        name = "_".join(str(part) for part in first["loc"]).upper()
-        raise ConfigError(
-            f"setting {name} = {first['input']!r}: {first['msg']}. Mend the environment variable."
-        ) from error
+        raise ConfigError("\n".join(_explain(fault) for fault in error.errors())) from error
 
 
-def without_password(url: str) -> str:
-    """A URL fit for logs and screens: the password, if any, is masked."""
-    scheme, separator, rest = url.partition("://")
-    credentials, at, place = rest.rpartition("@")
-    if not at:
-        return url
-    user = credentials.partition(":")[0]
-    return f"{scheme}{separator}{user}:***@{place}"
+def _explain(fault: ErrorDetails) -> str:
+    """One faulty setting: the variable that it comes from, the value without a password, and what is allowed."""
+    name = str(fault["loc"][0])
+    variable = name.upper() if name.upper() in _OTHER_VARIABLES else f"{_PREFIX}{name.upper()}"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{variable} = {without_password(str(fault['input']))!r}: {message}. Mend this environment variable."

@@ -18,7 +18,8 @@ from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from shared.errors import RedisUnavailableError
-from shared.settings import Settings, without_password
+from shared.settings import Settings
+from shared.urls import without_password
 
 PREFIX = "quietcorner:"
 CELERY_PREFIX = PREFIX + "celery:"

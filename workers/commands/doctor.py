@@ -23,9 +23,10 @@ from sqlmodel import Session, select
 import shared
 from shared.database import Database
 from shared.errors import ConfigError, DatabaseUnavailableError, EncoderUnavailableError, RedisUnavailableError
-from shared.settings import Settings, load_settings, without_password
+from shared.settings import Settings, load_settings
 from shared.streams import connect
 from shared.tables import Project
+from shared.urls import sqlite_path, without_password
 from workers.commands import edge
 from workers.supervisor import redis_server
 
@@ -114,14 +115,13 @@ def _database(settings: Settings) -> tuple[Check, list[str]]:
 
     url = settings.sql_url
     shown = without_password(url)
-    if url.startswith("sqlite") and not Path(url.removeprefix("sqlite:///")).exists():
+    if url.startswith("sqlite") and not sqlite_path(url).exists():
         return Check("database", Level.OK, f"{shown} (the first command makes it)"), [PACKAGED]
     try:
         with closing(Database(url)) as database, database.read() as session:
             check = _schema(session, shown)
             encoders = _named_encoders(session) if check.level is Level.OK else set()
-    except (DatabaseUnavailableError, SQLAlchemyError, ImportError) as error:
-        # The last two: not a database, not a URL, or a kind of database for which there is no driver.
+    except (DatabaseUnavailableError, SQLAlchemyError) as error:
         mend = "Start the database server, or mend DATABASE_URL (PostgreSQL or SQLite)."
         return Check("database", Level.FAIL, f"{shown}: {error}", mend), [PACKAGED]
     return check, sorted({PACKAGED, *encoders})
@@ -175,8 +175,6 @@ def _redis(settings: Settings) -> Check:
         return Check("Redis", Level.FAIL, f"{shown}: {error}", "Start it, or mend REDIS_URL.")
     except RedisUnavailableError as error:
         return Check("Redis", Level.FAIL, f"{shown}: {error}", "Install Redis 6.2 or newer.")
-    except ValueError as error:
-        return Check("Redis", Level.FAIL, f"{shown}: {error}", "Mend REDIS_URL: redis://, rediss:// or unix://.")
     if not keeps:
         mend = "Set `appendonly yes`: what annotators sent and was not yet read is lost with Redis otherwise."
         return Check("Redis", Level.WARN, f"{version} at {shown}, without an append-only file", mend)

@@ -20,8 +20,9 @@ from rich.text import Text
 from shared.database import open_database
 from shared.errors import ConfigError
 from shared.logs import configure_logs
-from shared.settings import Settings, load_settings, without_password
+from shared.settings import Settings, load_settings
 from shared.streams import connect, reachable
+from shared.urls import without_password
 from workers.supervisor import folder_lock, plan, redis_server
 from workers.supervisor.processes import Children, Command
 

@@ -8,6 +8,7 @@ import numpy as np
 from shared.database import open_database
 from shared.errors import InvalidInputError
 from shared.settings import Settings
+from shared.urls import sqlite_url
 from shared.vectors import VectorTable, append_segment, load_vectors, stored_keys
 from workers.embedding.encoders import Encoder
 
@@ -42,7 +43,7 @@ def cached_vectors(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidInputError(f"{folder}: the cache can't be made: {error}. Give another folder: --cache") from error
-    own = settings.model_copy(update={"database_url": f"sqlite:///{folder / 'embeddings.db'}"})
+    own = settings.model_copy(update={"database_url": sqlite_url(folder / "embeddings.db")})
     database = open_database(own)
     try:
         with database.read() as session:

@@ -1,6 +1,7 @@
 """`quietcorner doctor`, on real parts that are well and on parts that are not."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def test_a_database_in_use_is_described(database: Database, database_url: str, m
     check = _examine(exit_code=0)["database"]
     assert check["level"] == "ok"
     assert database.engine.dialect.name in check["found"]
-    assert "schema 0001" in check["found"]
+    assert re.search(r"schema \d{4}$", check["found"])
 
 
 def test_an_empty_database_is_not_a_fault(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,8 +74,7 @@ def test_a_database_of_a_newer_version_fails(
     "url",
     [
         "postgresql://u:secret@127.0.0.1:1/none",
-        "mysql://u:secret@127.0.0.1/none",
-        "nonsense",
+        "postgresql://u:secret@127.0.0.1:1/none?bogus=1",
         "sqlite:///{folder}/junk",
     ],
 )
@@ -96,9 +96,8 @@ def test_a_running_redis_is_described(redis_server: str, monkeypatch: pytest.Mon
     assert "Redis server" not in checks
 
 
-@pytest.mark.parametrize("url", ["redis://:secret@127.0.0.1:1/0", "nonsense"])
-def test_an_external_redis_that_does_not_answer_fails(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REDIS_URL", url)
+def test_an_external_redis_that_does_not_answer_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://:secret@127.0.0.1:1/0")
     checks = _examine(exit_code=1)
     assert checks["Redis"]["level"] == "fail"
     assert "secret" not in str(checks)
@@ -118,9 +117,21 @@ def test_encoders_that_projects_name_are_looked_at(settings: Settings) -> None:
     assert checks["encoder somebody/some-model"]["level"] == "warn"
 
 
-def test_a_setting_that_is_not_allowed_fails_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("QUIETCORNER_LANE_LEASE_S", "soon")
-    assert "LANE_LEASE_S = 'soon'" in _examine(exit_code=1)["settings"]["found"]
+@pytest.mark.parametrize(
+    ("variable", "value", "shown"),
+    [
+        ("QUIETCORNER_LANE_LEASE_S", "soon", "soon"),
+        ("DATABASE_URL", "mysql://u:secret@127.0.0.1/none", "mysql://u:***@127.0.0.1/none"),
+        ("REDIS_URL", "nonsense", "nonsense"),
+    ],
+)
+def test_a_setting_that_is_not_allowed_fails_and_is_named(
+    variable: str, value: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    checks = _examine(exit_code=1)
+    assert f"{variable} = '{shown}'" in checks["settings"]["found"]
+    assert "secret" not in str(checks)
 
 
 def test_a_data_folder_that_cannot_be_written_fails(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,10 @@ def place(tmp_path: Path) -> Place:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, psutil.Process]]:
-    place = make_place(tmp_path_factory.mktemp("up"))
+    # Each of these characters means something in a URL.
+    folder = tmp_path_factory.mktemp("up") / "50%20off #1? @x:y"
+    folder.mkdir()
+    place = make_place(folder)
     with up(place) as process:
         yield place, process
 
