@@ -14,7 +14,7 @@ from scripts.bench.selection_loop.results import Results
 from scripts.bench.selection_loop.sets import BenchSet, find_sets
 from scripts.bench.selection_loop.work import Failed, Place, plan_jobs, run_jobs
 from scripts.bench.selection_peers.registry import PEERS
-from shared.errors import QuietCornerError
+from shared.errors import InvalidInputError, QuietCornerError
 from workers.embedding.encoders import PACKAGED
 from workers.selection.strategies import STRATEGIES
 
@@ -106,7 +106,7 @@ def _chosen_strategies(given: argparse.Namespace) -> list[str]:
 def _known(asked: Sequence[str], there: Sequence[str], what: str) -> list[str]:
     unknown = [name for name in asked if name not in there]
     if unknown:
-        raise SystemExit(f"error: unknown {what} {unknown[0]!r}; there are: {', '.join(there)}")
+        raise InvalidInputError(f"unknown {what} {unknown[0]!r}; there are: {', '.join(there)}")
     return list(dict.fromkeys(asked))
 
 

@@ -2,14 +2,13 @@
 
 import os
 import platform
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
 
-from scripts.bench.selection_loop.conditions import binding_caps, with_noise
+from scripts.bench.selection_loop.conditions import binding_caps, over_caps, with_noise
 from scripts.bench.selection_loop.meter import Meter
 from scripts.bench.selection_loop.record import ALL_LABELS, Cell, Condition, Record
 from scripts.bench.selection_loop.sets import BenchSet
@@ -109,7 +108,7 @@ def run_cell(case: Case, strategy: str, *, machine: str) -> Record:
         select_s=tuple(round(report.select_s, _DIGITS) for report in reports),
         train_s=tuple(round(report.train_s, _DIGITS) for report in reports),
         select_mib=_most_memory(meter, len(reports)),
-        over_caps=_over_caps(case, batches),
+        over_caps=over_caps(batches, pool=case.data.pool, caps=case.config.caps),
         missing=0 if all_at_once else min(condition.budget, len(case.data.pool.eligible)) - labels[-1],
         machine=machine,
         date=datetime.now(UTC).date().isoformat(),
@@ -136,21 +135,6 @@ def _found_at(case: Case, batches: Sequence[Sequence[Chosen]]) -> tuple[int, ...
     order = [chosen.item_id for batch in batches for chosen in batch]
     rare = {item_id for item_id, is_rare in zip(case.data.pool.item_ids, case.is_rare, strict=True) if is_rare}
     return tuple(number for number, item_id in enumerate(order, start=1) if item_id in rare)
-
-
-def _over_caps(case: Case, batches: Sequence[Sequence[Chosen]]) -> int:
-    """Items beyond a cap of their batch, counted here from what the batches tell and not by the ledger itself."""
-    pool, caps = case.data.pool, case.config.caps
-    source = {
-        item_id: pool.source_names[code] for item_id, code in zip(pool.item_ids, pool.sources.tolist(), strict=True)
-    }
-    over = 0
-    for batch in batches:
-        by_class = Counter(chosen.reason.predicted for chosen in batch if chosen.reason.predicted is not None)
-        by_source = Counter(source[chosen.item_id] for chosen in batch)
-        for counts, limits in ((by_class, caps.classes), (by_source, caps.sources)):
-            over += sum(max(0, counts[name] - cap.batch) for name, cap in limits.items() if cap.batch is not None)
-    return over
 
 
 def _most_memory(meter: Meter, rounds: int) -> float | None:

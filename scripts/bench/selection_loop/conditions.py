@@ -1,11 +1,14 @@
 """The terms of a comparison: labels that are wrong now and then, and caps that bind."""
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
 from shared.pool import Mask, Pool
 from shared.project import Caps
+from workers.simulation.replay import Chosen
 
 # A cap is twice an even share of the batch, so that any batch can be filled; with two or three classes that would cap
 # nothing.
@@ -40,6 +43,20 @@ def binding_caps(pool: Pool, batch: int) -> Caps:
             else {},
         }
     )
+
+
+def over_caps(batches: Sequence[Sequence[Chosen]], *, pool: Pool, caps: Caps) -> int:
+    """Items beyond a cap of their batch, counted from what the batches tell and not by the ledger that kept them."""
+    source = {
+        item_id: pool.source_names[code] for item_id, code in zip(pool.item_ids, pool.sources.tolist(), strict=True)
+    }
+    over = 0
+    for batch in batches:
+        by_class = Counter(chosen.reason.predicted for chosen in batch)
+        by_source = Counter(source[chosen.item_id] for chosen in batch)
+        over += sum(max(0, by_class[name] - cap.batch) for name, cap in caps.classes.items() if cap.batch is not None)
+        over += sum(max(0, by_source[name] - cap.batch) for name, cap in caps.sources.items() if cap.batch is not None)
+    return over
 
 
 def _cap(batch: int, names: int) -> int:

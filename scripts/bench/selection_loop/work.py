@@ -6,6 +6,7 @@ import queue
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from pathlib import Path
@@ -66,16 +67,29 @@ def run_jobs(jobs: Sequence[Job], place: Place, *, processes: int) -> Iterator[O
     Raises:
         RuntimeError: a process died, of a lack of memory for instance.
     """
-    threads = str(max(1, (os.cpu_count() or 1) // processes))
-    os.environ.update(dict.fromkeys(_THREADS, threads), **_GIVE_MEMORY_BACK)  # children read it when they start
     context = multiprocessing.get_context("spawn")
     outcomes: Queue[Outcome] = context.Queue()
-    with ProcessPoolExecutor(processes, context, initializer=_start, initargs=(place, outcomes)) as pool:
+    with (
+        _environment(max(1, (os.cpu_count() or 1) // processes)),
+        ProcessPoolExecutor(processes, context, initializer=_start, initargs=(place, outcomes)) as pool,
+    ):
         futures = [pool.submit(_run_job, job) for job in jobs]
         try:
             yield from _arriving(outcomes, futures, sum(len(job.strategies) for job in jobs))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _environment(threads: int) -> Iterator[None]:
+    """What processes started inside find in their environment."""
+    before = dict(os.environ)
+    os.environ.update(dict.fromkeys(_THREADS, str(threads)), **_GIVE_MEMORY_BACK)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _arriving(outcomes: "Queue[Outcome]", futures: Sequence["Future[None]"], wanted: int) -> Iterator[Outcome]:
