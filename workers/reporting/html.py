@@ -25,6 +25,7 @@ from workers.reporting.markup import (
 )
 from workers.reporting.plain import clock, one_line
 from workers.reporting.plots import LEVELS, Estimate
+from workers.reporting.rules import rule_precision
 from workers.reporting.sentences import cell_finding, counted, headline, share, window_findings
 from workers.selection.reasons import CHANNELS
 
@@ -56,6 +57,7 @@ def page(history: History) -> str:
                 _learning(history),
                 _classes(history),
                 _sources(history),
+                _rules(history),
                 _batches(history),
                 _drift(history),
                 _campaigns(history),
@@ -200,6 +202,28 @@ def _classes_by_source(history: History, sources: Sequence[str]) -> list[str]:
     rows = [[name, *(f"{counts[name][source]:,}" for source in columns)] for name in ranked]
     grid = table([Column("class"), *(Column(source, number=True) for source in columns)], rows)
     return [figure(plot, caption), folded("Labels by class and source", grid)]
+
+
+def _rules(history: History) -> str:
+    rules = history.status["rules"]
+    if not rules:
+        return ""
+    columns = [Column("rule"), Column("class"), Column("kind")]
+    columns += [Column(heading, number=True) for heading in ("hits", "labels", "right", "precision", "95 % interval")]
+    rows = [
+        (
+            rule["rule"],
+            rule["class"],
+            rule["kind"],
+            "the nearest" if rule["hits"] is None else f"{rule['hits']:,}",
+            f"{rule['labels']:,}",
+            f"{rule['right']:,}",
+            *rule_precision(rule),
+        )
+        for rule in rules
+    ]
+    told = "Precision: the share of the labeled hits that are of the rule's class, whatever channel chose them."
+    return section("Seeding rules", table(columns, rows), paragraph(told, kind="soft"))
 
 
 def _batches(history: History) -> str:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from shared.lanes import MOST_ATTEMPTS
 from workers.reporting.plain import clock, one_line
+from workers.reporting.rules import rule_precision
 from workers.reporting.sentences import counted, share
 
 # Classes and sources shown; the rarest classes come first.
@@ -27,6 +28,7 @@ def status_panels(status: Status) -> RenderableType:
         Panel(_overview(status), title=_name(status["project"]), title_align="left"),
         Panel(_classes(status), title="Classes, the rarest first", title_align="left"),
         Panel(_sources(status), title="Sources", title_align="left"),
+        *([Panel(_rules(status["rules"]), title="Seeding rules", title_align="left")] if status["rules"] else []),
         Panel(_lanes(status), title="Lanes", title_align="left"),
         Panel(_events(status["events"]), title="Events, the newest first (UTC)", title_align="left"),
     )
@@ -133,6 +135,20 @@ def _sources(status: Status) -> Table:
     for name, count in ranked[:_MOST_ROWS]:
         table.add_row(_name(name), f"{count:,}", f"{status['labels']['by_source'].get(name, 0):,}")
     _say_what_is_left(table, len(ranked))
+    return table
+
+
+def _rules(rules: list[Status]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("rule", "class", "kind"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("hits", "labels", "right", "precision", "95 % interval"):
+        table.add_column(heading, justify="right")
+    for rule in rules[:_MOST_ROWS]:
+        hits = "the nearest" if rule["hits"] is None else f"{rule['hits']:,}"
+        counts = hits, f"{rule['labels']:,}", f"{rule['right']:,}"
+        table.add_row(_name(rule["rule"]), _name(rule["class"]), rule["kind"], *counts, *rule_precision(rule))
+    _say_what_is_left(table, len(rules))
     return table
 
 

@@ -27,6 +27,7 @@ from shared.tables import (
     Submission,
 )
 from shared.vectors import count_vectors
+from workers.reporting.rules import rule_lines
 
 _EVENTS_SHOWN = 10
 
@@ -36,8 +37,8 @@ def project_status(database: Database, project_id: int, name: str, config: Proje
 
     `items.embedded` counts distinct texts with a vector and compares with `items.distinct`. A label of several classes
     counts for each of them. `queue.leased` holds what an annotator works on, `queue.waiting` the other open
-    assignments. `model` is the newest version; its `metrics` are null until it was measured. Times are seconds since
-    1970.
+    assignments. `model` is the newest version; its `metrics` are null until it was measured. `rules` are as
+    `workers.reporting.rules.rule_lines` gives them. Times are seconds since 1970.
     """
     with database.read() as session:
         return read_status(session, project_id, name, config)
@@ -55,6 +56,7 @@ def read_status(session: Session, project_id: int, name: str, config: ProjectCon
         "queue": _queue(session, project_id),
         "rounds": _count(session, Batch, col(Batch.project_id) == project_id),
         "model": _model(session, project_id),
+        "rules": rule_lines(session, project_id, config),
         "drift": _drift(session, project_id),
         "lanes": _lanes(session, project_id),
         "events": _events(session, project_id),

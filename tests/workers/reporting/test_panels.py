@@ -26,6 +26,20 @@ def test_the_panels_tell_the_figures(database: Database) -> None:
         assert told in shown
 
 
+def test_rules_are_told_with_their_precision_once_it_is_known(database: Database) -> None:
+    status = _status(database, make_example(database))
+    assert "Seeding rules" not in _shown(status)
+    rule = {"rule": "[red]words", "class": RARE, "kind": "keywords", "hits": 1200, "labels": 0, "right": 0}
+    found = {"value": 0.5, "low": 0.15, "high": 0.85}
+    status["rules"] = [
+        {**rule, "precision": None},
+        {**rule, "kind": "description", "hits": None, "labels": 4, "right": 2, "precision": found},
+    ]
+    lines = [line.split() for line in _shown(status).splitlines() if "[red]words" in line]
+    assert lines[0][-5:] == ["keywords", "1,200", "0", "0", "│"]
+    assert lines[1][-10:] == ["description", "the", "nearest", "4", "2", "0.50", "0.15", "to", "0.85", "│"]
+
+
 def test_a_project_without_anything_has_panels(database: Database) -> None:
     shown = _shown(_status(database, make_project(database)))
 
