@@ -12,10 +12,10 @@ strongest hits are labeled first, so that what is left is worth less than what w
 What it is measured against: the share of its class in the pool, which must not come from items that rules chose.
 
 1. The audit sample, weighted by inclusion (`workers.training.imbalance.prevalence`), once it has labels enough.
-2. Before that, the model's opinion of the whole pool: the mean probability of the class or the share of items that the
-   model decides to be of it, whichever is lower. The classifier learns with balanced class weights, so its mean lies
-   too high for rare classes: for `grief` in 3,000 texts of GoEmotions, 600 of them labeled, 0.023 where 0.0015
-   is true and 0.003 is decided.
+2. Before that, the model's opinion of the whole pool: the mean probability of the class or the share of items for which
+   it is the most probable (of several classes: at least as probable as not), whichever is lower. Where probabilities
+   are off, the mean is too high for rare classes: without calibration and with balanced class weights it told 0.023 for
+   `grief` in 3,000 texts of GoEmotions, 600 of them labeled; it was the answer for 0.003, and 0.0015 was true.
 3. For a class of which the model has seen nothing, an even share, and 2 % at most.
 """
 
@@ -25,10 +25,10 @@ from math import hypot
 
 import numpy as np
 
-from shared.pool import Floats, Index, Pool
+from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig, Task
 from workers.selection.proportions import wilson
-from workers.training import audit, classifier
+from workers.training import audit
 from workers.training.imbalance import AuditTally, prevalence
 from workers.training.metrics import Interval
 
@@ -105,12 +105,19 @@ def class_priors(
     unknown = min(1 / len(pool.classes), _LARGEST_UNKNOWN)
     if probability is None:
         return [_exactly(unknown)] * len(pool.classes)
-    decided = classifier.decide(probability, exclusive=config.task is Task.SINGLE).mean(axis=0)
-    guessed = np.minimum(probability.mean(axis=0, dtype=np.float64), decided)
+    guessed = np.minimum(probability.mean(axis=0, dtype=np.float64), _answers(probability, config).mean(axis=0))
     return [
         _exactly(share if seen else unknown)
         for share, seen in zip(guessed.tolist(), (pool.label_counts > 0).tolist(), strict=True)
     ]
+
+
+def _answers(probability: Floats, config: ProjectConfig) -> Mask:
+    """(n, n_classes) bool, the most probable answer for each item."""
+    if config.task is not Task.SINGLE:
+        return probability >= 0.5
+    best: Mask = np.arange(probability.shape[1]) == probability.argmax(axis=1)[:, None]
+    return best
 
 
 def _measure(pool: Pool, column: int, name: str, label: str, prior: Interval) -> RulePrecision:
