@@ -99,6 +99,12 @@ def give_back(session: Session, claimed: Claim, *, error: str) -> None:
     _as_holder(session, claimed, owner=None, until=None, error=error[:2_000])
 
 
+def has_work(session: Session, project_id: int, room: str) -> bool:
+    """Whether a lane has work that is not done yet, held or not."""
+    statement = select(col(Lane.room)).where(col(Lane.project_id) == project_id, col(Lane.room) == room, _has_work())
+    return session.connection().execute(statement).first() is not None
+
+
 def lagging(session: Session) -> list[tuple[int, str]]:
     """`(project_id, room)` of every lane that has work, is free and is not set aside."""
     rows = session.connection().execute(

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import exists, update
+from sqlalchemy import exists, func, update
 from sqlmodel import Session, col, select
 
 from shared.descriptions import description_texts
 from shared.pool import Index
 from shared.project import Rule
-from shared.repository.pools import description_space_of, space_of
+from shared.repository.pools import description_space_of, encoder_in_use, space_of
 from shared.tables import Item, Project, RuleHit
-from shared.vectors import stored_keys
+from shared.vectors import count_vectors, stored_keys
 
 # A rule hit is embedded as if its draw were this much smaller: likely rare items are there for the first batch.
 _HEAD_START = 0.1
@@ -46,6 +46,13 @@ def pending_texts(session: Session, project_id: int, *, encoder: str) -> Pending
     _, first = np.unique(keys[lacking], return_index=True)
     lacking = lacking[np.sort(first)]
     return PendingTexts(keys[lacking], items[lacking])
+
+
+def embedded_share(session: Session, project_id: int) -> tuple[int, int]:
+    """Distinct texts that have a vector, and all items; both are counted fast, and repeated texts not looked for."""
+    items = session.exec(select(func.count()).select_from(Item).where(col(Item.project_id) == project_id)).one()
+    encoder = encoder_in_use(session, project_id)
+    return (count_vectors(session, space=space_of(project_id), encoder=encoder) if encoder else 0), items
 
 
 def pending_descriptions(session: Session, project_id: int, *, rules: Sequence[Rule], encoder: str) -> dict[int, str]:

@@ -36,6 +36,17 @@ def last_round(session: Session, project_id: int) -> LastRound:
     return LastRound(batch.round, version, batch.submissions_seen, batch.audit, batch.selected_at)
 
 
+def newest_model(session: Session, project_id: int, *, encoder: str) -> bytes | None:
+    """Arrays of the newest model on this encoder's vectors; None before the first."""
+    newest = (
+        select(Model.arrays)
+        .where(col(Model.project_id) == project_id, col(Model.encoder) == encoder)
+        .order_by(col(Model.version).desc())
+        .limit(1)
+    )
+    return session.exec(newest).first()
+
+
 def count_open(session: Session, project_id: int) -> int:
     """Assignments that wait for an answer, leased ones included."""
     return _count(session, Assignment, col(Assignment.project_id) == project_id, _is_open())
@@ -44,6 +55,12 @@ def count_open(session: Session, project_id: int) -> int:
 def count_submissions(session: Session, project_id: int) -> int:
     """All submissions of a project."""
     return _count(session, Submission, col(Submission.project_id) == project_id)
+
+
+def count_chosen(session: Session, project_id: int) -> int:
+    """Items that all rounds so far have chosen."""
+    chosen = select(func.coalesce(func.sum(Batch.chosen), 0)).where(col(Batch.project_id) == project_id)
+    return int(session.exec(chosen).one())
 
 
 def projects_past_their_time(session: Session) -> list[int]:

@@ -1,23 +1,26 @@
 """Selection tasks: the round."""
 
+import math
 import time
 
 import structlog
+from sqlmodel import Session
 
 from shared import lanes
 from shared.database import now
 from shared.events import Event, emit
 from shared.lanes import Claim
 from shared.project import ProjectConfig
-from shared.repository import pools, rounds
+from shared.repository import embedding, pools, rounds
 from shared.repository.rounds import LastRound
 from shared.tables import Batch, Campaign
 from workers.app import app
 from workers.context import Context, context
-from workers.selection.round import RoundPlan, Selected, round_seed, select, train
-from workers.selection.triggers import Situation, due
+from workers.selection.round import RoundPlan, Selected, round_seed, select
+from workers.selection.triggers import Situation, due, too_early
 from workers.training import classifier
 from workers.training.classifier import LinearModel
+from workers.training.tuning import train
 
 _log = structlog.get_logger(__name__)
 
@@ -47,27 +50,19 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
             last = rounds.last_round(session, project_id)
             campaigns = rounds.waiting_campaigns(session, project_id)
             seen = rounds.count_submissions(session, project_id)
-            since_s = now(session) - (last.selected_at or 0.0)
-            why = due(
-                config,
-                Situation(
-                    waiting=rounds.count_open(session, project_id),
-                    new_labels=seen - last.submissions_seen,
-                    since_last_s=since_s,
-                    campaign=bool(campaigns),
-                    asked=asked,
-                ),
-            )
-            pool = why and pools.load_pool(
+            situation = _situation(session, project_id, last, seen=seen, campaign=bool(campaigns), asked=asked)
+            why, early = due(config, situation), too_early(config, situation)
+            pool = (why and not early) and pools.load_pool(
                 session, project_id=project_id, config=config, vector_folder=held.vector_folder
             )
             encoder = pools.encoder_in_use(session, project_id)
+            previous = rounds.newest_model(session, project_id, encoder=encoder or "")
         if not pool:
-            _rest(held, claimed)
+            _rest(held, claimed, ask_again=bool(why) and early)
             return False
         plan = _plan(config, last, campaigns, encoder or "")
         started = time.perf_counter()
-        model = train(pool, config)
+        model = train(pool, config, previous=classifier.load(previous) if previous else None)
         trained = time.perf_counter()
         selected = select(pool, model, config, plan)
         times = trained - started, time.perf_counter() - trained
@@ -91,10 +86,28 @@ def _plan(config: ProjectConfig, last: LastRound, campaigns: list[Campaign], enc
     )
 
 
-def _rest(held: Context, claimed: Claim) -> None:
-    """Nothing is due: the requests seen so far are answered."""
+def _situation(
+    session: Session, project_id: int, last: LastRound, *, seen: int, campaign: bool, asked: bool
+) -> Situation:
+    embedded, items = embedding.embedded_share(session, project_id)
+    return Situation(
+        waiting=rounds.count_open(session, project_id),
+        new_labels=seen - last.submissions_seen,
+        since_last_s=math.inf if last.selected_at is None else now(session) - last.selected_at,
+        campaign=campaign,
+        asked=asked,
+        filling=embedded < items / 2 and lanes.has_work(session, project_id, lanes.EMBED),
+        embedded=embedded,
+        chosen=rounds.count_chosen(session, project_id),
+    )
+
+
+def _rest(held: Context, claimed: Claim, *, ask_again: bool) -> None:
+    """No round now: the requests seen so far are answered, or stand for one more, which the sweep brings back."""
     with held.database.write() as session:
         lanes.complete(session, claimed)
+        if ask_again:
+            lanes.request(session, claimed.project_id, lanes.ROUND)
 
 
 def _store(

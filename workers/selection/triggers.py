@@ -5,6 +5,12 @@ from dataclasses import dataclass
 
 from shared.project import ProjectConfig
 
+# While embedding has only begun, a round chooses one of so many: who labels a beginning as fast as it is embedded gets
+# items at random, in effect.
+_CHOICE = 5
+# Nobody waits longer than this for a better choice, whatever keeps the embedding.
+_PATIENCE_S = 60.0
+
 
 @dataclass(frozen=True)
 class Situation:
@@ -16,6 +22,9 @@ class Situation:
         since_last_s: seconds since the last round's batch; infinite before the first.
         campaign: whether a campaign waits for its batch.
         asked: whether a person asked for a batch now.
+        filling: whether embedding goes on, and most items have no vector yet.
+        embedded: texts with a vector.
+        chosen: items that rounds have chosen so far.
     """
 
     waiting: int
@@ -23,6 +32,9 @@ class Situation:
     since_last_s: float
     campaign: bool
     asked: bool
+    filling: bool
+    embedded: int
+    chosen: int
 
 
 def due(config: ProjectConfig, situation: Situation) -> str | None:
@@ -42,3 +54,11 @@ def due(config: ProjectConfig, situation: Situation) -> str | None:
     if trigger.after_s is not None and situation.new_labels and situation.since_last_s >= trigger.after_s:
         return f"{situation.since_last_s:.0f} s since the last batch"
     return None
+
+
+def too_early(config: ProjectConfig, situation: Situation) -> bool:
+    """Whether a round that is due had better wait for embedding, since it would choose from too little."""
+    if situation.asked or situation.campaign or not situation.filling:
+        return False
+    wanted = _CHOICE * (situation.chosen + config.selection.batch_size)
+    return situation.embedded < wanted and situation.since_last_s < _PATIENCE_S

@@ -44,3 +44,10 @@ def test_segments_cover_every_text_once_and_the_first_is_small(count: int) -> No
     assert sum(part.stop - part.start for part in parts) == count
     assert all(one.stop == other.start for one, other in pairwise(parts))
     assert not parts or parts[0].stop <= 256
+
+
+def test_the_pool_never_grows_by_more_than_a_quarter_at_once_after_its_beginning() -> None:
+    parts = list(segments(100_000))
+    assert all(part.stop <= 1.25 * part.start for part in parts if part.start >= 1_024)
+    assert max(part.stop - part.start for part in parts) == 2_048
+    assert len(parts) < 70

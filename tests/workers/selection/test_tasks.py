@@ -1,0 +1,110 @@
+"""Rounds beside embedding: neither waits for the whole of the other."""
+
+from collections.abc import Sequence
+
+import pytest
+from sqlalchemy import update
+from sqlmodel import select
+
+from shared import lanes
+from shared.database import Database
+from shared.pool import Floats
+from shared.project import ProjectConfig, Selection
+from shared.repository.projects import all_projects, create_project
+from shared.settings import Settings
+from shared.streams import connect
+from shared.tables import Assignment, AssignmentState, Batch
+from tests.workers.simulation.made_up import WordEncoder, make_dataset, make_rows
+from workers.context import Context
+from workers.embedding import tasks as embedding_tasks
+from workers.intake.rules import Rules
+from workers.intake.storing import store_items
+from workers.selection.tasks import conduct_round
+
+CONFIG = ProjectConfig(classes=("common", "rare"), selection=Selection(batch_size=50))
+
+
+class FastAnnotators:
+    """A pool that is being embedded, and people who would answer three batches before each segment."""
+
+    def __init__(self, database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.held = Context(settings, database, connect(settings))
+        self.choices: list[tuple[int, int]] = []
+        """Items that were embedded and items that were chosen, before each segment."""
+        self._encoder = WordEncoder()
+        monkeypatch.setattr(Context, "relay", lambda _: None)
+        monkeypatch.setattr(embedding_tasks, "context", lambda: self.held)
+        monkeypatch.setattr(embedding_tasks, "load_encoder", lambda *_, **__: self)
+        with database.write() as session:
+            assert create_project(session, "p", CONFIG)
+            [self.project_id] = [project.id for project in all_projects(session)]
+
+    key = WordEncoder.key
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        embedded = len(self._encoder.encoded)
+        for _ in range(3):
+            self.want()
+        with self.held.database.read() as session:
+            self.choices.append((embedded, sum(session.exec(select(Batch.chosen)).all())))
+        return self._encoder.encode(texts)
+
+    def want(self, *, asked: bool = False) -> bool:
+        """Answer all that is queued and ask for a batch; whether there was one."""
+        with self.held.database.write() as session:
+            session.connection().execute(update(Assignment).values(state=AssignmentState.DONE))
+            lanes.request(session, self.project_id, lanes.ROUND)
+        return conduct_round(self.held, self.project_id, asked=asked)
+
+    def embed(self, items: int) -> None:
+        rows = [row.item for row in make_dataset(make_rows(items)).items]
+        store_items(self.held.database, self.project_id, rows, rules=Rules(()), seed=0)
+        embedding_tasks.embed_pending(project_id=self.project_id)
+
+    def rounds_wanted(self) -> bool:
+        with self.held.database.read() as session:
+            return lanes.has_work(session, self.project_id, lanes.ROUND)
+
+
+@pytest.fixture
+def annotators(database: Database, redis_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> FastAnnotators:
+    return FastAnnotators(database, redis_settings, monkeypatch)
+
+
+def test_while_most_of_the_pool_has_no_vector_one_of_five_is_chosen(annotators: FastAnnotators) -> None:
+    annotators.embed(3_000)
+    filling = [(embedded, chosen) for embedded, chosen in annotators.choices if 0 < embedded < 1_500]
+    assert [embedded for embedded, _ in filling] == [256, 512, 768, 1_024, 1_280]
+    assert [chosen for _, chosen in filling] == [50, 100, 150, 200, 250]
+
+
+def test_a_round_that_waits_is_asked_for_again_and_comes_once_most_has_a_vector(annotators: FastAnnotators) -> None:
+    wanted = []
+    encode = annotators.encode
+
+    def note(texts: Sequence[str]) -> Floats:
+        vectors = encode(texts)
+        wanted.append(annotators.rounds_wanted())
+        return vectors
+
+    annotators.encode = note  # type: ignore[method-assign] # looks on
+    annotators.embed(1_000)
+    # Before the first vector there is nothing to wait for: the first segment asks by itself.
+    assert wanted[:2] == [False, True]
+    assert annotators.want()
+    assert annotators.want()
+
+
+def test_a_person_who_asks_gets_a_batch_at_once(annotators: FastAnnotators) -> None:
+    got = []
+    encode = annotators.encode
+
+    def ask(texts: Sequence[str]) -> Floats:
+        vectors = encode(texts)
+        if annotators.choices[-1] == (256, 50):
+            got.append(annotators.want(asked=True))
+        return vectors
+
+    annotators.encode = ask  # type: ignore[method-assign] # asks in between
+    annotators.embed(1_000)
+    assert got == [True]
