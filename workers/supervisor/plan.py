@@ -9,8 +9,11 @@ from workers.supervisor.processes import Command
 LISTENER, BEAT = "listener", "beat"
 
 # Those that compute for long. The round is what people wait for, the embedding what takes longest when a pool arrives;
-# each may use all cores while the other rests. The drift watch and the audits have time.
+# each may use all cores while the other rests. The drift watch and the audits have time: while the cores are busy they
+# stand back, and what they did not get to is one piece of work later.
 _COMPUTING_QUEUES = ("embedding", "training")
+_PATIENT_QUEUES = ("drift",)
+_PATIENT_NICENESS = 5
 
 _VARIABLES = {"database_url": "DATABASE_URL", "redis_url": "REDIS_URL"}
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -31,6 +34,7 @@ def commands(settings: Settings, queues: tuple[str, ...]) -> list[Command]:
                 queue,
                 *("worker", "--queues", queue),
                 environment={**shared, **_threads(settings.compute_threads if queue in _COMPUTING_QUEUES else 1)},
+                niceness=_PATIENT_NICENESS if queue in _PATIENT_QUEUES else 0,
             )
             for queue in queues
         ),
@@ -44,8 +48,8 @@ def environment(settings: Settings) -> dict[str, str]:
     return {_VARIABLES.get(name, f"QUIETCORNER_{name.upper()}"): str(value) for name, value in values.items()}
 
 
-def _command(name: str, *arguments: str, environment: Mapping[str, str]) -> Command:
-    return Command(name, (sys.executable, "-m", "workers.cli", *arguments), environment)
+def _command(name: str, *arguments: str, environment: Mapping[str, str], niceness: int = 0) -> Command:
+    return Command(name, (sys.executable, "-m", "workers.cli", *arguments), environment, niceness=niceness)
 
 
 def _threads(count: int) -> dict[str, str]:

@@ -33,6 +33,8 @@ class Command:
     """Added to our own environment."""
     serves_others: bool = False
     """It ends after all others have."""
+    niceness: int = 0
+    """By how much it stands back when processes compete for a core; what it starts does the same."""
 
 
 @dataclass
@@ -117,6 +119,7 @@ class Children:
                 start_new_session=True,
             )
         self._leash.hold(process.pid)
+        os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + command.niceness)
         return process
 
     def _bury(self, child: _Child) -> None:

@@ -48,3 +48,8 @@ def test_no_child_computes_with_more_threads_than_allowed(threads: int) -> None:
     for command in plan.commands(settings, QUEUES):
         assert int(command.environment["OMP_NUM_THREADS"]) <= threads
         assert command.environment["QUIETCORNER_COMPUTE_THREADS"] == command.environment["OMP_NUM_THREADS"]
+
+
+def test_only_what_has_time_stands_back_for_the_rest() -> None:
+    patient = [command.name for command in plan.commands(make_settings(Path("data")), QUEUES) if command.niceness > 0]
+    assert patient == ["drift"]

@@ -66,6 +66,17 @@ def test_output_goes_to_the_log_and_is_appended(logs: Path, told: list[str]) -> 
     assert (logs / "talker.log").read_text() == "one\nmore\ntwo\nmore\n"
 
 
+def test_a_patient_child_and_what_it_starts_stand_back(logs: Path, told: list[str]) -> None:
+    mine = psutil.Process().nice()
+    with Children(logs, tell=told.append) as children:
+        children.start(_shell("eager", "sleep 600 & wait"))
+        children.start(Command("patient", ("sh", "-c", "sleep 0.2; sleep 600 & wait"), niceness=3))
+        for name, niceness in (("eager", mine), ("patient", min(mine + 3, 19))):
+            process = psutil.Process(_pid(children, name))
+            wait_for(lambda: any("600" in each.cmdline() for each in process.children()), what="a child's child")  # noqa: B023 - called at once
+            assert [each.nice() for each in (process, *process.children())] == [niceness, niceness]
+
+
 def test_a_child_that_dies_is_started_again_and_its_last_words_are_told(logs: Path, told: list[str]) -> None:
     with Children(logs, tell=told.append) as children:
         children.start(_shell("worker", "echo 'error: no such door' >&2; exit 3"))
