@@ -17,6 +17,17 @@ RULES = """
 name = "charge"
 class = "fraud"
 keywords = ["charge", "card", "account"]
+
+[[rules]]
+name = "like fraud"
+class = "fraud"
+description = "There is a payment on my account that I did not make."
+
+[[rules]]
+name = "long"
+class = "fraud"
+hint = "length"
+at_least = 100
 """
 CONFIG = """
 classes = {classes}
@@ -30,7 +41,7 @@ queue_below = 0.0
 
 def test_a_simulated_and_a_live_run_choose_the_same_items_in_the_same_order(running: Running, tmp_path: Path) -> None:
     # Fewer than the first segment holds, so that the live run too has the whole pool before its first round.
-    rows = [{**ticket.row(), "split": "train"} for ticket in tickets(200, seed=3)]
+    rows = [{**ticket.row(), "split": "train", "length": len(ticket.text)} for ticket in tickets(200, seed=3)]
     test = [{**ticket.row(), "split": "test"} for ticket in tickets(40, seed=4, first=1_001)]
     both = tmp_path / "labeled.jsonl"
     both.write_text("".join(json.dumps(row) + "\n" for row in rows + test))
