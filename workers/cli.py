@@ -1,28 +1,107 @@
 """The `quietcorner` command: assembles the commands and turns errors into messages and exit codes."""
 
 import sys
-from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import typer
+from typer.core import TyperGroup
 
 from shared.errors import QuietCornerError
-from workers.commands import (
-    batch,
-    doctor,
-    explain,
-    export,
-    imbalance,
-    ingest,
-    project,
-    report,
-    simulate,
-    status,
-    submit,
-    up,
-)
+from workers.commands.later import LaterCommand
+
+
+class _Entry(NamedTuple):
+    place: str
+    summary: str
+    example: str
+
+
+# What `quietcorner --help` lists, in this order. A summary is the first paragraph of the command's own help.
+_COMMANDS = {
+    "ingest": _Entry(
+        "ingest:ingest",
+        "Bring items from files into a project's pool.",
+        "quietcorner ingest tickets items.jsonl more.csv.gz --column text=body",
+    ),
+    "submit": _Entry(
+        "submit:submit",
+        "Take labels from a file.",
+        "quietcorner submit tickets labels.jsonl --annotator anna",
+    ),
+    "status": _Entry(
+        "status:status",
+        "Show how a project stands: items, labels, queue, model, drift, and what its workers do.",
+        "quietcorner status tickets --watch",
+    ),
+    "explain": _Entry(
+        "explain:explain",
+        "Say why an item was chosen, and show the labeled items nearest to it.",
+        "quietcorner explain tickets t-4711",
+    ),
+    "imbalance": _Entry(
+        "imbalance:imbalance",
+        "Show how uneven classes and sources are, and which strategies that calls for.",
+        "quietcorner imbalance tickets",
+    ),
+    "export": _Entry(
+        "export:export",
+        "Write each labeled item as a line of JSON: text, label, agreement, all submissions, and why it was queued.",
+        "quietcorner export tickets --out labeled.jsonl",
+    ),
+    "report": _Entry(
+        "report:report",
+        "Write a page on a project: quality, classes, sources, batches, drift. It needs nothing beside itself.",
+        "quietcorner report tickets --out report.html",
+    ),
+    "simulate": _Entry(
+        "simulate:simulate",
+        "Replay a labeled file: choose, look up the labels, train, measure, and so on.",
+        "quietcorner simulate labeled.jsonl --rare fraud --rounds 20",
+    ),
+    "doctor": _Entry(
+        "doctor:doctor",
+        "Check settings, data folder, database, Redis, encoder and disk. Exit code 1 when something fails.",
+        "quietcorner doctor",
+    ),
+    "up": _Entry(
+        "up:up",
+        "Run everything on this machine, until Ctrl-C.",
+        "quietcorner up --data /srv/quietcorner",
+    ),
+    "worker": _Entry(
+        "up:worker",
+        "Run one worker, for example on another machine (set DATABASE_URL and REDIS_URL).",
+        "quietcorner worker --queues embedding",
+    ),
+    "beat": _Entry(
+        "up:beat",
+        "Run the clock that sets off the sweep. One in all is enough; more do no harm.",
+        "quietcorner beat",
+    ),
+    "listen": _Entry(
+        "up:listen",
+        "Run the listener, which takes the submissions from the Redis stream into the database.",
+        "quietcorner listen",
+    ),
+    "project": _Entry("project:commands", "Make and list projects.", ""),
+    "batch": _Entry("batch:commands", "Look at batches, or ask for the next one.", ""),
+}
+
+
+class Commands(TyperGroup):
+    """All commands, none of them imported yet."""
+
+    def __init__(self, **attributes: Any) -> None:
+        """List the commands."""
+        super().__init__(**attributes)
+        for name, (place, summary, example) in _COMMANDS.items():
+            place = f"workers.commands.{place}"
+            self.add_command(LaterCommand(name, place=place, summary=summary, example=example))
+
 
 app = typer.Typer(
     name="quietcorner",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -31,35 +110,10 @@ app = typer.Typer(
     "[bold]quietcorner project create tickets --config project.toml[/bold].",
 )
 
-_projects = typer.Typer(no_args_is_help=True, help="Make and list projects.")
-_projects.command()(project.init)
-_projects.command()(project.create)
-_projects.command(name="list")(project.list_projects)
-_projects.command()(project.show)
-app.add_typer(_projects, name="project")
 
-_batches = typer.Typer(no_args_is_help=True, help="Look at batches, or ask for the next one.")
-_batches.command(name="next")(batch.next_batch)
-_batches.command(name="show")(batch.show)
-app.add_typer(_batches, name="batch")
-
-_COMMANDS: tuple[Callable[..., None], ...] = (
-    ingest.ingest,
-    submit.submit,
-    status.status,
-    explain.explain,
-    imbalance.imbalance,
-    export.export,
-    report.report,
-    simulate.simulate,
-    doctor.doctor,
-    up.up,
-    up.worker,
-    up.beat,
-    up.listen,
-)
-for command in _COMMANDS:
-    app.command()(command)
+@app.callback()
+def quietcorner() -> None:
+    """Say to Typer that this is a group, though no command is registered with it."""
 
 
 def main() -> None:

@@ -22,10 +22,13 @@ _TEXT_SHOWN = 200
 _NAME_SHOWN = 40
 _WHY_SHOWN = 1_000
 
+commands = typer.Typer(no_args_is_help=True, add_completion=False, help="Look at batches, or ask for the next one.")
+
 Name = Annotated[str, typer.Argument(metavar="NAME", help="the project")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON, with every reason in full")]
 
 
+@commands.command("next", epilog="Example: [bold]quietcorner batch next tickets[/bold]")
 def next_batch(
     name: Name,
     timeout: Annotated[
@@ -53,6 +56,7 @@ def next_batch(
     _print(database, project_id, name, number, as_json=as_json)
 
 
+@commands.command(epilog="Example: [bold]quietcorner batch show tickets 3[/bold]")
 def show(
     name: Name,
     number: Annotated[

@@ -18,9 +18,12 @@ from workers.commands import edge
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
+commands = typer.Typer(no_args_is_help=True, add_completion=False, help="Make and list projects.")
+
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
+@commands.command(epilog="Example: [bold]quietcorner project init[/bold]")
 def init(path: Annotated[Path, typer.Argument(help="where to write it")] = Path("project.toml")) -> None:
     """Write an example project file in which each option is explained."""
     example = files("workers.commands").joinpath("project_example.toml").read_text(encoding="utf-8")
@@ -34,6 +37,7 @@ def init(path: Annotated[Path, typer.Argument(help="where to write it")] = Path(
     typer.echo(f"wrote {path}; edit it, then: quietcorner project create NAME --config {path}")
 
 
+@commands.command(epilog="Example: [bold]quietcorner project create tickets --config project.toml[/bold]")
 def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="small letters, digits, - and _")],
     config: Annotated[Path, typer.Option(help="the project file")],
@@ -58,6 +62,7 @@ def create(
     typer.echo(f"the project {name} exists with this configuration; nothing to do")
 
 
+@commands.command("list", epilog="Example: [bold]quietcorner project list[/bold]")
 def list_projects(as_json: AsJson = False) -> None:
     """List all projects."""
     with edge.database(edge.settings()).read() as session:
@@ -71,6 +76,7 @@ def list_projects(as_json: AsJson = False) -> None:
         typer.echo("no project yet; begin with: quietcorner project init")
 
 
+@commands.command(epilog="Example: [bold]quietcorner project show tickets[/bold]")
 def show(name: Annotated[str, typer.Argument(metavar="NAME", help="the project")], as_json: AsJson = False) -> None:
     """Show a project's configuration, defaults included."""
     database = edge.database(edge.settings())

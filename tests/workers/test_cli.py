@@ -1,0 +1,64 @@
+"""The list of commands comes at once and is true of each command, and each shows an example that works."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from workers.cli import app
+from workers.commands.later import LaterCommand
+
+LISTED = typer.main.get_command(app).commands  # type: ignore[attr-defined] # a group
+HEAVY = ("alembic", "celery", "kombu", "numpy", "pydantic", "redis", "sqlalchemy", "sqlmodel", "structlog", "torch")
+
+
+def _all_commands() -> Iterator[tuple[str, Any]]:
+    """Words and command, the commands of groups included."""
+    for name, later in LISTED.items():
+        command = later.load()
+        group = getattr(command, "commands", None)
+        yield from [(name, command)] if group is None else ((f"{name} {each}", group[each]) for each in group)
+
+
+COMMANDS = dict(_all_commands())
+
+
+def test_the_list_of_commands_needs_nothing_of_what_they_stand_on() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "workers.cli", "--help"], capture_output=True, text=True, check=True
+    )
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert "typer" in imported
+    assert imported.isdisjoint(HEAVY)
+    assert all(f" {name} " in done.stdout for name in LISTED)
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_what_is_listed_is_the_beginning_of_the_commands_own_help(name: str) -> None:
+    later = LISTED[name]
+    assert isinstance(later, LaterCommand)
+    beginning, _, _ = later.load().help.partition("\n\n")
+    assert " ".join(beginning.split()) == later.help
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_help_ends_with_an_example_that_the_command_understands(words: str) -> None:
+    done = CliRunner().invoke(app, [*words.split(), "--help"], env={"COLUMNS": "200"})
+    assert done.exit_code == 0
+    found = re.fullmatch(r"Example: quietcorner (.*)", done.output.strip().splitlines()[-1].strip())
+    assert found is not None
+    example = shlex.split(found[1])
+    assert example[: len(words.split())] == words.split()
+    COMMANDS[words].make_context(words, example[len(words.split()) :])
+
+
+def test_a_command_that_does_not_exist_is_an_error_that_offers_one_that_does() -> None:
+    done = CliRunner().invoke(app, ["ingets"])
+    assert done.exit_code == 2
+    assert "ingest" in done.output
