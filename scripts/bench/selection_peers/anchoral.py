@@ -6,10 +6,10 @@ margins as the score on the narrowed pool.
 
 import numpy as np
 
+from scripts.bench.selection_peers.peer import Seen
 from scripts.bench.selection_peers.scores import doubt, highest
 from scripts.bench.selection_peers.seals import neighbours
 from shared.pool import Floats, Index
-from workers.selection.view import View
 
 # Section 4 of the paper: anchors a class, neighbours an anchor, and the size of the narrowed pool.
 _ANCHORS = 10
@@ -17,7 +17,7 @@ _NEIGHBOURS = 50
 _SUBPOOL = 1_000
 
 
-def anchoral(view: View, count: int) -> Index:
+def anchoral(view: Seen, count: int) -> Index:
     """The items in most doubt among the 1,000 that are most like the anchors of each class; others when too few."""
     eligible = view.pool.eligible
     places, cosine = neighbours(view, anchors(view), _NEIGHBOURS)
@@ -26,7 +26,7 @@ def anchoral(view: View, count: int) -> Index:
     return eligible[highest(doubt(view, eligible) + near, count)]  # doubt is 1 at most: near items come first
 
 
-def anchors(view: View) -> Index:
+def anchors(view: Seen) -> Index:
     """Positions of up to 10 labeled items of each class, spread by k-means++."""
     pool = view.pool
     drawn = []

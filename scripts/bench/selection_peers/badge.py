@@ -6,11 +6,9 @@ the gradients that the last layer would get if the model's own answer were the l
 
 import numpy as np
 
-from scripts.bench.selection_peers.peer import probabilities
-from shared.pool import Floats, Index
+from scripts.bench.selection_peers.peer import Seen, probabilities
+from shared.pool import Floats, Index, Mask
 from shared.project import Task
-from workers.selection.view import View
-from workers.training.classifier import decide
 
 
 class Gradients:
@@ -41,12 +39,11 @@ class Gradients:
         self._centres += 1
 
 
-def badge(view: View, count: int) -> Index:
+def badge(view: Seen, count: int) -> Index:
     """k-means++: the longest gradient first, then by chance in proportion to the squared distance to those chosen."""
     eligible = view.pool.eligible
     probability = probabilities(view)[eligible]
-    assumed = decide(probability, exclusive=view.config.task is Task.SINGLE)
-    gradients = Gradients(probability - assumed, view.pool.vectors(eligible))
+    gradients = Gradients(probability - _assumed(view, probability), view.pool.vectors(eligible))
     free = np.ones(len(eligible), dtype=bool)
     chosen = np.empty(count, dtype=np.int64)
     for place in range(count):
@@ -57,7 +54,16 @@ def badge(view: View, count: int) -> Index:
     return eligible[chosen]
 
 
-def _draw(weight: Floats, free: np.ndarray[tuple[int], np.dtype[np.bool_]], rng: np.random.Generator) -> int:
+def _assumed(view: Seen, probability: Floats) -> Mask:
+    """(n, n_classes) the answer that is assumed: the most probable class, or all that are more likely than not."""
+    if view.config.task is not Task.SINGLE:
+        likely: Mask = probability >= 0.5
+        return likely
+    best: Mask = np.arange(probability.shape[1]) == probability.argmax(axis=1)[:, None]
+    return best
+
+
+def _draw(weight: Floats, free: Mask, rng: np.random.Generator) -> int:
     """A place by chance in proportion to its weight; any free one when no weight is left."""
     total = np.cumsum(weight if weight.any() else free, dtype=np.float64)
     return int(np.searchsorted(total, rng.random() * total[-1], side="right"))

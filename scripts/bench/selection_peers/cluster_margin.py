@@ -8,10 +8,10 @@ import faiss
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
+from scripts.bench.selection_peers.peer import Seen
 from scripts.bench.selection_peers.remembered import Remembered
 from scripts.bench.selection_peers.scores import doubt, highest
 from shared.pool import Floats, Index, Pool
-from workers.selection.view import View
 
 # Candidates a place, and items a cluster on average: the setting of the paper's large experiment.
 _CANDIDATES_A_PLACE = 10
@@ -22,7 +22,7 @@ _CELL = 1_000
 _STEPS = 10
 
 
-def cluster_margin(view: View, count: int) -> Index:
+def cluster_margin(view: Seen, count: int) -> Index:
     """Of the items in most doubt, one of each cluster before a second of any, clusters with few of them first."""
     eligible = view.pool.eligible
     score = doubt(view, eligible)

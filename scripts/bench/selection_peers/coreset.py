@@ -5,14 +5,14 @@ Sener and Savarese, "Active Learning for Convolutional Neural Networks: A Core-S
 
 import numpy as np
 
+from scripts.bench.selection_peers.peer import Seen
 from shared.pool import Floats, Index
-from workers.selection.view import View
 
 # Labeled vectors compared at once: the block of cosines stays small.
 _BLOCK = 256
 
 
-def coreset(view: View, count: int) -> Index:
+def coreset(view: Seen, count: int) -> Index:
     """Again and again the item that is farthest from all labeled and all chosen ones."""
     pool = view.pool
     eligible = pool.eligible

@@ -7,17 +7,16 @@ strategy, a batch is asked for as a whole: as DIRECT with as many parallel annot
 
 import numpy as np
 
-from scripts.bench.selection_peers.peer import probabilities
+from scripts.bench.selection_peers.peer import Seen, probabilities
 from scripts.bench.selection_peers.scores import first_of_each
 from shared.pool import Floats, Index
 from shared.project import Task
-from workers.selection.view import View
 
 # Half of the batch narrows the thresholds down; no class is given fewer than so many of it.
 _LEAST_A_CLASS = 5
 
 
-def direct(view: View, count: int) -> Index:
+def direct(view: Seen, count: int) -> Index:
     """Half of the places by chance from where the thresholds may lie, the others around where they seem to lie."""
     pool = view.pool
     margin = class_margins(probabilities(view), exclusive=view.config.task is Task.SINGLE)
@@ -66,7 +65,7 @@ def best_threshold(signs: np.ndarray[tuple[int], np.dtype[np.int8]]) -> int:
     return int(gained.argmax())
 
 
-def _signs(view: View, order: Index, column: int) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
+def _signs(view: Seen, order: Index, column: int) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
     """(n,) along the order of a class: 1 where a label says yes, -1 where one says no, 0 without a label."""
     along = order[:, column]
     yes, labeled = view.pool.targets[along, column], view.pool.labeled[along]

@@ -6,9 +6,9 @@ Zhdanov, "Diverse mini-batch Active Learning" (2019).
 import faiss
 import numpy as np
 
+from scripts.bench.selection_peers.peer import Seen
 from scripts.bench.selection_peers.scores import doubt, highest
 from shared.pool import Index
-from workers.selection.view import View
 
 # Section 3 of the paper: so many candidates a place, and 10 serves well.
 _CANDIDATES_A_PLACE = 10
@@ -16,7 +16,7 @@ _STEPS = 20
 _LEAST_WEIGHT = 1e-6
 
 
-def kmeans_margin(view: View, count: int) -> Index:
+def kmeans_margin(view: Seen, count: int) -> Index:
     """Of the items in most doubt, the one nearest to each centre of k-means that weighs them by their doubt."""
     eligible = view.pool.eligible
     score = doubt(view, eligible)

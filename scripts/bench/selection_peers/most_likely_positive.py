@@ -5,13 +5,12 @@ As in Warmuth et al., "Active Learning with Support Vector Machines in the Drug 
 
 import numpy as np
 
-from scripts.bench.selection_peers.peer import probabilities
+from scripts.bench.selection_peers.peer import Seen, probabilities
 from scripts.bench.selection_peers.scores import first_of_each
 from shared.pool import Index
-from workers.selection.view import View
 
 
-def most_likely_positive(view: View, count: int) -> Index:
+def most_likely_positive(view: Seen, count: int) -> Index:
     """The most probable items of each rare class in turn.
 
     Which classes are positive is not told to any strategy: they are those that have under half of an even share of the

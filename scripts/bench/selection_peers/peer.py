@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from shared.pool import Floats, Index
+from shared.pool import Floats, Index, Pool
+from shared.project import ProjectConfig
 from workers.selection import channels
 from workers.selection.channels import Proposal
 from workers.selection.strategies import Division, Strategy
@@ -14,7 +16,28 @@ from workers.selection.view import View
 # Under caps some of the wanted items are refused: so many times as many are proposed.
 _PROPOSED_UNDER_CAPS = 3
 
-Choose = Callable[[View, int], Index]
+
+class Seen(Protocol):
+    """What a peer may look at; a round's view holds it."""
+
+    @property
+    def pool(self) -> Pool:
+        """Items, their vectors, and the labels so far."""
+
+    @property
+    def config(self) -> ProjectConfig:
+        """The project."""
+
+    @property
+    def probability(self) -> Floats | None:
+        """(n, n_classes) float32, of every item; None before the first model."""
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """The round's source of chance."""
+
+
+Choose = Callable[[Seen, int], Index]
 """Positions in the pool of so many eligible items (fewer when there are fewer), distinct, the most wanted first."""
 
 
@@ -31,7 +54,7 @@ class Peer:
     needs_model: bool = True
 
 
-def probabilities(view: View) -> Floats:
+def probabilities(view: Seen) -> Floats:
     """(n, n_classes) float32, of every item of the pool."""
     if view.probability is None:
         raise ValueError("this strategy needs a model")

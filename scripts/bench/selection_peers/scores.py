@@ -2,13 +2,12 @@
 
 import numpy as np
 
-from scripts.bench.selection_peers.peer import probabilities
+from scripts.bench.selection_peers.peer import Seen, probabilities
 from shared.pool import Floats, Index
 from shared.project import Task
-from workers.selection.view import View
 
 
-def doubt(view: View, index: Index) -> Floats:
+def doubt(view: Seen, index: Index) -> Floats:
     """(len(index),) float32 in [0, 1], one minus the margin: 1 is a tie, 0 is certain.
 
     The margin lies between the two most probable classes (Scheffer, Decomain and Wrobel 2001); where an item may have

@@ -7,15 +7,15 @@ the score that it restricts.
 import faiss
 import numpy as np
 
+from scripts.bench.selection_peers.peer import Seen
 from scripts.bench.selection_peers.scores import doubt, highest
 from shared.pool import Index
-from workers.selection.view import View
 
 # Section 4 of the paper.
 _NEIGHBOURS = 100
 
 
-def seals(view: View, count: int) -> Index:
+def seals(view: Seen, count: int) -> Index:
     """The items in most doubt among the 100 nearest neighbours of each labeled item; others when those are too few."""
     pool = view.pool
     eligible = pool.eligible
@@ -25,7 +25,7 @@ def seals(view: View, count: int) -> Index:
     return eligible[highest(score + near, count)]  # doubt is 1 at most: no distant item comes before a near one
 
 
-def neighbours(view: View, index: Index, count: int) -> tuple[Index, np.ndarray[tuple[int, int], np.dtype[np.float32]]]:
+def neighbours(view: Seen, index: Index, count: int) -> tuple[Index, np.ndarray[tuple[int, int], np.dtype[np.float32]]]:
     """The nearest eligible items of some items.
 
     Returns:

@@ -8,8 +8,8 @@ from itertools import cycle
 import faiss
 import numpy as np
 
+from scripts.bench.selection_peers.peer import Seen
 from shared.pool import Floats, Index
-from workers.selection.view import View
 
 # Appendix F of the paper: clusters at most, neighbours that typicality looks at, and the size that is no cluster yet.
 _MOST_CLUSTERS = 500
@@ -20,7 +20,7 @@ _LEARN_FROM = 32
 _STEPS = 10
 
 
-def typiclust(view: View, count: int) -> Index:
+def typiclust(view: Seen, count: int) -> Index:
     """The most typical item of each cluster in turn: clusters with fewest labels first, among those large ones."""
     pool = view.pool
     known = np.flatnonzero(pool.labeled | pool.queued)

@@ -14,8 +14,7 @@ from scripts.bench.selection_peers.scores import doubt, highest
 from scripts.bench.selection_peers.seals import neighbours
 from scripts.bench.selection_peers.typiclust import typicality
 from shared.pool import Floats, Index
-from tests.scripts.bench.selection_peers.views import make_view
-from workers.selection.view import View
+from tests.scripts.bench.selection_peers.views import MadeView, make_view
 
 _MISSING = -1
 
@@ -93,7 +92,7 @@ def test_seals_looks_at_the_neighbours_that_small_text_looks_at() -> None:
 class _ExactIndex:
     """Stands for small-text's approximate index and finds the true neighbours."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: MadeView) -> None:
         self._eligible = view.pool.eligible
         self._vectors = view.pool.vectors(self._eligible)
 
@@ -113,7 +112,7 @@ def _scikit_activeml(name: str) -> Any:
     return getattr(_module("skactiveml.pool"), name)
 
 
-def _fitted(view: View) -> Any:
+def _fitted(view: MadeView) -> Any:
     """The view's own model, as scikit-activeml takes one."""
     base = _module("skactiveml.base").SkactivemlClassifier
 
@@ -132,9 +131,9 @@ def _fitted(view: View) -> Any:
     return Fitted()
 
 
-def _vectors(view: View) -> Floats:
+def _vectors(view: MadeView) -> Floats:
     return view.pool.vectors(np.arange(len(view.pool)))
 
 
-def _answers(view: View) -> Index:
+def _answers(view: MadeView) -> Index:
     return np.where(view.pool.labeled, view.pool.targets.argmax(axis=1), _MISSING)

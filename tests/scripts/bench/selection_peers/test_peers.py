@@ -1,27 +1,13 @@
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from scripts.bench.selection_peers.registry import PEERS, join_peers
-from shared.project import Caps, ProjectConfig, Selection, Task
-from tests.pools import make_pool
-from tests.scripts.bench.selection_peers.views import THREE, make_view
-from workers.selection.round import RoundPlan, Selected, select, train
-from workers.selection.strategies import STRATEGIES
+from scripts.bench.selection_peers.registry import PEERS
+from shared.project import Task
+from tests.scripts.bench.selection_peers.views import make_view
 
 _all = pytest.mark.parametrize("name", sorted(PEERS))
-
-
-@pytest.fixture
-def joined() -> Iterator[None]:
-    before = dict(STRATEGIES)
-    join_peers()
-    yield
-    STRATEGIES.clear()
-    STRATEGIES.update(before)
 
 
 @_all
@@ -84,33 +70,3 @@ def test_items_that_are_all_the_same_are_chosen_all_the_same(name: str) -> None:
     probability = np.full((60, 3), 1 / 3, dtype=np.float32)
 
     assert len(set(PEERS[name].choose(replace(view, pool=pool, probability=probability), 40).tolist())) == 40
-
-
-@_all
-@pytest.mark.usefixtures("joined")
-def test_a_round_of_the_product_fills_its_batch_with_it_and_keeps_the_caps(name: str) -> None:
-    free, capped = _batch(name, Caps()), _batch(name, Caps.model_validate({"classes": {"common": 4}}))
-
-    assert len(free.choices) == len(capped.choices) == 20
-    assert not free.shortfalls
-    assert Counter(choice.reason.predicted for choice in capped.choices)["common"] <= 4
-
-
-@_all
-@pytest.mark.usefixtures("joined")
-def test_before_the_first_model_it_begins_with_the_same_random_items_as_the_others(name: str) -> None:
-    begins = {strategy: _ids(_batch(strategy, Caps(), labeled=0)) for strategy in (name, "random")}
-
-    assert len(begins[name]) == 20
-    assert (begins[name] == begins["random"]) == PEERS[name].needs_model
-
-
-def _batch(strategy: str, caps: Caps, labeled: int = 60) -> Selected:
-    pool, _ = make_pool(items=300, labeled=labeled, seed=2, **THREE)  # type: ignore[arg-type]
-    config = ProjectConfig(classes=pool.classes, selection=Selection(batch_size=20), caps=caps)
-    plan = RoundPlan(number=1, places=20, encoder="made-up", model=1, strategy=strategy)
-    return select(pool, train(pool, config), config, plan)
-
-
-def _ids(selected: Selected) -> list[str]:
-    return [choice.item_id for choice in selected.choices]
