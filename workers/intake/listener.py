@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
 from shared.contracts import ReceiptMessage, SubmissionMessage, unpack_submission
+from shared.database import now
 from shared.errors import DatabaseUnavailableError, InvalidInputError
 from shared.project import ProjectConfig
 from shared.repository import assignments as assignment_rows
@@ -56,7 +57,11 @@ def listen() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    held = context()
+    serve(context(), stop)
+
+
+def serve(held: Context, stop: threading.Event) -> None:
+    """Take submissions until `stop` is set, whether Redis and the database are there all the time or not."""
     consumer = f"{socket.gethostname()}:{os.getpid()}"
     _log.info("listener.ready", stream=SUBMISSIONS)
     while not stop.is_set():
@@ -141,6 +146,8 @@ def _abandoned(held: Context, consumer: str) -> list[Entry]:
     deliveries = {entry["message_id"]: entry["times_delivered"] for entry in cast(list[dict[str, Any]], waiting)}
     if not deliveries:
         return []
+    with held.database.write() as session:
+        now(session)  # handing an entry out counts against it: not while a database is away that would take any answer
     claimed = held.redis.xclaim(SUBMISSIONS, INTAKE, consumer, idle_ms, list(deliveries))
     return [
         _read(id_, fields)
