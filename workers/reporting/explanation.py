@@ -9,7 +9,7 @@ from sqlmodel import Session, col
 
 from shared.contracts import Reason
 from shared.labels import LabelJson
-from shared.project import ProjectConfig, Task
+from shared.project import ProjectConfig
 from shared.repository.pools import encoder_in_use, space_of
 from shared.tables import Assignment, Batch, Item, Label, Model, RuleHit
 from shared.vectors import VectorTable, load_vectors
@@ -127,7 +127,7 @@ def explain_item(
         duplicates=_duplicates(session, item),
         rules=_rules(session, item.id, config),
         embedded=embedded,
-        prediction=_prediction(session, config, project_id, encoder, vectors, row) if embedded else None,
+        prediction=_prediction(session, project_id, encoder, vectors, row) if embedded else None,
         neighbours=_neighbours(session, project_id, item.id, vectors, row, count=neighbours) if embedded else [],
     )
 
@@ -175,9 +175,7 @@ def _rules(session: Session, item: int, config: ProjectConfig) -> list[str]:
     return [rule.name for rule in config.rules if rule.name in hits]
 
 
-def _prediction(
-    session: Session, config: ProjectConfig, project_id: int, encoder: str, vectors: VectorTable, row: int
-) -> Prediction | None:
+def _prediction(session: Session, project_id: int, encoder: str, vectors: VectorTable, row: int) -> Prediction | None:
     newest = (
         select(Model)
         .where(col(Model.project_id) == project_id, col(Model.encoder) == encoder)
@@ -189,7 +187,7 @@ def _prediction(
         return None
     model = classifier.load(stored.arrays)
     probability = classifier.probabilities(model, vectors.matrix, np.array([row]))
-    decided = classifier.decide(probability, exclusive=config.task is Task.SINGLE)[0]
+    decided = classifier.decide(model, probability)[0]
     ranked = np.argsort(-probability[0], kind="stable")[:_CLASSES_SHOWN]
     return Prediction(
         model=stored.version,

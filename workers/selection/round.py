@@ -7,7 +7,7 @@ import numpy as np
 
 from shared.contracts import Reason
 from shared.pool import Floats, Index, Pool
-from shared.project import ProjectConfig, Task
+from shared.project import ProjectConfig
 from workers.selection import channels
 from workers.selection.channels import Proposal
 from workers.selection.ledger import Ledger
@@ -62,18 +62,6 @@ class Selected:
     audit: dict[str, float]
 
 
-def train(pool: Pool, config: ProjectConfig) -> LinearModel | None:
-    """Train on every labeled item of the pool; None while there is nothing to tell apart."""
-    labeled = np.flatnonzero(pool.labeled)
-    return classifier.fit(
-        pool.vectors(labeled),
-        pool.targets[labeled],
-        classes=pool.classes,
-        exclusive=config.task is Task.SINGLE,
-        costs=config.costs,
-    )
-
-
 def select(pool: Pool, model: LinearModel | None, config: ProjectConfig, plan: RoundPlan) -> Selected:
     """Choose the next batch.
 
@@ -82,7 +70,7 @@ def select(pool: Pool, model: LinearModel | None, config: ProjectConfig, plan: R
     """
     seed = round_seed(config.seed, plan.number)
     probability = None if model is None else classifier.probabilities(model, pool.matrix, pool.rows)
-    view = View(pool, config, probability, np.random.default_rng(seed))
+    view = View(pool, config, model, probability, np.random.default_rng(seed))
     ledger = Ledger(view, wanted=plan.places)
     sample = audit.extend(pool, plan.audit, draws=_audit_draws(config, plan))
     chosen: dict[int, _Pick] = {}

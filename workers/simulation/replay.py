@@ -8,12 +8,13 @@ import numpy as np
 
 from shared.contracts import Reason
 from shared.pool import Mask, Pool
-from shared.project import ProjectConfig, Task
-from workers.selection.round import RoundPlan, Selected, select, train
+from shared.project import ProjectConfig
+from workers.selection.round import RoundPlan, Selected, select
 from workers.simulation.preparation import ReplayData
 from workers.training import classifier
 from workers.training.classifier import LinearModel
 from workers.training.metrics import ClassMetrics, Metrics, evaluate
+from workers.training.tuning import train
 
 
 @dataclass(frozen=True)
@@ -117,9 +118,9 @@ def replay(
         version += model is not None  # as the workers count: only a round that trained a model stores one
         audit, pool = selected.audit, _label(pool, data.truth, selected)
         started = clock()
-        model = train(pool, config)
+        model = train(pool, config, previous=model)
         train_s = clock() - started
-        yield _report(number, pool, data, _measure(model, data, config), selected, rare, times=(train_s, select_s))
+        yield _report(number, pool, data, _measure(model, data), selected, rare, times=(train_s, select_s))
 
 
 def _label(pool: Pool, truth: Mask, selected: Selected) -> Pool:
@@ -128,14 +129,14 @@ def _label(pool: Pool, truth: Mask, selected: Selected) -> Pool:
     return replace(pool, labeled=labeled, targets=truth & labeled[:, None])
 
 
-def _measure(model: LinearModel | None, data: ReplayData, config: ProjectConfig) -> Metrics:
+def _measure(model: LinearModel | None, data: ReplayData) -> Metrics:
     """Quality on the test set. Without a model nothing is predicted and all is 0."""
     test, classes = data.test, data.pool.classes
     if model is None:
         nothing = np.zeros(test.targets.shape, dtype=bool)
         return _all_zero(evaluate(test.targets, nothing, nothing.astype(np.float32), classes=classes))
     probability = classifier.probabilities(model, data.pool.matrix, test.rows)
-    predicted = classifier.decide(probability, exclusive=config.task is Task.SINGLE)
+    predicted = classifier.decide(model, probability)
     return evaluate(test.targets, predicted, probability, classes=classes)
 
 

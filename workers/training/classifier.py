@@ -1,4 +1,4 @@
-"""The light classifier: class-weighted logistic regression on frozen sentence vectors."""
+"""The light classifier: class-weighted, calibrated logistic regression on frozen sentence vectors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,22 +7,40 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
-from sklearn.linear_model import LogisticRegression
 
 from shared.arrays import dump_arrays, load_arrays
 from shared.pool import Floats, Index, Mask
+from workers.training import solver
+from workers.training.calibration import Calibration, Doubles
+from workers.training.decision import decide as decide_by_score
+from workers.training.solver import Axes
 
-# Chosen on intents (CLINC150, HWU64) and toxicity (Davidson) at 1,000 labels: macro-F1 within 0.015 of the best of
-# 1, 3, 10, 30 and 100 on each.
-INVERSE_REGULARISATION = 10.0
-# A quarter of the default's steps to the same macro-F1 on the same sets.
-_TOLERANCE = 1e-3
-_MOST_STEPS = 200
 # Log-odds of a class that has no example yet: as good as never, yet finite in every sum.
 _NEVER = -30.0
 
 # Items scored at once: the block and its product stay in the processor's cache.
 _BLOCK = 4_096
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What was found by cross-fitting, and kept until there are a good many more labels.
+
+    Attributes:
+        labels: labeled items that it was found on; 0 for the defaults of the first labels.
+        strength: inverse of the ridge penalty.
+        calibration: of the scores.
+        gain: (n_classes,) offsets of log-probabilities (log-odds where classes don't exclude each other) that make the
+            expected macro-F1 over the pool highest.
+        trust: (n_classes,) in [0, 1), how far the decision follows probabilities and `gain`, and not the class-weighted
+            scores as they are.
+    """
+
+    labels: int
+    strength: float
+    calibration: Calibration
+    gain: Doubles
+    trust: Doubles
 
 
 @dataclass(frozen=True)
@@ -32,14 +50,25 @@ class LinearModel:
     Attributes:
         classes: names of the columns.
         exclusive: True when an item has exactly one class (softmax), False for any number (sigmoid each).
-        weights: (n_classes, d) float32.
-        bias: (n_classes,) float32.
+        weights: (n_classes, d) float32, calibration included.
+        bias: (n_classes,) float32, likewise.
+        offsets: (n_classes,) float32, added to log-probabilities (log-odds where classes don't exclude each other)
+            before a class is decided for.
+        tuning: what it was trained with.
     """
 
     classes: tuple[str, ...]
     exclusive: bool
     weights: Floats
     bias: Floats
+    offsets: Floats
+    tuning: Tuning
+
+    @property
+    def learned(self) -> Mask:
+        """(n_classes,) the classes that the labels told from the others."""
+        known: Mask = np.abs(self.bias) != -_NEVER
+        return known
 
 
 def class_weights(counts: Index) -> NDArray[np.float64]:
@@ -54,31 +83,121 @@ def class_weights(counts: Index) -> NDArray[np.float64]:
     return weights
 
 
-def fit(
-    vectors: Floats, targets: Mask, *, classes: tuple[str, ...], exclusive: bool, costs: Mapping[str, float]
-) -> LinearModel | None:
-    """Train on labeled items.
+@dataclass(frozen=True)
+class Sample:
+    """Labeled items as training sees them.
+
+    Attributes:
+        axes: their vectors.
+        targets: (n, n_classes) bool.
+        weights: (n,) float32, how much each item counts, before class weights.
+        costs: (n_classes,) how many times as much an error on a class weighs.
+        exclusive: whether each row of `targets` holds exactly one true.
+    """
+
+    axes: Axes
+    targets: Mask
+    weights: Floats
+    costs: Doubles
+    exclusive: bool
+
+
+def gather(
+    vectors: Floats,
+    targets: Mask,
+    *,
+    weights: Floats | None = None,
+    classes: tuple[str, ...],
+    exclusive: bool,
+    costs: Mapping[str, float],
+) -> Sample:
+    """Prepare labeled items.
 
     Args:
         vectors: (n, d) float32, unit length.
         targets: (n, n_classes) bool.
+        weights: (n,) float32, how much each item counts; 1 each if not given.
         classes: names of the columns of `targets`.
         exclusive: whether each row of `targets` holds exactly one true.
         costs: how many times as much an error on a class weighs; 1 where not named.
-
-    Returns:
-        The model; None while the labels don't tell two sides apart (no label, or only one class).
     """
     cost = np.array([costs.get(name, 1.0) for name in classes])
-    fitted = _fit_softmax(vectors, targets, cost) if exclusive else _fit_each(vectors, targets, cost)
-    if fitted is None:
-        return None
-    weights, bias = fitted
-    return LinearModel(classes, exclusive, weights.astype(np.float32), bias.astype(np.float32))
+    counted = np.ones(len(targets), dtype=np.float32) if weights is None else weights
+    return Sample(solver.principal_axes(vectors), targets, counted, cost, exclusive)
 
 
-def probabilities(model: LinearModel, matrix: NDArray[np.float16], rows: Index) -> Floats:
-    """Class probabilities (len(rows), n_classes) float32 of `matrix[rows]`, scored block by block.
+def learnable(targets: Mask) -> Mask:
+    """(n_classes,) whether labels (n, n_classes) tell each class from the others."""
+    counts = targets.sum(axis=0)
+    known: Mask = (counts > 0) & (counts < len(targets))
+    return known
+
+
+def fit(sample: Sample, rows: Index, *, strength: float, start: Floats | None = None) -> Floats:
+    """Fit to some rows of a sample.
+
+    Args:
+        sample: Labeled items.
+        rows: (m,) int64, of the sample; they tell two sides apart.
+        strength: Inverse of the ridge penalty, as scikit-learn's `C`.
+        start: What an earlier call for the same rows returned.
+
+    Returns:
+        (n_classes, d + 1) float32 coefficients on the sample's axes; those of a class that can't be learned say never,
+        or always where all items have it.
+    """
+    targets = sample.targets[rows]
+    learned = np.flatnonzero(learnable(targets))
+    coefficients = np.zeros((targets.shape[1], sample.axes.coordinates.shape[1] + 1), dtype=np.float32)
+    coefficients[:, -1] = np.where(targets.all(axis=0), -_NEVER, _NEVER)
+    coefficients[learned] = solver.minimise(
+        sample.axes,
+        rows,
+        targets[:, learned],
+        (_item_weights(targets, sample) * sample.weights[rows, None])[:, learned],
+        strength=strength,
+        exclusive=sample.exclusive,
+        start=None if start is None else start[learned],
+    )
+    return coefficients
+
+
+def unweighted(sample: Sample, rows: Index) -> Doubles:
+    """(n_classes,) what to add to the scores of a model fitted to `rows`, so that the class weights are undone."""
+    weights, targets = _item_weights(sample.targets[rows], sample), sample.targets[rows]
+    positive = np.divide(
+        (weights * targets).sum(axis=0), targets.sum(axis=0), out=np.ones(targets.shape[1]), where=targets.any(axis=0)
+    )
+    if sample.exclusive:
+        return np.asarray(-np.log(positive))
+    negative = np.divide(
+        (weights * ~targets).sum(axis=0),
+        (~targets).sum(axis=0),
+        out=np.ones(targets.shape[1]),
+        where=~targets.all(axis=0),
+    )
+    return np.asarray(np.log(negative) - np.log(positive))
+
+
+def assemble(
+    sample: Sample, coefficients: Floats, tuning: Tuning, *, classes: tuple[str, ...], prior: Doubles
+) -> LinearModel:
+    """The model of fitted coefficients and their tuning; `prior` as from `unweighted`."""
+    weights, bias = solver.turn_back(sample.axes, coefficients)
+    slope, correction = tuning.calibration.slope, prior + tuning.calibration.shift
+    known = np.abs(bias) != -_NEVER  # never and always stay what they are
+    return LinearModel(
+        classes,
+        sample.exclusive,
+        (weights * slope[:, None]).astype(np.float32),
+        np.where(known, bias * slope + correction, bias).astype(np.float32),
+        np.where(known, tuning.trust * tuning.gain - (1 - tuning.trust) * correction, 0).astype(np.float32),
+        tuning,
+    )
+
+
+def odds(model: LinearModel, matrix: NDArray[np.float16], rows: Index) -> Floats:
+    """Calibrated log-odds (len(rows), n_classes) float32 of `matrix[rows]`, scored block by block.
 
     Args:
         model: The classifier.
@@ -89,66 +208,68 @@ def probabilities(model: LinearModel, matrix: NDArray[np.float16], rows: Index) 
     for start in range(0, len(rows), _BLOCK):
         block = matrix[rows[start : start + _BLOCK]].astype(np.float32)
         scores[start : start + _BLOCK] = block @ model.weights.T + model.bias
+    return scores
+
+
+def probabilities(model: LinearModel, matrix: NDArray[np.float16], rows: Index) -> Floats:
+    """Class probabilities (len(rows), n_classes) float32 of `matrix[rows]`; arguments as for `odds`."""
+    scores = odds(model, matrix, rows)
     probability: Floats = softmax(scores, axis=1) if model.exclusive else expit(scores)
     return probability
 
 
-def decide(probability: Floats, *, exclusive: bool) -> Mask:
-    """Predicted classes (n, n_classes) bool: the most probable one, or all with probability 0.5 and more."""
-    likeliest = np.arange(probability.shape[1]) == probability.argmax(axis=1)[:, None]
-    decided: Mask = likeliest if exclusive else probability >= 0.5
-    return decided
+def decision_scores(model: LinearModel, probability: Floats) -> Floats:
+    """(n, n_classes) float32: the highest of a row is decided for, or all of 0 and more."""
+    kept = np.clip(probability, 1e-9, 1 - 1e-7)
+    scores = np.log(kept) if model.exclusive else np.log(kept) - np.log1p(-kept)
+    moved: Floats = scores + model.offsets
+    return moved
+
+
+def decide(model: LinearModel, probability: Floats) -> Mask:
+    """Predicted classes (n, n_classes) bool: exactly one a row, or any number."""
+    return decide_by_score(decision_scores(model, probability), exclusive=model.exclusive)
 
 
 def dump(model: LinearModel, *, header: Mapping[str, Any]) -> bytes:
     """The model as safetensors: its arrays, and a JSON header with its classes beside what `header` adds."""
+    tuning = model.tuning
     return dump_arrays(
-        {"weights": model.weights, "bias": model.bias},
-        {**header, "classes": model.classes, "exclusive": model.exclusive},
+        {
+            "weights": model.weights,
+            "bias": model.bias,
+            "offsets": model.offsets,
+            "slope": tuning.calibration.slope,
+            "shift": tuning.calibration.shift,
+            "gain": tuning.gain,
+            "trust": tuning.trust,
+        },
+        {
+            **header,
+            "classes": model.classes,
+            "exclusive": model.exclusive,
+            "tuned_on": tuning.labels,
+            "strength": tuning.strength,
+        },
     )
 
 
 def load(blob: bytes) -> LinearModel:
     """Read what `dump` wrote."""
     arrays, header = load_arrays(blob)
-    return LinearModel(tuple(header["classes"]), header["exclusive"], arrays["weights"], arrays["bias"])
+    calibration = Calibration(arrays["slope"], arrays["shift"])
+    tuning = Tuning(header["tuned_on"], header["strength"], calibration, arrays["gain"], arrays["trust"])
+    return LinearModel(
+        tuple(header["classes"]), header["exclusive"], arrays["weights"], arrays["bias"], arrays["offsets"], tuning
+    )
 
 
-def _fit_softmax(
-    vectors: Floats, targets: Mask, cost: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    counts = targets.sum(axis=0)
-    occurring = np.flatnonzero(counts)
-    if len(occurring) < 2:
-        return None
-    answer = targets.argmax(axis=1)
-    item_weights = (class_weights(counts) * cost)[answer]
-    fitted = _regression().fit(vectors, answer, sample_weight=item_weights)
-    weights, bias = fitted.coef_, fitted.intercept_
-    if len(occurring) == 2:  # scikit-learn gives one row of log-odds for two classes
-        weights, bias = np.vstack([-weights / 2, weights / 2]), np.concatenate([-bias / 2, bias / 2])
-    all_weights = np.zeros((targets.shape[1], vectors.shape[1]))
-    all_bias = np.full(targets.shape[1], _NEVER)
-    all_weights[occurring], all_bias[occurring] = weights, bias
-    return all_weights, all_bias
-
-
-def _fit_each(
-    vectors: Floats, targets: Mask, cost: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    counts, n = targets.sum(axis=0), len(targets)
-    mixed = np.flatnonzero((counts > 0) & (counts < n))
-    if not len(mixed):
-        return None
-    weights = np.zeros((targets.shape[1], vectors.shape[1]))
-    bias = np.where(counts > 0, -_NEVER, _NEVER)
-    for column in mixed:
-        sides = class_weights(np.array([n - counts[column], counts[column]])) * [1.0, cost[column]]
-        answer = targets[:, column].astype(np.int64)
-        fitted = _regression().fit(vectors, answer, sample_weight=sides[answer])
-        weights[column], bias[column] = fitted.coef_[0], fitted.intercept_[0]
-    return weights, bias
-
-
-def _regression() -> LogisticRegression:
-    return LogisticRegression(C=INVERSE_REGULARISATION, tol=_TOLERANCE, max_iter=_MOST_STEPS)
+def _item_weights(targets: Mask, sample: Sample) -> Floats:
+    """(m, n_classes) weight of each row in the loss of each class."""
+    counts, total = targets.sum(axis=0), len(targets)
+    if sample.exclusive:
+        by_class = class_weights(counts) * sample.costs
+        row = by_class[targets.argmax(axis=1)]
+        return np.broadcast_to(row[:, None], targets.shape).astype(np.float32)
+    sides = np.stack([class_weights(np.array([total - count, count])) for count in counts.tolist()])
+    return np.where(targets, sides[:, 1] * sample.costs, sides[:, 0]).astype(np.float32)

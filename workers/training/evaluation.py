@@ -1,16 +1,17 @@
 """Evaluation on the audit sample: cross-fitted, weighted, with intervals. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from shared.pool import Floats, Index, Pool
-from shared.project import ProjectConfig, Task
+from shared.pool import Floats, Index, Mask, Pool
+from shared.project import ProjectConfig
 from workers.training import audit, classifier
 from workers.training.metrics import Interval, bootstrap, evaluate
 from workers.training.splits import make_folds
+from workers.training.tuning import train_on
 
 _FOLDS = 5
 # With fewer audit items of a class, its rates say next to nothing.
@@ -18,7 +19,13 @@ FEW = 5
 
 
 def evaluate_on_audit(
-    pool: Pool, config: ProjectConfig, thresholds: Mapping[str, float], *, rng: np.random.Generator, seed: int
+    pool: Pool,
+    config: ProjectConfig,
+    thresholds: Mapping[str, float],
+    *,
+    strength: float,
+    rng: np.random.Generator,
+    seed: int,
 ) -> dict[str, Any]:
     """Quality of a model trained as the current one is, on the labeled part of the audit sample.
 
@@ -30,6 +37,7 @@ def evaluate_on_audit(
         pool: The pool.
         config: The project.
         thresholds: The audit sample's, by stratum.
+        strength: Inverse of the model's ridge penalty; calibration and decisions are found anew in each fold.
         rng: Source of the bootstrap's draws.
         seed: Of the folds.
 
@@ -40,13 +48,13 @@ def evaluate_on_audit(
     sample = audit.measure(pool, thresholds)
     labeled = np.flatnonzero(pool.labeled)
     answered = sample.members[labeled]
-    probability = cross_fit(pool, labeled, config, seed=seed)
-    if probability is None or not answered.any():
+    crossed = cross_fit(pool, labeled, config, strength=strength, seed=seed)
+    if crossed is None or not answered.any():
         return {"n": int(answered.sum()), "macro_f1": None, "per_class": {}, "too_few": list(pool.classes)}
     rows = labeled[answered]
     targets, weights = pool.targets[rows], _weights(pool, rows)
-    predicted = classifier.decide(probability[answered], exclusive=config.task is Task.SINGLE)
-    found = evaluate(targets, predicted, probability[answered], classes=pool.classes, weights=weights)
+    predicted, probability = crossed.decided[answered], crossed.probability[answered]
+    found = evaluate(targets, predicted, probability, classes=pool.classes, weights=weights)
     macro, recalls = bootstrap(targets, predicted, weights, pool.families[rows], rng=rng)
     return {
         "n": len(rows),
@@ -59,8 +67,16 @@ def evaluate_on_audit(
     }
 
 
-def cross_fit(pool: Pool, labeled: Index, config: ProjectConfig, *, seed: int) -> Floats | None:
-    """Probabilities (len(labeled), n_classes) of labeled items from models that saw neither them nor their families.
+@dataclass(frozen=True)
+class CrossFit:
+    """Held-out predictions: probabilities (m, n_classes) float32 and decided classes (m, n_classes) bool."""
+
+    probability: Floats
+    decided: Mask
+
+
+def cross_fit(pool: Pool, labeled: Index, config: ProjectConfig, *, strength: float, seed: int) -> CrossFit | None:
+    """Predict each labeled item by a model that was trained, calibrated and thresholded without it and its family.
 
     None when the labels are too few or too much of one class to train in every fold.
     """
@@ -68,20 +84,15 @@ def cross_fit(pool: Pool, labeled: Index, config: ProjectConfig, *, seed: int) -
     if folds.count < 2:
         return None
     probability = np.zeros((len(labeled), len(pool.classes)), dtype=np.float32)
-    vectors, exclusive = pool.vectors(labeled), config.task is Task.SINGLE
+    decided = np.zeros(probability.shape, dtype=bool)
     for fold in range(folds.count):
         inside = folds.of == fold
-        model = classifier.fit(
-            vectors[~inside],
-            pool.targets[labeled[~inside]],
-            classes=pool.classes,
-            exclusive=exclusive,
-            costs=config.costs,
-        )
+        model = train_on(pool, labeled[~inside], config, strength=strength)
         if model is None:
             return None
         probability[inside] = classifier.probabilities(model, pool.matrix, pool.rows[labeled[inside]])
-    return probability
+        decided[inside] = classifier.decide(model, probability[inside])
+    return CrossFit(probability, decided)
 
 
 def _weights(pool: Pool, rows: Index) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -1,9 +1,10 @@
 """Splits and folds that keep families of items together and classes spread."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from shared.pool import Index, Mask
 
@@ -41,13 +42,18 @@ def make_folds(targets: Mask, families: Index, *, count: int, seed: int) -> Fold
         return Folds(np.zeros(len(targets), dtype=np.int64), 1)
     classes = strata(targets)
     of = np.zeros(len(targets), dtype=np.int64)
-    splitter = StratifiedGroupKFold(n_splits=count, shuffle=True, random_state=seed)
+    # Without families to keep together the simpler splitter does the same, ten times as fast.
+    alone = len(np.unique(families)) == len(families)
+    splitter = (StratifiedKFold if alone else StratifiedGroupKFold)(n_splits=count, shuffle=True, random_state=seed)
     # scikit-learn refuses when every class has fewer rows than folds: a stratum of "the rest" takes the small ones.
     sizes = np.bincount(classes, minlength=targets.shape[1] + 1)
     if sizes.max() < count:
         classes = np.zeros_like(classes)
-    for number, (_, held_out) in enumerate(splitter.split(targets, classes, families)):
-        of[held_out] = number
+    with warnings.catch_warnings():
+        # It warns of a class with fewer rows than folds, which here is the usual case.
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        for number, (_, held_out) in enumerate(splitter.split(targets, classes, families)):
+            of[held_out] = number
     return Folds(of, count)
 
 

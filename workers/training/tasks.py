@@ -7,6 +7,7 @@ from shared.events import Event, emit
 from shared.repository import evaluation, pools
 from workers.app import app
 from workers.context import context
+from workers.training import classifier
 from workers.training.evaluation import evaluate_on_audit
 
 
@@ -24,9 +25,16 @@ def evaluate_model(*, project_id: int) -> None:
             pool = model and pools.load_pool(
                 session, project_id=project_id, config=config, vector_folder=held.vector_folder
             )
-        metrics = pool and evaluate_on_audit(
-            pool, config, thresholds, rng=np.random.default_rng(config.seed), seed=config.seed
-        )
+        metrics = None
+        if model and pool:
+            metrics = evaluate_on_audit(
+                pool,
+                config,
+                thresholds,
+                strength=classifier.load(model.arrays).tuning.strength,
+                rng=np.random.default_rng(config.seed),
+                seed=config.seed,
+            )
         with held.database.write() as session:
             lanes.complete(session, claimed)
             if model and metrics:

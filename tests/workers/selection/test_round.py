@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from shared.pool import Pool
 from shared.project import ProjectConfig
 from tests.pools import make_pool
-from workers.selection.round import RoundPlan, Selected, select, train
+from workers.selection.round import RoundPlan, Selected, select
 from workers.selection.strategies import STRATEGIES
+from workers.training.tuning import train
 
 
 def make_config(**changes: object) -> ProjectConfig:
