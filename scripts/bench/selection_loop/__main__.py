@@ -1,14 +1,17 @@
 """`scripts/bench/selection`: arguments, the run, and the report."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from scripts.bench.selection_loop.record import ALL_LABELS, Cell, Condition
+from scripts.bench.selection_loop.record import ALL_LABELS, Cell, Condition, Record
 from scripts.bench.selection_loop.report import write_report
 from scripts.bench.selection_loop.results import Results
 from scripts.bench.selection_loop.sets import BenchSet, find_sets
@@ -30,9 +33,10 @@ def main() -> int:
     """Run what is missing, or report; returns the exit code."""
     given = _arguments()
     results = Results(given.out / "results.jsonl")
+    signal.signal(signal.SIGTERM, _end)
     try:
         if given.report:
-            print(write_report(results.read(), given.out / "report.md"))
+            print(write_report(_wanted(given, results.read()), given.out / "report.md"))
             return 0
         sets = _chosen_sets(given)
         return _run(given, sets, results)
@@ -44,6 +48,10 @@ def main() -> int:
         return 130
 
 
+def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/bench/selection",
@@ -52,12 +60,12 @@ def _arguments() -> argparse.Namespace:
         "interrupted goes on when it is started again.",
     )
     parser.add_argument("--data", type=Path, default=_DATA, help="folder of labeled files (default ../shared/data)")
-    parser.add_argument("--sets", nargs="+", metavar="SET", help="which sets (default all)")
+    parser.add_argument("--sets", nargs="+", metavar="SET", help="which sets, to run or to report (default all)")
     parser.add_argument(
         "--strategies",
         nargs="+",
         metavar="NAME",
-        help=f"which strategies (default all); `without`: all those of {_WITHOUT}CHANNEL",
+        help=f"which strategies, to run or to report (default all); `without`: all those of {_WITHOUT}CHANNEL",
     )
     parser.add_argument("--seeds", type=_positive, default=10, help="seeds 0 to N-1 (default 10)")
     parser.add_argument("--init", type=_positive, default=100, help="labels of the first round (default 100)")
@@ -70,7 +78,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=_OUT, help="folder of the results (default build/bench/selection)")
     parser.add_argument("--jobs", type=_positive, default=2, help="replays at a time (default 2)")
     parser.add_argument("--redo", action="store_true", help="forget earlier results of these cells first")
-    parser.add_argument("--report", action="store_true", help="run nothing: print the tables, and write OUT/report.md")
+    parser.add_argument(
+        "--report",
+        action="store_true",
+        help="run nothing: print the tables of what is there, and write OUT/report.md",
+    )
     return parser.parse_args()
 
 
@@ -108,6 +120,16 @@ def _known(asked: Sequence[str], there: Sequence[str], what: str) -> list[str]:
     if unknown:
         raise InvalidInputError(f"unknown {what} {unknown[0]!r}; there are: {', '.join(there)}")
     return list(dict.fromkeys(asked))
+
+
+def _wanted(given: argparse.Namespace, records: dict[Cell, Record]) -> dict[Cell, Record]:
+    """The records of the sets and strategies that were named; all when none was."""
+    return {
+        cell: record
+        for cell, record in records.items()
+        if cell.set in (given.sets or [cell.set])
+        and (not given.strategies or cell.strategy in (*given.strategies, ALL_LABELS))
+    }
 
 
 def _run(given: argparse.Namespace, sets: dict[str, BenchSet], results: Results) -> int:

@@ -3,12 +3,15 @@
 import multiprocessing
 import os
 import queue
+import signal
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 from scripts.bench.selection_loop.record import Cell, Condition, Record
@@ -69,14 +72,16 @@ def run_jobs(jobs: Sequence[Job], place: Place, *, processes: int) -> Iterator[O
     """
     context = multiprocessing.get_context("spawn")
     outcomes: Queue[Outcome] = context.Queue()
+    over = context.Event()
     with (
         _environment(max(1, (os.cpu_count() or 1) // processes)),
-        ProcessPoolExecutor(processes, context, initializer=_start, initargs=(place, outcomes)) as pool,
+        ProcessPoolExecutor(processes, context, initializer=_start, initargs=(place, outcomes, over)) as pool,
     ):
         futures = [pool.submit(_run_job, job) for job in jobs]
         try:
             yield from _arriving(outcomes, futures, sum(len(job.strategies) for job in jobs))
         finally:
+            over.set()
             pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -105,14 +110,25 @@ def _arriving(outcomes: "Queue[Outcome]", futures: Sequence["Future[None]"], wan
 
 _place: Place
 _tell: Callable[[Outcome], None]
+_over: Event
 
 
-def _start(place: Place, outcomes: "Queue[Outcome]") -> None:
+def _start(place: Place, outcomes: "Queue[Outcome]", over: Event) -> None:
     """Make a fresh process ready."""
-    global _place, _tell
-    _place, _tell = place, outcomes.put
+    global _place, _tell, _over
+    _place, _tell, _over = place, outcomes.put, over
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal: the parent says when to stop
     # scikit-learn warns of classes with few examples, which are what this is about.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"sklearn\.")
+
+
+def _end_with_parent() -> None:
+    """A process whose parent was killed would wait for jobs for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _run_job(job: Job) -> None:
@@ -121,11 +137,6 @@ def _run_job(job: Job) -> None:
     from scripts.bench.selection_peers.registry import join_peers
 
     join_peers()
-
-    def failed(strategy: str, error: Exception) -> Failed:
-        cell = Cell(set=job.bench_set.name, strategy=strategy, seed=job.seed, condition=job.condition)
-        return Failed(cell, f"{type(error).__name__}: {error}")
-
     try:
         case = make_case(
             job.bench_set,
@@ -134,12 +145,19 @@ def _run_job(job: Job) -> None:
             vectors=stored_vectors(_place.cache, _place.encoder),
             encoder=_place.encoder,
         )
-    except Exception as error:  # whatever it is, the other cells go on
+    except Exception as error:  # whatever it is, the other jobs go on
         for strategy in job.strategies:
-            _tell(failed(strategy, error))
+            _tell(_failed(job, strategy, error))
         return
     for strategy in job.strategies:
+        if _over.is_set():
+            return
         try:
             _tell(run_cell(case, strategy, machine=_place.machine))
         except Exception as error:
-            _tell(failed(strategy, error))
+            _tell(_failed(job, strategy, error))
+
+
+def _failed(job: Job, strategy: str, error: Exception) -> Failed:
+    cell = Cell(set=job.bench_set.name, strategy=strategy, seed=job.seed, condition=job.condition)
+    return Failed(cell, f"{type(error).__name__}: {error}")
