@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import redis
 import structlog
 from sqlalchemy import ColumnElement, insert, or_, select, update
 from sqlmodel import Session, col
@@ -28,6 +29,8 @@ ROOMS = (ROUND, EMBED, DRIFT, EVALUATE, DISPATCH)
 
 # A lane whose holder died this often is set aside until `release_quarantine`: the work itself may kill.
 MOST_ATTEMPTS = 5
+# Faults that say nothing of the work: what it needs is away, and comes back.
+_AWAY = (DatabaseUnavailableError, redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
 
 _log = structlog.get_logger(__name__)
 
@@ -94,9 +97,17 @@ def complete(session: Session, claimed: Claim) -> None:
     _as_holder(session, claimed, completed=claimed.requested, owner=None, until=None, attempts=0, error=None)
 
 
-def give_back(session: Session, claimed: Claim, *, error: str) -> None:
-    """Give the lane back undone, with the reason; it can be claimed again until its attempts are used up."""
-    _as_holder(session, claimed, owner=None, until=None, error=error[:2_000])
+def give_back(session: Session, claimed: Claim, *, error: str, counts: bool = True) -> None:
+    """Give the lane back undone, with the reason.
+
+    Args:
+        session: A writing transaction.
+        claimed: What is given back.
+        error: The reason.
+        counts: Whether the attempt counts: the lane can be claimed again until its attempts are used up.
+    """
+    forgiven = {} if counts else {"attempts": Lane.attempts - 1}
+    _as_holder(session, claimed, owner=None, until=None, error=error[:2_000], **forgiven)
 
 
 def has_work(session: Session, project_id: int, room: str) -> bool:
@@ -141,7 +152,8 @@ def held(database: Database, *, project_id: int, room: str, owner: str, lease_s:
         raise
     except Exception as error:
         with database.write() as session:
-            give_back(session, claimed, error=f"{type(error).__name__}: {error}")
+            counts = not isinstance(error, _AWAY)
+            give_back(session, claimed, error=f"{type(error).__name__}: {error}", counts=counts)
         raise
     finally:
         stop.set()

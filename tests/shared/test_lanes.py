@@ -4,11 +4,12 @@ import threading
 import time
 
 import pytest
+import redis
 from sqlmodel import Session, col, select
 
 from shared import lanes
 from shared.database import Database
-from shared.errors import LeaseLostError
+from shared.errors import DatabaseUnavailableError, LeaseLostError
 from shared.tables import Lane, Project
 
 
@@ -123,6 +124,21 @@ def test_an_error_in_the_block_gives_the_lane_back_with_its_reason(database: Dat
         raise ZeroDivisionError("by zero")
     with database.read() as session:
         assert "by zero" in (_lane(session, project_id).error or "")
+    assert take(database, project_id) is not None
+
+
+def test_redis_or_the_database_being_away_is_no_reason_to_set_a_lane_aside(database: Database) -> None:
+    project_id = make_project(database)
+    ask(database, project_id)
+    for error in (redis.ConnectionError("away"), redis.TimeoutError("away"), DatabaseUnavailableError("away")) * 3:
+        with (
+            pytest.raises(type(error)),
+            lanes.held(database, project_id=project_id, room=lanes.ROUND, owner="a", lease_s=30.0) as claimed,
+        ):
+            assert claimed is not None
+            raise error
+    with database.read() as session:
+        assert "away" in (_lane(session, project_id).error or "")
     assert take(database, project_id) is not None
 
 
