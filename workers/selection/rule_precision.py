@@ -97,11 +97,9 @@ def class_priors(
     pool: Pool, config: ProjectConfig, probability: Floats | None, thresholds: Mapping[str, float]
 ) -> list[Interval]:
     """The share of each class in the pool, as well as it can be known; arguments as for `measure_rules`."""
-    tally = _audit_tally(pool, thresholds)
-    if tally.items >= _ENOUGH_AUDIT_ITEMS and tally.covered >= _ENOUGH_COVERED:
-        counted = prevalence(tally)
-        if counted is not None:
-            return counted
+    counted = audited_shares(audit_tally(pool, thresholds))
+    if counted is not None:
+        return counted
     unknown = min(1 / len(pool.classes), _LARGEST_UNKNOWN)
     if probability is None:
         return [_exactly(unknown)] * len(pool.classes)
@@ -110,6 +108,26 @@ def class_priors(
         _exactly(share if seen else unknown)
         for share, seen in zip(guessed.tolist(), (pool.label_counts > 0).tolist(), strict=True)
     ]
+
+
+def audited_shares(tally: AuditTally) -> list[Interval] | None:
+    """The share of each class in the pool by the audit sample; None while that is too small to be asked."""
+    if tally.items < _ENOUGH_AUDIT_ITEMS or tally.covered < _ENOUGH_COVERED:
+        return None
+    return prevalence(tally)
+
+
+def audit_tally(pool: Pool, thresholds: Mapping[str, float]) -> AuditTally:
+    """The labeled part of the audit sample, by strata in the order of `audit.stratify`."""
+    names, stratum = audit.stratify(pool)
+    answered = np.flatnonzero(audit.measure(pool, thresholds).members & pool.labeled)
+    positives = np.zeros((len(names), len(pool.classes)), dtype=np.int64)
+    np.add.at(positives, stratum[answered], pool.targets[answered])
+    return AuditTally(
+        sizes=_counts(stratum[pool.representatives], len(names)),
+        answered=_counts(stratum[answered], len(names)),
+        positives=positives,
+    )
 
 
 def _answers(probability: Floats, config: ProjectConfig) -> Mask:
@@ -146,18 +164,6 @@ def _is_below(one: Interval, other: Interval) -> bool:
     Newcombe, "Interval estimation for the difference between independent proportions" (1998), method 10.
     """
     return one.value - other.value + hypot(one.high - one.value, other.value - other.low) < 0
-
-
-def _audit_tally(pool: Pool, thresholds: Mapping[str, float]) -> AuditTally:
-    names, stratum = audit.stratify(pool)
-    answered = np.flatnonzero(audit.measure(pool, thresholds).members & pool.labeled)
-    positives = np.zeros((len(names), len(pool.classes)), dtype=np.int64)
-    np.add.at(positives, stratum[answered], pool.targets[answered])
-    return AuditTally(
-        sizes=_counts(stratum[pool.representatives], len(names)),
-        answered=_counts(stratum[answered], len(names)),
-        positives=positives,
-    )
 
 
 def _counts(stratum: Index, count: int) -> Index:
