@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 
+from shared.project import ProjectConfig
+from tests.models import plain_model
 from tests.pools import make_pool
 from workers.training import classifier
-
-
-def fit(targets: np.ndarray, vectors: np.ndarray, *, exclusive: bool = True) -> classifier.LinearModel | None:
-    names = tuple(f"class-{number}" for number in range(targets.shape[1]))
-    return classifier.fit(vectors, targets, classes=names, exclusive=exclusive, costs={})
+from workers.training.tuning import train
 
 
 def test_18_400_and_1_600_items_weigh_0_54_and_6_25() -> None:
@@ -21,61 +19,96 @@ def test_a_class_without_an_item_has_no_weight_and_does_not_count() -> None:
     assert classifier.class_weights(np.array([10, 0, 30])) == pytest.approx([2.0, 0.0, 2 / 3])
 
 
-def test_no_label_and_one_class_only_make_no_model() -> None:
-    vectors = np.eye(4, dtype=np.float32)
-    assert fit(np.zeros((0, 2), dtype=bool), vectors[:0]) is None
-    assert fit(np.tile([True, False], (4, 1)), vectors) is None
+def test_no_label_and_one_class_only_tell_nothing_apart() -> None:
+    assert not classifier.learnable(np.zeros((0, 2), dtype=bool)).any()
+    assert not classifier.learnable(np.tile([True, False], (4, 1))).any()
+    assert classifier.learnable(np.array([[True, False, True], [True, True, False]])).tolist() == [False, True, True]
 
 
 def test_a_class_without_an_example_is_never_predicted() -> None:
     pool, truth = make_pool(items=200, classes=("a", "b", "unseen"), shares=(0.5, 0.5, 0.0))
-    model = fit(truth, pool.vectors(np.arange(200)))
-    assert model is not None
+    model = plain_model(pool.vectors(np.arange(200)), truth)
     probability = classifier.probabilities(model, pool.matrix, pool.rows)
     assert probability[:, 2].max() < 1e-6
     assert np.allclose(probability.sum(axis=1), 1.0, atol=1e-5)
+    assert not classifier.decide(model, probability)[:, 2].any()
+    assert model.learned.tolist() == [True, True, False]
 
 
 def test_it_learns_two_and_more_classes() -> None:
     for classes, shares in ((("a", "b"), (0.5, 0.5)), (("a", "b", "c"), (0.4, 0.3, 0.3))):
         pool, truth = make_pool(items=400, classes=classes, shares=shares)
-        model = fit(truth, pool.vectors(np.arange(400)))
-        assert model is not None
-        predicted = classifier.decide(classifier.probabilities(model, pool.matrix, pool.rows), exclusive=True)
+        model = plain_model(pool.vectors(np.arange(400)), truth)
+        predicted = classifier.decide(model, classifier.probabilities(model, pool.matrix, pool.rows))
         assert (predicted == truth).all(axis=1).mean() > 0.85
 
 
 def test_a_multi_label_model_knows_classes_that_all_or_no_items_have() -> None:
     pool, truth = make_pool(items=200)
     targets = np.column_stack([truth[:, 0], np.ones(200, dtype=bool), np.zeros(200, dtype=bool)])
-    model = fit(targets, pool.vectors(np.arange(200)), exclusive=False)
-    assert model is not None
+    model = plain_model(pool.vectors(np.arange(200)), targets, exclusive=False)
     probability = classifier.probabilities(model, pool.matrix, pool.rows)
     assert probability[:, 1].min() > 0.99
     assert probability[:, 2].max() < 0.01
+    assert classifier.decide(model, probability)[:, 1:].tolist() == [[True, False]] * 200
+    assert model.learned.tolist() == [True, False, False]
 
 
-def test_a_costly_class_is_predicted_more_often() -> None:
+@pytest.mark.parametrize("exclusive", [True, False])
+@pytest.mark.parametrize("trust", [0.0, 0.9])
+def test_a_costly_class_is_predicted_more_often_and_is_no_more_probable(exclusive: bool, trust: float) -> None:
     pool, truth = make_pool(items=400, dimension=4)
-    vectors = pool.vectors(np.arange(400))
-    share = []
+    found = []
     for cost in (1.0, 20.0):
-        model = classifier.fit(vectors, truth, classes=pool.classes, exclusive=True, costs={"rare": cost})
-        assert model is not None
-        share.append(
-            classifier.decide(classifier.probabilities(model, pool.matrix, pool.rows), exclusive=True)[:, 1].mean()
+        model = plain_model(
+            pool.vectors(np.arange(400)),
+            truth,
+            classes=pool.classes,
+            exclusive=exclusive,
+            costs={"rare": cost},
+            trust=trust,
         )
-    assert share[1] > share[0]
+        probability = classifier.probabilities(model, pool.matrix, pool.rows)
+        found.append((classifier.decide(model, probability)[:, 1].mean(), probability[:, 1].mean()))
+    (plain, probable), (costly, still_probable) = found
+    assert costly > plain + 0.05
+    assert still_probable == pytest.approx(probable, abs=0.03)
 
 
-def test_a_stored_model_gives_the_same_probabilities() -> None:
-    pool, truth = make_pool(items=100)
-    model = fit(truth, pool.vectors(np.arange(100)))
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_probabilities_undo_the_class_weights_and_decisions_of_few_labels_do_not(exclusive: bool) -> None:
+    pool, truth = make_pool(items=2_000, shares=(0.95, 0.05), dimension=4)
+    model = plain_model(pool.vectors(np.arange(2_000)), truth, exclusive=exclusive)
+    probability = classifier.probabilities(model, pool.matrix, pool.rows)
+    assert probability[:, 1].mean() == pytest.approx(truth[:, 1].mean(), abs=0.01)
+    assert classifier.decide(model, probability)[truth[:, 1], 1].mean() > 0.8  # of the rare ones
+    assert (probability[truth[:, 1], 1] >= 0.5).mean() < 0.7
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_decision_scores_are_finite_for_any_probability(exclusive: bool) -> None:
+    probability = np.array([[0, 1], [1, 0], [1e-38, 1 - 1e-7], [0.5, 0.5]], dtype=np.float32)
+    scores = classifier.log_scores(probability, exclusive=exclusive)
+    assert np.isfinite(scores).all()
+    assert (np.diff(scores[:, 0][np.argsort(probability[:, 0])]) >= 0).all()
+
+
+def test_a_stored_model_is_the_same_model() -> None:
+    pool, _ = make_pool(items=200, labeled=100)
+    model = train(pool, ProjectConfig(classes=pool.classes))
     assert model is not None
-    blob = classifier.dump(model, header={"labels": 100})
-    again = classifier.load(blob)
+    again = classifier.load(classifier.dump(model, header={"labels": 100}))
     assert again.classes == model.classes
+    probability = classifier.probabilities(model, pool.matrix, pool.rows)
+    assert np.array_equal(probability, classifier.probabilities(again, pool.matrix, pool.rows))
     assert np.array_equal(
-        classifier.probabilities(model, pool.matrix, pool.rows),
-        classifier.probabilities(again, pool.matrix, pool.rows),
+        classifier.decision_scores(model, probability), classifier.decision_scores(again, probability)
     )
+    assert (again.tuning.labels, again.tuning.strength) == (100, model.tuning.strength)
+    for before, after in zip(arrays_of(model.tuning), arrays_of(again.tuning), strict=True):
+        assert after.dtype == before.dtype
+        assert np.array_equal(before, after)
+
+
+def arrays_of(tuning: classifier.Tuning) -> list[np.ndarray]:
+    return [tuning.calibration.slope, tuning.calibration.shift, tuning.gain, tuning.trust]
