@@ -1,6 +1,7 @@
 """Splits and folds that keep families of items together and classes spread."""
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,9 +43,6 @@ def make_folds(targets: Mask, families: Index, *, count: int, seed: int) -> Fold
         return Folds(np.zeros(len(targets), dtype=np.int64), 1)
     classes = strata(targets)
     of = np.zeros(len(targets), dtype=np.int64)
-    # Without families to keep together the simpler splitter does the same, ten times as fast.
-    alone = len(np.unique(families)) == len(families)
-    splitter = (StratifiedKFold if alone else StratifiedGroupKFold)(n_splits=count, shuffle=True, random_state=seed)
     # scikit-learn refuses when every class has fewer rows than folds: a stratum of "the rest" takes the small ones.
     sizes = np.bincount(classes, minlength=targets.shape[1] + 1)
     if sizes.max() < count:
@@ -52,7 +50,7 @@ def make_folds(targets: Mask, families: Index, *, count: int, seed: int) -> Fold
     with warnings.catch_warnings():
         # It warns of a class with fewer rows than folds, which here is the usual case.
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-        for number, (_, held_out) in enumerate(splitter.split(targets, classes, families)):
+        for number, (_, held_out) in enumerate(_split(classes, families, count=count, seed=seed)):
             of[held_out] = number
     return Folds(of, count)
 
@@ -61,3 +59,11 @@ def held_out_quarter(targets: Mask, families: Index, *, seed: int) -> Mask:
     """A test set: a stratified quarter of the rows, whole families only. (n,) bool."""
     held_out: Mask = make_folds(targets, families, count=4, seed=seed).of == 0
     return held_out
+
+
+def _split(classes: Index, families: Index, *, count: int, seed: int) -> Iterator[tuple[Index, Index]]:
+    """Rows in and out of training for each fold."""
+    if len(np.unique(families)) == len(families):  # the simpler splitter does the same, ten times as fast
+        yield from StratifiedKFold(count, shuffle=True, random_state=seed).split(classes, classes)
+    else:
+        yield from StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(classes, classes, families)
