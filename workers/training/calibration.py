@@ -92,10 +92,11 @@ def log_loss(odds: Doubles, targets: Mask, known: Mask, *, exclusive: bool) -> f
     return loss / int(used.sum())
 
 
-def _softmax(odds: Doubles, targets: Mask, _known: Mask) -> tuple[float, Doubles]:
+def _softmax(odds: Doubles, targets: Mask, known: Mask) -> tuple[float, Doubles]:
     """Sum of losses, and its slope (m, k) in the odds."""
-    total = logsumexp(odds, axis=1, keepdims=True)
-    return float((total[:, 0] - odds[targets]).sum()), np.exp(odds - total) - targets
+    possible = np.where(known, odds, -np.inf)
+    total = logsumexp(possible, axis=1, keepdims=True)
+    return float((total[:, 0] - odds[targets]).sum()), np.exp(possible - total) - targets
 
 
 def _sigmoid(odds: Doubles, targets: Mask, known: Mask) -> tuple[float, Doubles]:

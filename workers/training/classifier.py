@@ -18,6 +18,9 @@ from workers.training.solver import Axes
 # Log-odds of a class that has no example yet: as good as never, yet finite in every sum.
 _NEVER = -30.0
 
+# Probabilities that single precision can tell from 0 and from 1.
+_TELLING = 1e-30, 1 - 1e-7
+
 # Items scored at once: the block and its product stay in the processor's cache.
 _BLOCK = 4_096
 
@@ -182,22 +185,26 @@ def unweighted(sample: Sample, rows: Index) -> Doubles:
 def assemble(
     sample: Sample, coefficients: Floats, tuning: Tuning, *, classes: tuple[str, ...], prior: Doubles
 ) -> LinearModel:
-    """The model of fitted coefficients and their tuning; `prior` as from `unweighted`."""
+    """The model of fitted coefficients and their tuning; `prior` as from `unweighted`.
+
+    Costs bend the scores and are undone in the probabilities; in the decision they count in full, whatever the trust.
+    """
     weights, bias = solver.turn_back(sample.axes, coefficients)
     slope, correction = tuning.calibration.slope, prior + tuning.calibration.shift
     known = np.abs(bias) != -_NEVER  # never and always stay what they are
+    wanted = tuning.gain + np.log(sample.costs)
     return LinearModel(
         classes,
         sample.exclusive,
         (weights * slope[:, None]).astype(np.float32),
         np.where(known, bias * slope + correction, bias).astype(np.float32),
-        np.where(known, tuning.trust * tuning.gain - (1 - tuning.trust) * correction, 0).astype(np.float32),
+        np.where(known, tuning.trust * wanted - (1 - tuning.trust) * correction, 0).astype(np.float32),
         tuning,
     )
 
 
-def odds(model: LinearModel, matrix: NDArray[np.float16], rows: Index) -> Floats:
-    """Calibrated log-odds (len(rows), n_classes) float32 of `matrix[rows]`, scored block by block.
+def probabilities(model: LinearModel, matrix: NDArray[np.float16], rows: Index) -> Floats:
+    """Class probabilities (len(rows), n_classes) float32 of `matrix[rows]`, scored block by block.
 
     Args:
         model: The classifier.
@@ -208,21 +215,20 @@ def odds(model: LinearModel, matrix: NDArray[np.float16], rows: Index) -> Floats
     for start in range(0, len(rows), _BLOCK):
         block = matrix[rows[start : start + _BLOCK]].astype(np.float32)
         scores[start : start + _BLOCK] = block @ model.weights.T + model.bias
-    return scores
-
-
-def probabilities(model: LinearModel, matrix: NDArray[np.float16], rows: Index) -> Floats:
-    """Class probabilities (len(rows), n_classes) float32 of `matrix[rows]`; arguments as for `odds`."""
-    scores = odds(model, matrix, rows)
     probability: Floats = softmax(scores, axis=1) if model.exclusive else expit(scores)
     return probability
 
 
+def log_scores(probability: Floats, *, exclusive: bool) -> Floats:
+    """(n, n_classes) float32 log-probabilities, or log-odds where classes don't exclude each other; always finite."""
+    kept = np.clip(probability, *_TELLING)
+    scores: Floats = np.log(kept) if exclusive else np.log(kept) - np.log1p(-kept)
+    return scores
+
+
 def decision_scores(model: LinearModel, probability: Floats) -> Floats:
     """(n, n_classes) float32: the highest of a row is decided for, or all of 0 and more."""
-    kept = np.clip(probability, 1e-9, 1 - 1e-7)
-    scores = np.log(kept) if model.exclusive else np.log(kept) - np.log1p(-kept)
-    moved: Floats = scores + model.offsets
+    moved: Floats = log_scores(probability, exclusive=model.exclusive) + model.offsets
     return moved
 
 

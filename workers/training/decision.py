@@ -12,8 +12,8 @@ from scipy.special import expit
 from shared.pool import Floats, Index, Mask
 from workers.training.calibration import Doubles
 
-# Multiples of a class's odds that are tried, in two passes over the classes.
-_STEPS = (-2.0, -1.0, -0.5, -0.25, 0.25, 0.5, 1.0, 2.0)
+# Changes of a class's log-odds that are tried, none first, in two passes over the classes.
+_STEPS = (0.0, -2.0, -1.0, -0.5, -0.25, 0.25, 0.5, 1.0, 2.0)
 _PASSES = 2
 
 
@@ -57,14 +57,15 @@ def _for_exclusive(odds: Doubles) -> Doubles:
     for _ in range(_PASSES):
         for column in range(classes):
             rival = _best_other(odds + offsets, column)
-            rival_score = odds[rows, rival] + offsets[rival]
-            own = odds[:, column] + offsets[column]
-            best, chosen = _expected_f1(np.where(own >= rival_score, column, rival), probability, expected), 0.0
+            lead = odds[rows, rival] + offsets[rival] - odds[:, column]
+            best, chosen = -1.0, offsets[column]
             for step in _STEPS:
-                value = _expected_f1(np.where(own + step >= rival_score, column, rival), probability, expected)
+                offset = offsets[column] + step
+                wins = (offset > lead) | ((offset == lead) & (column < rival))  # as `decide` breaks ties
+                value = _expected_f1(np.where(wins, column, rival), probability, expected)
                 if value > best + 1e-6:
-                    best, chosen = value, step
-            offsets[column] += chosen
+                    best, chosen = value, offset
+            offsets[column] = chosen
     return offsets
 
 

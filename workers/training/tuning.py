@@ -1,10 +1,9 @@
 """Tuning by cross-fitting: the ridge penalty, the calibration and the decisions, without leaking."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_softmax
 
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig, Task
@@ -38,7 +37,7 @@ def train(pool: Pool, config: ProjectConfig, *, previous: LinearModel | None = N
         config: The project.
         previous: The last round's model; its tuning holds until there are a quarter more labels.
     """
-    labeled = np.flatnonzero(pool.labeled)
+    labeled = _telling(pool, np.flatnonzero(pool.labeled), config)
     known = previous.tuning if previous is not None and previous.classes == pool.classes else None
     fresh = known is not None and len(labeled) < known.labels * _GROWTH
     return train_on(pool, labeled, config, tuning=known if fresh else None)
@@ -56,7 +55,7 @@ def train_on(
         tuning: To be used as it is; found on the same rows if not given.
         strength: The ridge penalty's inverse, where only the rest is to be tuned.
     """
-    exclusive = config.task is Task.SINGLE
+    exclusive, rows = config.task is Task.SINGLE, _telling(pool, rows, config)
     if not classifier.learnable(pool.targets[rows]).any():
         return None
     sample = classifier.gather(
@@ -76,14 +75,20 @@ def train_on(
     held_out = _hold_out(sample, pool.families[rows], strengths, seed=config.seed) if len(rows) >= _FEWEST else None
     best, calibration = _best(sample, held_out, strengths)
     coefficients = classifier.fit(sample, everything, strength=best)
-    plain = Tuning(len(rows), best, calibration, np.zeros(len(pool.classes)), np.zeros(len(pool.classes)))
+    nothing = np.zeros(len(pool.classes))
+    plain = Tuning(0, best, calibration, nothing, nothing)
     draft = classifier.assemble(sample, coefficients, plain, classes=pool.classes, prior=prior)
     if held_out is None:
         return draft
     gain, trust = _gain(draft, pool, seed=config.seed), _trust(sample.targets)
     return classifier.assemble(
-        sample, coefficients, replace(plain, gain=gain, trust=trust), classes=pool.classes, prior=prior
+        sample, coefficients, Tuning(len(rows), best, calibration, gain, trust), classes=pool.classes, prior=prior
     )
+
+
+def _telling(pool: Pool, rows: Index, config: ProjectConfig) -> Index:
+    """Labeled items that teach: not those of a class that the project no longer has, where each item has one class."""
+    return rows[pool.targets[rows].any(axis=1)] if config.task is Task.SINGLE else rows
 
 
 @dataclass(frozen=True)
@@ -141,9 +146,10 @@ def _gain(model: LinearModel, pool: Pool, *, seed: int) -> Doubles:
     """Offsets of highest expected macro-F1 over the classes that the model has learned; 0 for the others."""
     learned = np.flatnonzero(model.learned)
     sampled = np.random.default_rng(seed).permutation(len(pool))[:_POOL_SAMPLE]
-    odds = classifier.odds(model, pool.matrix, pool.rows[sampled])[:, learned].astype(np.float64)
+    probability = classifier.probabilities(model, pool.matrix, pool.rows[sampled])
+    scores = classifier.log_scores(probability, exclusive=model.exclusive)[:, learned].astype(np.float64)
     gain = np.zeros(len(model.classes))
-    gain[learned] = best_offsets(log_softmax(odds, axis=1) if model.exclusive else odds, exclusive=model.exclusive)
+    gain[learned] = best_offsets(scores, exclusive=model.exclusive)
     return gain
 
 
