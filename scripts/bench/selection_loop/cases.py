@@ -5,17 +5,19 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
 from scripts.bench.selection_loop.conditions import binding_caps, over_caps, with_noise
 from scripts.bench.selection_loop.meter import Meter
+from scripts.bench.selection_loop.prepared import prepare_set
 from scripts.bench.selection_loop.record import ALL_LABELS, Cell, Condition, Record
 from scripts.bench.selection_loop.sets import BenchSet
 from shared.pool import Mask
 from shared.project import Caps, ProjectConfig
 from shared.vectors import VectorTable
-from workers.simulation.preparation import ReplayData, prepare
+from workers.simulation.preparation import ReplayData
 from workers.simulation.replay import Chosen, RoundReport, rare_classes, replay
 
 _DIGITS = 5
@@ -47,19 +49,27 @@ class Case:
     encoder: str
 
 
-def make_case(bench_set: BenchSet, *, seed: int, condition: Condition, vectors: VectorTable, encoder: str) -> Case:
-    """Prepare a case: the dear part of a replay, done once for all strategies."""
-    made = bench_set.make(seed)
+def make_case(
+    bench_set: BenchSet,
+    *,
+    seed: int,
+    condition: Condition,
+    vectors: VectorTable,
+    encoder: str,
+    folder: Path | None = None,
+) -> Case:
+    """Make a case, once for all strategies; what is dear of it is kept in `folder`."""
+    prepared = prepare_set(bench_set, seed=seed, vectors=vectors, folder=folder)
+    clean = prepared.data
     config = ProjectConfig.model_validate(
         {
-            "task": made.dataset.task,
-            "classes": made.dataset.classes,
+            "task": prepared.task,
+            "classes": clean.pool.classes,
             "seed": seed,
             "selection": {"batch_size": condition.batch},
         }
     )
-    clean = prepare(made.dataset, vectors, config)
-    rare = rare_classes(clean) if made.rare is None else made.rare
+    rare = rare_classes(clean) if prepared.rare is None else prepared.rare
     is_rare = clean.truth[:, np.isin(clean.pool.classes, list(rare))].any(axis=1)
     is_rare &= np.isin(np.arange(len(clean.pool)), clean.pool.eligible)
     noisy = with_noise(clean.truth, condition.noise, np.random.default_rng(np.random.SeedSequence([seed, 1])))

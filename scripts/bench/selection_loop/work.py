@@ -144,6 +144,7 @@ def _run_job(job: Job) -> None:
             condition=job.condition,
             vectors=stored_vectors(_place.cache, _place.encoder),
             encoder=_place.encoder,
+            folder=_place.cache / "prepared",
         )
     except Exception as error:  # whatever it is, the other jobs go on
         for strategy in job.strategies:
