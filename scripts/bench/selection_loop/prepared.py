@@ -52,6 +52,7 @@ def prepare_set(bench_set: BenchSet, *, seed: int, vectors: VectorTable, folder:
 def _prepare(bench_set: BenchSet, seed: int, vectors: VectorTable) -> Prepared:
     made = bench_set.make(seed)
     config = ProjectConfig(task=made.dataset.task, classes=made.dataset.classes, seed=seed)
+    _rows(vectors, np.array([row.item.text_key for row in made.dataset.items], dtype=np.int64))
     return Prepared(made.dataset.task, made.rare, prepare(made.dataset, vectors, config))
 
 
@@ -120,7 +121,8 @@ def _as_given(value: Any) -> Any:
 
 
 def _rows(vectors: VectorTable, keys: Index) -> Index:
+    """Rows of text keys, all of which must be there."""
     rows = vectors.locate(keys)
     if (rows < 0).any():
-        raise RuntimeError(f"the cache of vectors lacks {int((rows < 0).sum())} text(s) of a prepared set")
+        raise RuntimeError(f"the cache of vectors lacks {int((rows < 0).sum())} text(s) of the set")
     return rows

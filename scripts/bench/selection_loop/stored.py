@@ -1,8 +1,9 @@
 """Vectors from the simulation's cache: filled once, then only read."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from scripts.bench.selection_loop.sets import BenchSet, read_thinned
@@ -17,17 +18,29 @@ Advance = Callable[[str, int, int], None]
 
 
 def fill_cache(sets: Iterable[BenchSet], *, folder: Path, encoder: str, advance: Advance) -> str:
-    """Encode the texts of the sets that the cache lacks; returns the key of the encoder."""
-    settings = load_settings()
-    loaded = load_encoder(encoder, threads=settings.compute_threads)
-    for file in dict.fromkeys(bench_set.file for bench_set in sets):
+    """Encode the texts of the sets that the cache lacks; returns the key of the encoder.
 
-        def told(done: int, of: int, name: str = file.name) -> None:
-            advance(name, done, of)
+    Which files are in the cache is noted in it, so that an encoder is loaded and files are read only for new ones.
+    """
+    noted = folder / "files.json"
+    keys: dict[str, str] = json.loads(noted.read_text()) if noted.exists() else {}
+    files = {_name_state(bench_set.file, encoder): bench_set.file for bench_set in sets}
+    if missing := {state: file for state, file in files.items() if state not in keys}:
+        settings = load_settings()
+        loaded = load_encoder(encoder, threads=settings.compute_threads)
+        for state, file in missing.items():
+            texts = {row.item.text_key: row.item.text for row in read_thinned(file).items}
+            told = partial(advance, file.name)
+            cached_vectors(texts, encoder=loaded, folder=folder, settings=settings, advance=told)
+            keys[state] = loaded.key
+            noted.write_text(json.dumps(keys, indent=1))
+    return keys[next(iter(files))]
 
-        texts = {row.item.text_key: row.item.text for row in read_thinned(file).items}
-        cached_vectors(texts, encoder=loaded, folder=folder, settings=settings, advance=told)
-    return loaded.key
+
+def _name_state(file: Path, encoder: str) -> str:
+    """What a file and its encoder are known by."""
+    state = file.stat()
+    return f"{encoder} {file.resolve()} {state.st_size} {state.st_mtime_ns}"
 
 
 @dataclass(frozen=True)

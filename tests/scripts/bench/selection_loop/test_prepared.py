@@ -69,8 +69,9 @@ def test_a_cache_without_the_texts_is_an_error(bench_set: BenchSet, tmp_path: Pa
     vectors = encode(read_dataset(bench_set.file))
     prepare_set(bench_set, seed=0, vectors=vectors, folder=tmp_path / "kept")
     fewer = VectorTable(vectors.keys[1:], vectors.rows[1:], vectors.matrix)
-    with pytest.raises(RuntimeError, match=r"lacks 1 text\(s\)"):
-        prepare_set(bench_set, seed=0, vectors=fewer, folder=tmp_path / "kept")
+    for folder in (tmp_path / "kept", None):
+        with pytest.raises(RuntimeError, match=r"lacks 1 text\(s\)"):
+            prepare_set(bench_set, seed=0, vectors=fewer, folder=folder)
 
 
 def _assert_equal(kept: Prepared, fresh: Prepared) -> None:

@@ -8,7 +8,7 @@ from scripts.bench.selection_loop import __main__ as command
 from scripts.bench.selection_loop import stored
 from scripts.bench.selection_loop.record import Cell, Condition
 from scripts.bench.selection_loop.results import Results
-from scripts.bench.selection_loop.sets import BenchSet
+from scripts.bench.selection_loop.sets import BenchSet, read_thinned
 from scripts.bench.selection_loop.work import plan_jobs
 from tests.workers.simulation.made_up import WordEncoder, make_rows, write_rows
 
@@ -83,9 +83,24 @@ def test_jobs_take_a_case_each_and_go_seed_by_seed() -> None:
     assert {job.strategies for job in jobs} == {("random", "badge")}
 
 
-def test_a_filled_cache_is_read_without_its_encoder(folder: Path) -> None:
+def test_a_filled_cache_is_read_without_its_encoder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bench_set = BenchSet("mail", folder / "data" / "mail.jsonl")
     key = stored.fill_cache([bench_set], folder=folder / "cache", encoder="any", advance=lambda *_: None)
+    monkeypatch.delattr(stored, "load_encoder")
+    assert stored.fill_cache([bench_set], folder=folder / "cache", encoder="any", advance=lambda *_: None) == key
     table = stored.stored_vectors(folder / "cache", key)
     assert len(table.keys) == 160
     assert np.asarray(table.matrix).shape == (160, 64)
+
+
+def test_a_file_that_changed_is_encoded_again(folder: Path) -> None:
+    bench_set = BenchSet("mail", folder / "data" / "mail.jsonl")
+    told: list[tuple[str, int, int]] = []
+    for items in (160, 170):
+        write_rows(bench_set.file, make_rows(items))
+        read_thinned.cache_clear()
+        stored.fill_cache(
+            [bench_set], folder=folder / "cache", encoder="any", advance=lambda *progress: told.append(progress)
+        )
+    assert told[0] == ("mail.jsonl", 0, 160)
+    assert told[-1] == ("mail.jsonl", 10, 10)
