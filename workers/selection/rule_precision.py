@@ -33,7 +33,7 @@ from workers.training.imbalance import AuditTally, prevalence
 from workers.training.metrics import Interval
 
 # Labeled audit items, and the share of the pool for which their strata stand, from which on the sample is asked.
-_ENOUGH_AUDIT_ITEMS = 50
+ENOUGH_AUDIT_ITEMS = 50
 _ENOUGH_COVERED = 0.9
 # Of a class that nobody has seen yet: without a hit, a rule stops after 189 labels.
 _LARGEST_UNKNOWN = 0.02
@@ -112,7 +112,7 @@ def class_priors(
 
 def audited_shares(tally: AuditTally) -> list[Interval] | None:
     """The share of each class in the pool by the audit sample; None while that is too small to be asked."""
-    if tally.items < _ENOUGH_AUDIT_ITEMS or tally.covered < _ENOUGH_COVERED:
+    if tally.items < ENOUGH_AUDIT_ITEMS or tally.covered < _ENOUGH_COVERED:
         return None
     return prevalence(tally)
 
