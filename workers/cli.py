@@ -43,6 +43,11 @@ _COMMANDS = {
         "Show how uneven classes and sources are, and which strategies that calls for.",
         "quietcorner imbalance tickets",
     ),
+    "plan": _Entry(
+        "plan:plan",
+        "Plan a budget of labels: what each wave would hold, and what it should bring.",
+        "quietcorner plan tickets --budget 2000 --waves 1000,1000 --prior fraud=0.02",
+    ),
     "export": _Entry(
         "export:export",
         "Write each labeled item as a line of JSON: text, label, agreement, all submissions, and why it was queued.",
