@@ -153,11 +153,12 @@ def fit(sample: Sample, rows: Index, *, strength: float, start: Floats | None = 
     learned = np.flatnonzero(learnable(targets))
     coefficients = np.zeros((targets.shape[1], sample.axes.coordinates.shape[1] + 1), dtype=np.float32)
     coefficients[:, -1] = np.where(targets.all(axis=0), -_NEVER, _NEVER)
+    weights = _item_weights(targets, sample) * sample.weights[rows, None]
     coefficients[learned] = solver.minimise(
         sample.axes,
         rows,
-        targets[:, learned],
-        (_item_weights(targets, sample) * sample.weights[rows, None])[:, learned],
+        targets.take(learned, axis=1),  # unlike `[:, learned]` it leaves each row in one piece, as the solver reads it
+        weights.take(learned, axis=1),
         strength=strength,
         exclusive=sample.exclusive,
         start=None if start is None else start[learned],

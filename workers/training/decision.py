@@ -13,7 +13,7 @@ from shared.pool import Floats, Index, Mask
 from workers.training.calibration import Doubles
 
 # Changes of a class's log-odds that are tried, none first, in two passes over the classes.
-_STEPS = (0.0, -2.0, -1.0, -0.5, -0.25, 0.25, 0.5, 1.0, 2.0)
+_STEPS = np.array([0.0, -2.0, -1.0, -0.5, -0.25, 0.25, 0.5, 1.0, 2.0])
 _PASSES = 2
 
 
@@ -50,29 +50,23 @@ def _for_each(odds: Doubles) -> Doubles:
 
 def _for_exclusive(odds: Doubles) -> Doubles:
     """Coordinate ascent over the classes, from the most probable class."""
-    count, classes = odds.shape
-    probability = np.exp(odds)
+    scores, rows = np.array(odds, order="C"), np.arange(len(odds))  # rows in one piece: each is searched often
+    probability = np.exp(scores)
     expected = probability.sum(axis=0)
-    offsets, rows = np.zeros(classes), np.arange(count)
+    offsets = np.zeros(odds.shape[1])
     for _ in range(_PASSES):
-        for column in range(classes):
-            rival = _best_other(odds + offsets, column)
-            lead = odds[rows, rival] + offsets[rival] - odds[:, column]
-            best, chosen = -1.0, offsets[column]
-            for step in _STEPS:
-                offset = offsets[column] + step
+        for column in range(len(offsets)):
+            scores[:, column] = -np.inf
+            rival = scores.argmax(axis=1)
+            lead = scores[rows, rival] - odds[:, column]
+            best = -1.0
+            for offset in offsets[column] + _STEPS:
                 wins = (offset > lead) | ((offset == lead) & (column < rival))  # as `decide` breaks ties
                 value = _expected_f1(np.where(wins, column, rival), probability, expected)
                 if value > best + 1e-6:
-                    best, chosen = value, offset
-            offsets[column] = chosen
+                    best, offsets[column] = value, offset
+            scores[:, column] = odds[:, column] + offsets[column]
     return offsets
-
-
-def _best_other(scores: Doubles, column: int) -> Index:
-    scores[:, column] = -np.inf
-    other: Index = scores.argmax(axis=1)
-    return other
 
 
 def _expected_f1(decided: Index, probability: Doubles, expected: Doubles) -> float:
