@@ -35,6 +35,7 @@ class Reason(_Message):
     cluster: int | None = Field(description="cluster among the round's candidates")
     predicted: str | None = Field(description="most probable class; null before the first model")
     probability: float | None = Field(description="probability of that class")
+    wanted: str | None = Field(default=None, description="class that it was chosen for; null for none in particular")
     rules: list[str] = Field(description="seeding rules that hit the item")
     inclusion: float | None = Field(description="audit channel: probability with which the item was drawn")
     model: int | None = Field(description="model version that scored the item")

@@ -153,6 +153,10 @@ class Batch(SQLModel, table=True):
     """Why the batch is short, if it is: the caps and limits that bound it."""
     audit: dict[str, float] = Field(sa_column=Column(JSON, nullable=False))
     """Audit threshold by stratum: an item is in the audit sample when its draw lies below its stratum's."""
+    division: dict[str, int] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False, server_default="{}"))
+    """Places that each channel was given."""
+    done: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]"))
+    """Classes that got no places, since nearly all of them is found."""
     train_s: float
     select_s: float
     selected_at: float

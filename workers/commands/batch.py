@@ -1,6 +1,7 @@
 """`quietcorner batch`: ask for the next batch, and look at one."""
 
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -150,9 +151,17 @@ def _heading(name: str, batch: "BatchFacts") -> str:
         f"{name}, batch of round {batch.round}: {batch.chosen:,} of {batch.wanted:,} items wanted",
         f"{model}, seed {batch.seed}, {batch.submissions_seen:,} submissions seen; "
         f"trained in {batch.train_s:.2f} s, selected in {batch.select_s:.2f} s, {clock(batch.selected_at)} UTC",
+        *_division(batch),
         *(f"shortfall: {reason}" for reason in batch.shortfalls),
     ]
     return "\n".join(lines)
+
+
+def _division(batch: "BatchFacts") -> Iterator[str]:
+    if batch.division:
+        yield "places: " + ", ".join(f"{channel} {places}" for channel, places in batch.division.items())
+    for name in batch.done:
+        yield f"class {name!r} is done: nearly all of it is found, its places went elsewhere"
 
 
 def _table(batch: "BatchFacts") -> "Table":

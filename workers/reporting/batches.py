@@ -33,7 +33,11 @@ class BatchItem:
 
 @dataclass(frozen=True)
 class BatchFacts:
-    """One batch; `model` is the version that scored its items, None before the first."""
+    """One batch.
+
+    `model` is the version that scored its items, None before the first; `division` the places that each channel was
+    given; `done` the classes that got none, since nearly all of them is found.
+    """
 
     round: int
     model: int | None
@@ -42,6 +46,8 @@ class BatchFacts:
     wanted: int
     chosen: int
     shortfalls: list[str]
+    division: dict[str, int]
+    done: list[str]
     train_s: float
     select_s: float
     selected_at: float
@@ -75,6 +81,8 @@ def read_batch(session: Session, project_id: int, number: int) -> BatchFacts | N
         wanted=batch.wanted,
         chosen=batch.chosen,
         shortfalls=batch.shortfalls,
+        division=batch.division,
+        done=batch.done,
         train_s=batch.train_s,
         select_s=batch.select_s,
         selected_at=batch.selected_at,

@@ -7,11 +7,18 @@ import numpy as np
 
 from shared.pool import Floats, Index
 from workers.selection.clustering import cluster, spread
+from workers.selection.needs import Need
 from workers.selection.view import View
 
 # Candidates that a channel clusters for each slot it has: enough that one a cluster is a real choice, and few
 # enough that the least wanted of them is still wanted.
 _CANDIDATES_PER_SLOT = 5
+# At the boundary fewer: on noisy toxicity every step away from it cost macro-F1.
+_BOUNDARY_PER_SLOT = 2
+# Items compared with the anchors at once.
+_BLOCK = 8_192
+# Labeled items of one class whose neighbours are looked at.
+_MOST_ANCHORS = 200
 # Coverage looks at this many items at most, drawn at random: their clusters are those of the pool.
 _COVERAGE_SAMPLE = 20_000
 _MOST_COVERAGE_CLUSTERS = 500
@@ -25,11 +32,19 @@ class Proposal:
         index: (k,) positions in the pool.
         score: (k,) float32, the channel's own score, higher is more wanted.
         cluster: (k,) int64, cluster among the channel's candidates, -1 where it does not cluster.
+        wanted: (k,) int64, column of the class that each is proposed for, -1 where it is for none in particular.
     """
 
     index: Index
     score: Floats
     cluster: Index
+    wanted: Index
+
+
+def proposal(index: Index, score: Floats | None = None) -> Proposal:
+    """Items for no class in particular, not clustered; the score is NaN where none is given."""
+    nowhere = np.full(len(index), -1, np.int64)
+    return Proposal(index, np.full(len(index), np.nan, np.float32) if score is None else score, nowhere, nowhere)
 
 
 Channel = Callable[[View, int], Proposal]
@@ -37,12 +52,12 @@ Channel = Callable[[View, int], Proposal]
 
 
 def boundary(view: View, slots: int) -> Proposal:
-    """Uncertain items, spread over clusters, small clusters first: margin sampling with diversity.
+    """Items near a decision threshold, spread over clusters, small clusters first: margin sampling with diversity.
 
     After Citovsky et al., "Batch Active Learning at Scale" (2021), with FAISS k-means for the clusters.
     """
     eligible = view.pool.eligible
-    return _diverse(view, eligible, uncertainty(view, eligible), slots)
+    return _diverse(view, eligible, indecision(view, eligible), slots, per_slot=_BOUNDARY_PER_SLOT)
 
 
 def margin(view: View, slots: int) -> Proposal:
@@ -66,27 +81,75 @@ def entropy(view: View, slots: int) -> Proposal:
 def likely(view: View, slots: int) -> Proposal:
     """Items that the model takes for rare classes, those classes in turn, the one with fewest labels first."""
     eligible, probability = view.pool.eligible, _probability(view)
-    rare = np.flatnonzero(view.rare & (view.pool.label_counts > 0))
-    rare = rare[np.argsort(view.pool.label_counts[rare], kind="stable")]
-    proposals = [_diverse(view, eligible, probability[eligible, column], -(-slots // len(rare))) for column in rare]
-    return _interleave(proposals)
+    rare = known_rare(view)
+    return _interleave(
+        [
+            _diverse(view, eligible, probability[eligible, need.column], -(-slots // len(rare)), wanted=need.column)
+            for need in rare
+        ]
+    )
+
+
+def anchor(view: View, slots: int) -> Proposal:
+    """The nearest neighbours of labeled items of rare classes, those classes in turn.
+
+    They hold kinds of a class that the linear model does not see: after AnchorAL (Lesci and Vlachos 2024) and SEALS
+    (Coleman et al. 2022), which look only at neighbours.
+    """
+    pool, rare = view.pool, known_rare(view)
+    anchors = [pool.vectors(_anchors(view, need)) for need in rare]
+    closeness = np.zeros((len(rare), len(pool.eligible)), dtype=np.float32)
+    for start in range(0, len(pool.eligible), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        vectors = pool.vectors(pool.eligible[block])
+        for row, some in enumerate(anchors):
+            closeness[row, block] = (vectors @ some.T).max(axis=1)
+    return _interleave(
+        [
+            _diverse(view, pool.eligible, closeness[row], -(-slots // len(rare)), wanted=need.column)
+            for row, need in enumerate(rare)
+        ]
+    )
 
 
 def rule(view: View, slots: int) -> Proposal:
     """Items hit by seeding rules of classes that still lack examples, spread over clusters, the rules in turn."""
-    pool = view.pool
-    wanted = [
-        column
-        for column, name in enumerate(pool.rule_names)
-        if lacks_examples(view)[pool.classes.index(_rule_class(view, name))]
-    ]
+    pool, wanted = view.pool, wanted_rules(view)
     proposals = []
     for column in wanted:
         hits = pool.eligible[pool.rule_hits[pool.eligible, column]]
-        if len(hits):
-            score = pool.rule_hits[hits][:, wanted].sum(axis=1).astype(np.float32)
-            proposals.append(_diverse(view, hits, score, -(-slots // len(wanted))))
+        proposals.append(
+            _diverse(
+                view,
+                hits,
+                pool.rule_scores[hits][:, wanted].sum(axis=1),
+                -(-slots // len(wanted)),
+                wanted=pool.classes.index(view.rules[column].label),
+            )
+        )
     return _interleave(proposals)
+
+
+def wanted_rules(view: View) -> list[int]:
+    """Columns of the rules that may propose: not stopped, with hits left, of a class that lacks labels."""
+    lacking = lacks_examples(view)
+    return [
+        column
+        for column, found in enumerate(view.rules)
+        if lacking[view.pool.classes.index(found.label)] and not found.stopped and not found.exhausted
+    ]
+
+
+def known_rare(view: View) -> list[Need]:
+    """Rare classes that have an example and of which the model expects one more, the one with fewest labels first."""
+    known = [need for need in view.needs if need.rare and need.labels and need.left >= 1]
+    return sorted(known, key=lambda need: need.labels / need.cost)
+
+
+def hit_rate(view: View, need: Need, slots: int) -> float:
+    """The mean probability of a class among its `slots` likeliest eligible items: what asking for them would yield."""
+    score = _probability(view)[view.pool.eligible, need.column]
+    return float(score[_top(score, slots)].mean()) if len(score) else 0.0
 
 
 def coverage(view: View, slots: int) -> Proposal:
@@ -102,13 +165,12 @@ def coverage(view: View, slots: int) -> Proposal:
     order = np.lexsort((np.arange(len(seen)), -clusters.closeness, labels_inside))
     order = spread(order[free[order]], clusters, largest_first=True)
     order = order[np.argsort(labels_inside[order], kind="stable")]
-    return Proposal(seen[order], clusters.closeness[order], clusters.of[order])
+    return Proposal(seen[order], clusters.closeness[order], clusters.of[order], np.full(len(order), -1))
 
 
 def chance(view: View, _slots: int) -> Proposal:
     """Eligible items in random order, every order equally likely."""
-    eligible = view.rng.permutation(view.pool.eligible)
-    return Proposal(eligible, np.zeros(len(eligible), np.float32), np.full(len(eligible), -1, np.int64))
+    return proposal(view.rng.permutation(view.pool.eligible))
 
 
 def uncertainty(view: View, index: Index) -> Floats:
@@ -124,6 +186,24 @@ def uncertainty(view: View, index: Index) -> Floats:
     return tie
 
 
+def indecision(view: View, index: Index) -> Floats:
+    """(k,) float32 in [0, 1]: how close each item is to the threshold at which the decision changes, 1 is on it.
+
+    Thresholds of rare classes lie far below one half, where `uncertainty` sees nothing to ask.
+    """
+    if view.scores is None:
+        raise ValueError("this channel needs a model")
+    scores = view.scores[index]
+    if view.config.task != "single":
+        nearest: Floats = np.exp(-np.abs(scores).min(axis=1))
+        return nearest
+    if scores.shape[1] == 1:
+        return np.zeros(len(index), np.float32)
+    top_two = np.partition(scores, -2, axis=1)[:, -2:]
+    tie: Floats = np.exp(top_two[:, 0] - top_two[:, 1])
+    return tie
+
+
 def lacks_examples(view: View) -> list[bool]:
     """For each class whether it still has fewer than 20 labeled items (or its target, if that is lower)."""
     return [
@@ -132,7 +212,7 @@ def lacks_examples(view: View) -> list[bool]:
     ]
 
 
-_NOTHING = Proposal(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64))
+_NOTHING = proposal(np.empty(0, np.int64))
 
 
 def _probability(view: View) -> Floats:
@@ -141,8 +221,10 @@ def _probability(view: View) -> Floats:
     return view.probability
 
 
-def _rule_class(view: View, name: str) -> str:
-    return next(rule.label for rule in view.config.rules if rule.name == name)
+def _anchors(view: View, need: Need) -> Index:
+    """Labeled items of a class, a random part of them if there are many."""
+    members = np.flatnonzero(view.pool.labeled & view.pool.targets[:, need.column])
+    return members if len(members) <= _MOST_ANCHORS else view.rng.choice(members, _MOST_ANCHORS, replace=False)
 
 
 def _sample(view: View, index: Index) -> Index:
@@ -153,17 +235,25 @@ def _sample(view: View, index: Index) -> Index:
 
 def _best(index: Index, score: Floats, slots: int) -> Proposal:
     kept = _top(score, max(_CANDIDATES_PER_SLOT * slots, 100))
-    return Proposal(index[kept], score[kept], np.full(len(kept), -1, np.int64))
+    return proposal(index[kept], score[kept])
 
 
-def _diverse(view: View, index: Index, score: Floats, slots: int) -> Proposal:
+def _diverse(
+    view: View,
+    index: Index,
+    score: Floats,
+    slots: int,
+    *,
+    per_slot: int = _CANDIDATES_PER_SLOT,
+    wanted: int = -1,
+) -> Proposal:
     """The best candidates, one a cluster before a second of any, small clusters first."""
     if not len(index):
         return _NOTHING
-    kept = _top(score, _CANDIDATES_PER_SLOT * slots)
+    kept = _top(score, per_slot * slots)
     clusters = cluster(view.pool.vectors(index[kept]), count=slots, rng=view.rng)
     order = spread(np.arange(len(kept)), clusters, largest_first=False)
-    return Proposal(index[kept[order]], score[kept[order]], clusters.of[order])
+    return Proposal(index[kept[order]], score[kept[order]], clusters.of[order], np.full(len(order), wanted))
 
 
 def _top(score: Floats, count: int) -> Index:
@@ -190,4 +280,5 @@ def _interleave(proposals: list[Proposal]) -> Proposal:
         np.concatenate([proposal.index for proposal in proposals])[kept],
         np.concatenate([proposal.score for proposal in proposals])[kept],
         np.concatenate([proposal.cluster for proposal in proposals])[kept],
+        np.concatenate([proposal.wanted for proposal in proposals])[kept],
     )

@@ -45,15 +45,17 @@ def _boundary(reason: Reason) -> str:
 
 
 def _anchor(reason: Reason) -> str:
-    return f"Close to labeled items of a rare class{_aside(*_score(reason), *_cluster(reason))}"
+    near = "of a rare class" if reason.wanted is None else f"of {reason.wanted}, a rare class"
+    return f"Close to labeled items {near}{_aside(*_score(reason), *_cluster(reason))}"
 
 
 def _likely(reason: Reason) -> str:
+    sought = "of a rare class" if reason.wanted is None else f"of {reason.wanted}, a rare class"
     if reason.score is None:
-        return "Probably of a rare class"
+        return f"Probably {sought}"
     if reason.probability is not None and isclose(reason.score, reason.probability, abs_tol=_SAME):
         return f"The model took it for {reason.predicted}, a rare class{_aside(*_cluster(reason))}"
-    return f"The model saw a chance of {_percent(reason.score)} that it is of a rare class{_aside(*_cluster(reason))}"
+    return f"The model saw a chance of {_percent(reason.score)} that it is {sought}{_aside(*_cluster(reason))}"
 
 
 def _audit(reason: Reason) -> str:

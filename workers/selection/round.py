@@ -1,17 +1,18 @@
 """One round: train, score, select. Workers and the simulation both call it, so they choose the same items."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from shared.contracts import Reason
-from shared.pool import Floats, Index, Pool
+from shared.pool import Floats, Pool
 from shared.project import ProjectConfig
 from workers.selection import channels
-from workers.selection.channels import Proposal
+from workers.selection.channels import Proposal, proposal
 from workers.selection.ledger import Ledger
-from workers.selection.strategies import STRATEGIES, Strategy
+from workers.selection.strategies import STRATEGIES, Division
 from workers.selection.view import View
 from workers.training import audit, classifier
 from workers.training.audit import AuditSample
@@ -55,11 +56,21 @@ class Choice:
 
 @dataclass(frozen=True)
 class Selected:
-    """A batch: its items by rank, why it is short if it is, and the audit thresholds after it."""
+    """A batch.
+
+    Attributes:
+        choices: its items by rank.
+        shortfalls: why it is short, if it is.
+        audit: the audit thresholds after it.
+        division: how many places each channel was given, in the order in which they chose.
+        done: classes that got no places since nearly all of them is found.
+    """
 
     choices: tuple[Choice, ...]
     shortfalls: tuple[str, ...]
     audit: dict[str, float]
+    division: dict[str, int]
+    done: tuple[str, ...]
 
 
 def select(pool: Pool, model: LinearModel | None, config: ProjectConfig, plan: RoundPlan) -> Selected:
@@ -70,18 +81,26 @@ def select(pool: Pool, model: LinearModel | None, config: ProjectConfig, plan: R
     """
     seed = round_seed(config.seed, plan.number)
     probability = None if model is None else classifier.probabilities(model, pool.matrix, pool.rows)
-    view = View(pool, config, model, probability, np.random.default_rng(seed))
+    view = View(pool, config, model, probability, plan.audit, np.random.default_rng(seed))
     ledger = Ledger(view, wanted=plan.places)
     sample = audit.extend(pool, plan.audit, draws=_audit_draws(config, plan))
     chosen: dict[int, _Pick] = {}
-    _take(ledger, chosen, "audit", _due_for_audit(pool, sample), keep_quotas=True)
+    division: dict[str, int] = {}
+    division["audit"] = _take(ledger, chosen, "audit", _due_for_audit(pool, sample), keep_quotas=True)
     for channel, wanted in (("drift", plan.drift), ("relabel", plan.relabel)):
-        _take(ledger, chosen, channel, _campaign_items(pool, wanted, labeled=channel == "relabel"), keep_quotas=False)
-    _fill(view, ledger, chosen, STRATEGIES[plan.strategy])
+        proposed = _campaign_items(pool, wanted, labeled=channel == "relabel")
+        division[channel] = _take(ledger, chosen, channel, proposed, keep_quotas=False)
+    shares = STRATEGIES[plan.strategy](view, ledger.left)
+    for name, _, places in shares:
+        division[name] = division.get(name, 0) + places
+    _fill(view, ledger, chosen, shares)
+    order = _mixed(ledger.chosen, chosen)
     return Selected(
-        choices=tuple(_explain(view, plan, seed, sample, rank, ledger.chosen, chosen) for rank in range(len(chosen))),
+        choices=tuple(_explain(view, plan, seed, sample, rank, order, chosen) for rank in range(len(order))),
         shortfalls=tuple(ledger.shortfalls()),
         audit=sample.thresholds,
+        division={name: places for name, places in division.items() if places},
+        done=tuple(pool.classes[need.column] for need in view.needs if need.done),
     )
 
 
@@ -93,8 +112,9 @@ def round_seed(project_seed: int, number: int) -> int:
 @dataclass(frozen=True)
 class _Pick:
     channel: str
-    score: float | None = None
-    cluster: int | None = None
+    score: float | None
+    cluster: int | None
+    wanted: int
 
 
 def _audit_draws(config: ProjectConfig, plan: RoundPlan) -> int:
@@ -107,25 +127,21 @@ def _due_for_audit(pool: Pool, sample: AuditSample) -> Proposal:
     free = np.zeros(len(pool), dtype=bool)
     free[pool.eligible] = True
     due = np.flatnonzero(sample.members & free)
-    return _unscored(due[np.argsort(pool.draws[due], kind="stable")])
+    return proposal(due[np.argsort(pool.draws[due], kind="stable")])
 
 
 def _campaign_items(pool: Pool, ids: Sequence[int], *, labeled: bool) -> Proposal:
     place = {int(id_): position for position, id_ in enumerate(pool.ids.tolist())} if ids else {}
     wanted = np.array([place[id_] for id_ in ids if id_ in place], dtype=np.int64)
     if labeled:
-        return _unscored(wanted[pool.labeled[wanted] & ~pool.queued[wanted]])
-    return _unscored(wanted[np.isin(wanted, pool.eligible)])
+        return proposal(wanted[pool.labeled[wanted] & ~pool.queued[wanted]])
+    return proposal(wanted[np.isin(wanted, pool.eligible)])
 
 
-def _unscored(index: Index) -> Proposal:
-    return Proposal(index, np.full(len(index), np.nan, np.float32), np.full(len(index), -1, np.int64))
-
-
-def _fill(view: View, ledger: Ledger, chosen: dict[int, _Pick], strategy: Strategy) -> None:
+def _fill(view: View, ledger: Ledger, chosen: dict[int, _Pick], division: Division) -> None:
     """Let the channels choose. Relaxed, in this order: the channels' shares, the sources' quotas; never a cap."""
     carried, last = 0, "coverage"
-    for name, channel, slots in strategy(view, ledger.left):
+    for name, channel, slots in division:
         places = slots + carried
         taken = 0
         if places:
@@ -141,9 +157,9 @@ def _remainder(view: View) -> Proposal:
     if view.probability is None:
         return channels.chance(view, 0)
     eligible = view.pool.eligible
-    score = channels.uncertainty(view, eligible)
+    score = channels.indecision(view, eligible)
     order = np.argsort(-score, kind="stable")
-    return Proposal(eligible[order], score[order], np.full(len(order), -1, np.int64))
+    return proposal(eligible[order], score[order])
 
 
 def _take(
@@ -157,17 +173,37 @@ def _take(
 ) -> int:
     """Put proposed items into the batch, at most `limit`; returns how many fitted."""
     taken = 0
-    for position, score, cluster in zip(
-        proposal.index.tolist(), proposal.score.tolist(), proposal.cluster.tolist(), strict=True
+    for position, score, cluster, wanted in zip(
+        proposal.index.tolist(),
+        proposal.score.tolist(),
+        proposal.cluster.tolist(),
+        proposal.wanted.tolist(),
+        strict=True,
     ):
         if not ledger.left or taken == limit:
             break
         if ledger.add(position, keep_quotas=keep_quotas):
             chosen[position] = _Pick(
-                channel, None if np.isnan(score) else round(score, 6), cluster if cluster >= 0 else None
+                channel, None if np.isnan(score) else round(score, 6), cluster if cluster >= 0 else None, wanted
             )
             taken += 1
     return taken
+
+
+def _mixed(order: list[int], chosen: dict[int, _Pick]) -> list[int]:
+    """The order in which items are handed out: each channel's spread evenly over the batch.
+
+    So whoever takes a few of them in a row sees rare items among them: annotators who meet none for long stop
+    looking for them (Wolfe, Horowitz and Kenner, "Rare items often missed in visual searches", 2005).
+    """
+    size = Counter(pick.channel for pick in chosen.values())
+    seen: Counter[str] = Counter()
+    place = {}
+    for position in order:
+        channel = chosen[position].channel
+        place[position] = (seen[channel] + 0.5) / size[channel]
+        seen[channel] += 1
+    return sorted(order, key=place.__getitem__)
 
 
 def _explain(
@@ -191,6 +227,7 @@ def _explain(
             cluster=pick.cluster,
             predicted=pool.classes[predicted] if known else None,
             probability=_probability_of(view.probability, position, predicted),
+            wanted=pool.classes[pick.wanted] if pick.wanted >= 0 else None,
             rules=[name for name, hit in zip(pool.rule_names, pool.rule_hits[position], strict=True) if hit],
             inclusion=inclusion,
             model=plan.model if known else None,

@@ -145,6 +145,8 @@ def _store(
             chosen=len(selected.choices),
             shortfalls=list(selected.shortfalls),
             audit=selected.audit,
+            division=selected.division,
+            done=list(selected.done),
             train_s=times[0],
             select_s=times[1],
             selected_at=now(session),

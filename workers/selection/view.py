@@ -1,12 +1,15 @@
 """What the channels look at: the pool with the model's opinion of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from shared.pool import Floats, Index, Mask, Pool
+from shared.pool import Floats, Index, Pool
 from shared.project import ProjectConfig
+from workers.selection.needs import Need, assess
+from workers.selection.rule_precision import RulePrecision, audit_tally, audited_shares, measure_rules
 from workers.training import classifier
 from workers.training.classifier import LinearModel
 
@@ -20,6 +23,7 @@ class View:
         config: The project.
         model: The model; None before the first.
         probability: (n, n_classes) float32, of every item; None before the first model.
+        audit: The audit sample's thresholds by stratum, as the last round left them.
         rng: The round's source of chance; each channel draws from it in a fixed order.
     """
 
@@ -27,6 +31,7 @@ class View:
     config: ProjectConfig
     model: LinearModel | None
     probability: Floats | None
+    audit: Mapping[str, float]
     rng: np.random.Generator
 
     @cached_property
@@ -45,18 +50,11 @@ class View:
         return classifier.decision_scores(self.model, self.probability)
 
     @cached_property
-    def rare(self) -> Mask:
-        """(n_classes,) classes that want more examples.
+    def rules(self) -> tuple[RulePrecision, ...]:
+        """What each seeding rule is worth, in the order of the pool's rules."""
+        return measure_rules(self.pool, self.config, probability=self.probability, thresholds=self.audit)
 
-        A class with a target is rare until it is met. One without is rare while it has less than half of an even
-        share of the labels.
-        """
-        counts = self.pool.label_counts
-        even = counts.sum() / len(counts)
-        targets = self.config.targets
-        return np.array(
-            [
-                count < targets[name] if name in targets else count < even / 2
-                for name, count in zip(self.pool.classes, counts.tolist(), strict=True)
-            ]
-        )
+    @cached_property
+    def needs(self) -> tuple[Need, ...]:
+        """What each class still needs, in the order of the pool's classes."""
+        return assess(self.pool, self.config, self.probability, audited_shares(audit_tally(self.pool, self.audit)))

@@ -68,7 +68,7 @@ def as_strategy(peer: Peer) -> Strategy:
         caps = view.config.caps
         wanted = slots * _PROPOSED_UNDER_CAPS if caps.classes or caps.sources else slots
         index = peer.choose(view, min(wanted, len(view.pool.eligible)))
-        return Proposal(index, np.zeros(len(index), np.float32), np.full(len(index), -1, np.int64))
+        return channels.proposal(index)
 
     def strategy(view: View, places: int) -> Division:
         waits = peer.needs_model and view.probability is None

@@ -1,0 +1,90 @@
+"""What each class still needs: how rare it is, how much of it is left, and when enough of it is found."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from shared.pool import Floats, Mask, Pool
+from shared.project import ProjectConfig
+from workers.training.metrics import Interval
+
+# Of an even share of the pool: with two classes a rare one is under 25 %, with ten under 5 %.
+RARE_SHARE = 0.5
+# A class of which so much is surely found gets no more places.
+_ENOUGH_FOUND = 0.9
+
+
+@dataclass(frozen=True)
+class Need:
+    """One class in one round.
+
+    Attributes:
+        column: of the class.
+        labels: labeled items of it.
+        cost: how many times as much an error on it weighs.
+        rare: whether it is sought: it has a target that is not met, or has none and is rare in the pool.
+        starved: whether it is also rare among the labels, so that the model has seen little of it.
+        done: whether it was rare, and nearly all of it is found.
+        left: eligible items of the class that the model expects, NaN before the first model.
+    """
+
+    column: int
+    labels: int
+    cost: float
+    rare: bool
+    starved: bool
+    done: bool
+    left: float
+
+
+def assess(
+    pool: Pool, config: ProjectConfig, probability: Floats | None, shares: list[Interval] | None
+) -> tuple[Need, ...]:
+    """The need of each class, in the order of the pool's classes.
+
+    A class is done when found items are 90 % of the most that the audit sample allows for (the upper end of its 95 %
+    interval, so 90 % is a lower bound on the recall of finding), and the model expects no more than a tenth
+    of the found ones among the eligible: two witnesses, of which one never saw a model's choice.
+
+    Args:
+        pool: The pool.
+        config: The project.
+        probability: (n, n_classes) float32, calibrated; None before the first model.
+        shares: Of each class in the pool by the audit sample; None while that is too small to be asked.
+    """
+    counts = pool.label_counts
+    left = np.full(len(counts), np.nan) if probability is None else probability[pool.eligible].sum(axis=0)
+    sought, done = _sought(pool, config, probability), _done(pool, left, shares)
+    few = counts < counts.sum() / len(counts) * RARE_SHARE
+    return tuple(
+        Need(
+            column=column,
+            labels=int(counts[column]),
+            cost=config.costs.get(name, 1.0),
+            rare=bool(sought[column] and not done[column]),
+            starved=bool(sought[column] and not done[column] and few[column]),
+            done=bool(sought[column] and done[column]),
+            left=float(left[column]),
+        )
+        for column, name in enumerate(pool.classes)
+    )
+
+
+def _sought(pool: Pool, config: ProjectConfig, probability: Floats | None) -> Mask:
+    """Classes with an unmet target; of those without one, the rare ones, by the model's opinion of the pool."""
+    counts = pool.label_counts
+    share = counts if probability is None else probability.mean(axis=0, dtype=np.float64)
+    rare = share < share.sum() / len(share) * RARE_SHARE
+    unmet = [
+        counts[column] < config.targets[name] if name in config.targets else rare[column]
+        for column, name in enumerate(pool.classes)
+    ]
+    return np.array(unmet, dtype=bool)
+
+
+def _done(pool: Pool, left: Floats, shares: list[Interval] | None) -> Mask:
+    if shares is None:
+        return np.zeros(len(pool.classes), dtype=bool)
+    most = np.array([share.high for share in shares]) * len(pool.representatives)
+    counts = pool.label_counts
+    return (counts > 0) & (counts >= _ENOUGH_FOUND * most) & (left <= (1 - _ENOUGH_FOUND) * counts)
