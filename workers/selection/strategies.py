@@ -74,12 +74,14 @@ def _deserves(view: View, need: Need, places: int) -> float:
 
 
 def without(channel: str) -> Strategy:
-    """`quietcorner` with one channel less, whose places go to the last: what is that channel worth?"""
+    """`quietcorner` with one channel less, whose places go to the last (to chance, before the first model)."""
 
     def strategy(view: View, places: int) -> Division:
         kept = [share for share in quietcorner(view, places) if share[0] != channel]
         freed = places - sum(share for _, _, share in kept)
-        name, last, share = kept[-1] if kept else ("coverage", channels.chance, 0)
+        if view.probability is None or not kept:
+            return [*kept, ("coverage", channels.chance, freed)]
+        name, last, share = kept[-1]
         return [*kept[:-1], (name, last, share + freed)]
 
     return strategy
