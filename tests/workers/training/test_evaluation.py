@@ -1,0 +1,205 @@
+"""What is reported comes from the audit sample alone, and from models that never saw what they are asked about."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.pool import Floats, Index, Mask, Pool, join_groups
+from shared.project import ProjectConfig, Task
+from tests.pools import make_pool
+from workers.training import audit, classifier, evaluation
+from workers.training.classifier import LinearModel
+from workers.training.evaluation import cross_fit, evaluate_on_audit
+from workers.training.metrics import evaluate
+from workers.training.tuning import train, train_on
+
+
+def config_of(pool: Pool, task: Task = Task.SINGLE) -> ProjectConfig:
+    return ProjectConfig(classes=pool.classes, task=task)
+
+
+def label(pool: Pool, truth: Mask, rows: Index) -> Pool:
+    is_labeled = np.isin(np.arange(len(pool)), rows)
+    return replace(pool, labeled=is_labeled, targets=truth & is_labeled[:, None])
+
+
+def report(pool: Pool, thresholds: dict[str, float], task: Task = Task.SINGLE) -> dict[str, object]:
+    rng = np.random.default_rng(0)
+    return evaluate_on_audit(pool, config_of(pool, task), thresholds, strength=3.0, rng=rng, seed=0)
+
+
+class Watched:
+    """The models of a cross-fit, with what taught each and what each was asked."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        """Watch from now on."""
+        self.taught: dict[int, Index] = {}
+        self.models: list[LinearModel] = []
+        self.asked: list[tuple[LinearModel, Index]] = []
+        patch.setattr(evaluation, "train_on", self.train_on)
+        patch.setattr(classifier, "probabilities", self.probabilities)
+
+    def train_on(self, pool: Pool, rows: Index, config: ProjectConfig, *, strength: float) -> LinearModel | None:
+        model = train_on(pool, rows, config, strength=strength)
+        if model is not None:
+            self.models.append(model)
+            self.taught[id(model)] = rows
+        return model
+
+    def probabilities(self, model: LinearModel, matrix: np.ndarray, rows: Index) -> Floats:
+        if id(model) in self.taught:  # not one that is still being tuned
+            self.asked.append((model, rows))
+        return _probabilities(model, matrix, rows)
+
+    def exchanges(self) -> Iterator[tuple[Index, Index]]:
+        """What taught a model, and what it was asked."""
+        for model, rows in self.asked:
+            yield self.taught[id(model)], rows
+
+
+_probabilities = classifier.probabilities
+
+
+@given(
+    duplicates=st.lists(st.tuples(st.integers(0, 199), st.integers(0, 199)), max_size=30),
+    groups=st.integers(1, 150),
+    task=st.sampled_from(list(Task)),
+    labels=st.integers(30, 150),
+    seed=st.integers(0, 10_000),
+)
+@settings(max_examples=25, deadline=None)
+def test_no_item_is_asked_of_a_model_that_its_duplicate_or_its_group_taught(
+    duplicates: list[tuple[int, int]], groups: int, task: Task, labels: int, seed: int
+) -> None:
+    pool, truth = make_pool(items=200, seed=seed)
+    duplicate_group = pool.groups.copy()
+    for one, other in duplicates:
+        duplicate_group[other] = duplicate_group[one]
+    number = np.random.default_rng(seed).integers(2 * groups, size=200)
+    group = [f"group {each}" if each < groups else None for each in number.tolist()]
+    pool = replace(pool, groups=duplicate_group, families=join_groups(duplicate_group, group))
+    rows = np.sort(np.random.default_rng(seed).permutation(200)[:labels])
+    with pytest.MonkeyPatch.context() as patch:
+        watched = Watched(patch)
+        found = cross_fit(label(pool, truth, rows), rows, config_of(pool, task), strength=1.0, seed=seed)
+    asked = []
+    for taught, questions in watched.exchanges():
+        assert not set(taught.tolist()) & set(questions.tolist())
+        assert not set(duplicate_group[taught].tolist()) & set(duplicate_group[questions].tolist())
+        assert not {group[row] for row in taught if group[row]} & {group[row] for row in questions if group[row]}
+        asked += questions.tolist()
+    if found is not None:
+        assert sorted(asked) == rows.tolist()  # each once
+
+
+@pytest.mark.parametrize("task", list(Task))
+def test_each_fold_is_decided_by_its_own_model(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool, truth = make_pool(items=400, dimension=4)
+    rows = np.arange(150)
+    pool = label(pool, truth, rows)
+    watched = Watched(monkeypatch)
+    found = cross_fit(pool, rows, config_of(pool, task), strength=1.0, seed=0)
+    assert found is not None
+    assert len({tuple(model.offsets.tolist()) for model in watched.models}) == 5
+    for model, asked in watched.asked:
+        assert np.array_equal(found.probability[asked], _probabilities(model, pool.matrix, asked))
+        assert np.array_equal(found.decided[asked], classifier.decide(model, found.probability[asked]))
+        assert model.tuning.strength == 1.0
+        assert model.tuning.labels == len(watched.taught[id(model)])  # tuned on the others alone
+
+
+def test_labels_that_mean_nothing_are_reported_to_be_worth_nothing() -> None:
+    pool, _ = make_pool(items=2_000, dimension=64)
+    truth = np.arange(2) == np.random.default_rng(1).integers(2, size=2_000)[:, None]
+    sample = audit.extend(pool, {}, draws=150)
+    pool = label(pool, truth, np.flatnonzero(sample.members))
+    model = train(pool, config_of(pool))
+    assert model is not None
+    rows = np.flatnonzero(pool.labeled)
+    on_its_own_labels = classifier.decide(model, _probabilities(model, pool.matrix, rows)) == truth[rows]
+    assert on_its_own_labels.all(axis=1).mean() > 0.7  # it knows them by heart
+    found = report(pool, sample.thresholds)["macro_f1"]
+    assert isinstance(found, dict)
+    assert found["low"] < 0.5 < found["high"] + 0.05
+    assert found["value"] < 0.6
+
+
+def test_only_labeled_items_of_the_audit_sample_are_counted_and_each_for_its_stratum(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool, truth = make_pool(items=1_000, rules=("r",), shares=(0.9, 0.1), dimension=4)
+    sample = audit.extend(pool, {}, draws=80)
+    members = np.flatnonzero(sample.members)
+    others = np.flatnonzero(~sample.members)[:100]
+    pool = label(pool, truth, np.concatenate([members[:60], others]))
+    given: list[tuple[Mask, np.ndarray]] = []
+
+    def watched(targets: Mask, predicted: Mask, probability: Floats, **options: np.ndarray) -> object:
+        given.append((targets, options["weights"]))
+        return evaluate(targets, predicted, probability, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(evaluation, "evaluate", watched)
+    assert report(pool, sample.thresholds)["n"] == 60
+    ((targets, weights),) = given
+    assert np.array_equal(targets, truth[members[:60]])
+    names, stratum = audit.stratify(pool)
+    for code in range(len(names)):
+        standing_for = weights[stratum[members[:60]] == code].sum()
+        assert standing_for == pytest.approx((stratum == code).sum())
+
+
+@pytest.mark.parametrize("task", [Task.SINGLE, Task.MULTI])
+def test_the_report_is_near_to_what_the_model_is_worth_though_a_model_chose_most_labels(task: Task) -> None:
+    off = []
+    for seed in range(4):
+        pool, truth = make_pool(items=4_000, shares=(0.92, 0.08), dimension=4, seed=seed)
+        sample = audit.extend(pool, {}, draws=300)
+        pool = label(pool, truth, np.flatnonzero(sample.members))
+        first = train(pool, config_of(pool, task))
+        assert first is not None
+        unsure = np.argsort(np.abs(_probabilities(first, pool.matrix, pool.rows)[:, 1] - 0.5))
+        pool = label(pool, truth, np.union1d(np.flatnonzero(pool.labeled), unsure[:200]))
+        model = train(pool, config_of(pool, task))
+        assert model is not None
+        rest = np.flatnonzero(~pool.labeled)
+        probability = _probabilities(model, pool.matrix, rest)
+        decided = classifier.decide(model, probability)
+        true = evaluate(truth[rest], decided, probability, classes=pool.classes).macro_f1
+        found = report(pool, sample.thresholds, task)["macro_f1"]
+        assert isinstance(found, dict)
+        off.append(found["value"] - true)
+    # The rest has lost its 200 hardest items; the report is of the whole pool.
+    assert abs(np.mean(off)) < 0.08
+
+
+def test_without_an_answer_or_with_one_class_there_is_no_figure() -> None:
+    pool, truth = make_pool(items=200)
+    sample = audit.extend(pool, {}, draws=40)
+    none = report(label(pool, truth, np.zeros(0, dtype=np.int64)), sample.thresholds)
+    assert none == {"n": 0, "macro_f1": None, "per_class": {}, "too_few": ["common", "rare"]}
+    common = np.flatnonzero(truth[:, 0] & sample.members)
+    assert report(label(pool, truth, common), sample.thresholds)["macro_f1"] is None
+    outside = np.flatnonzero(~sample.members)[:60]
+    assert report(label(pool, truth, outside), sample.thresholds)["macro_f1"] is None
+
+
+def test_a_class_with_too_few_audit_items_is_named() -> None:
+    pool, truth = make_pool(items=500, shares=(0.97, 0.03))
+    sample = audit.extend(pool, {}, draws=100)
+    pool = label(pool, truth, np.union1d(np.flatnonzero(sample.members), np.flatnonzero(truth[:, 1])))
+    found = report(pool, sample.thresholds)
+    assert found["too_few"] == ["rare"]
+    per_class = found["per_class"]
+    assert isinstance(per_class, dict)
+    assert set(per_class) == {"common", "rare"}
+
+
+def test_equal_labels_give_the_same_report() -> None:
+    pool, truth = make_pool(items=400)
+    sample = audit.extend(pool, {}, draws=80)
+    pool = label(pool, truth, np.flatnonzero(sample.members))
+    assert report(pool, sample.thresholds) == report(pool, sample.thresholds)
