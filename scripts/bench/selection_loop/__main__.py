@@ -16,7 +16,7 @@ from scripts.bench.selection_loop.report import write_report
 from scripts.bench.selection_loop.results import Results
 from scripts.bench.selection_loop.sets import BenchSet, find_sets
 from scripts.bench.selection_loop.work import Failed, Place, plan_jobs, run_jobs
-from scripts.bench.selection_peers.registry import PEERS
+from scripts.bench.selection_peers.registry import LEFT_OUT, PEERS
 from shared.errors import InvalidInputError, QuietCornerError
 from workers.embedding.encoders import PACKAGED
 from workers.selection.strategies import STRATEGIES
@@ -24,7 +24,7 @@ from workers.selection.strategies import STRATEGIES
 _ROOT = Path(__file__).parents[3]
 _DATA = _ROOT.parent / "shared" / "data"
 _OUT = _ROOT / "build" / "bench" / "selection"
-_WITHOUT = "quietcorner-without-"
+_WITHOUT = "without"
 
 console = Console(stderr=True, highlight=False)
 
@@ -48,7 +48,8 @@ def main() -> int:
         return 130
 
 
-def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)  # a second one would break off the tidying up
     raise KeyboardInterrupt
 
 
@@ -65,7 +66,7 @@ def _arguments() -> argparse.Namespace:
         "--strategies",
         nargs="+",
         metavar="NAME",
-        help=f"which strategies, to run or to report (default all); `without`: all those of {_WITHOUT}CHANNEL",
+        help=f"which strategies, to run or to report (default all); {_WITHOUT}: the product less one channel, each in turn",
     )
     parser.add_argument("--seeds", type=_positive, default=10, help="seeds 0 to N-1 (default 10)")
     parser.add_argument("--init", type=_positive, default=100, help="labels of the first round (default 100)")
@@ -108,11 +109,13 @@ def _chosen_sets(given: argparse.Namespace) -> dict[str, BenchSet]:
 
 
 def _chosen_strategies(given: argparse.Namespace) -> list[str]:
-    without = [name for name in STRATEGIES if name.startswith(_WITHOUT)]
-    usual = [name for name in STRATEGIES if name not in without] + list(PEERS) + [ALL_LABELS]
-    asked = given.strategies or usual
-    named = [name for entry in asked for name in (without if entry == "without" else [entry])]
-    return _known(named, [*usual, *without], "strategy")
+    usual = [*(name for name in STRATEGIES if name not in LEFT_OUT), *PEERS, ALL_LABELS]
+    return _known(_named(given) or usual, [*dict.fromkeys(usual), *LEFT_OUT], "strategy")
+
+
+def _named(given: argparse.Namespace) -> list[str]:
+    """The strategies that were named, `without` written out."""
+    return [name for entry in given.strategies or [] for name in (LEFT_OUT if entry == _WITHOUT else [entry])]
 
 
 def _known(asked: Sequence[str], there: Sequence[str], what: str) -> list[str]:
@@ -124,11 +127,11 @@ def _known(asked: Sequence[str], there: Sequence[str], what: str) -> list[str]:
 
 def _wanted(given: argparse.Namespace, records: dict[Cell, Record]) -> dict[Cell, Record]:
     """The records of the sets and strategies that were named; all when none was."""
+    strategies = _named(given)
     return {
         cell: record
         for cell, record in records.items()
-        if cell.set in (given.sets or [cell.set])
-        and (not given.strategies or cell.strategy in (*given.strategies, ALL_LABELS))
+        if cell.set in (given.sets or [cell.set]) and (not strategies or cell.strategy in (*strategies, ALL_LABELS))
     }
 
 

@@ -134,9 +134,9 @@ def _end_with_parent() -> None:
 def _run_job(job: Job) -> None:
     from scripts.bench.selection_loop.cases import make_case, run_cell
     from scripts.bench.selection_loop.stored import stored_vectors
-    from scripts.bench.selection_peers.registry import join_peers
+    from scripts.bench.selection_peers.registry import join_strategies
 
-    join_peers()
+    join_strategies()
     try:
         case = make_case(
             job.bench_set,

@@ -1,4 +1,4 @@
-"""The peers by name."""
+"""The peers by name, and the product without one channel."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from scripts.bench.selection_peers.most_likely_positive import most_likely_posit
 from scripts.bench.selection_peers.peer import Peer, as_strategy
 from scripts.bench.selection_peers.seals import seals
 from scripts.bench.selection_peers.typiclust import typiclust
-from workers.selection.strategies import STRATEGIES
+from workers.selection.strategies import STRATEGIES, Strategy, quietcorner, without
 
 PEERS: Mapping[str, Peer] = {
     "most-likely-positive": Peer(most_likely_positive),
@@ -27,6 +27,14 @@ PEERS: Mapping[str, Peer] = {
 }
 
 
-def join_peers() -> None:
-    """Let this process's rounds find the peers where they find the product's strategies."""
+# The product without one of its channels, which shows what that channel is worth. Rules are not among them: the labeled
+# files come without any. The audit sample is drawn for the product's own name alone, so another name draws none.
+LEFT_OUT: Mapping[str, Strategy] = {
+    f"quietcorner-without-{channel}": without(channel) for channel in ("likely", "anchor", "coverage", "boundary")
+} | {"quietcorner-without-audit": quietcorner}
+
+
+def join_strategies() -> None:
+    """Let this process's rounds find the bench's strategies where they find the product's."""
     STRATEGIES.update({name: as_strategy(peer) for name, peer in PEERS.items()})
+    STRATEGIES.update(LEFT_OUT)

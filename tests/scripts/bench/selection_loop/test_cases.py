@@ -8,11 +8,11 @@ import pytest
 from scripts.bench.selection_loop.cases import Case, make_case, run_cell
 from scripts.bench.selection_loop.record import ALL_LABELS, Condition
 from scripts.bench.selection_loop.sets import BenchSet
-from scripts.bench.selection_peers.registry import PEERS, join_peers
+from scripts.bench.selection_peers.registry import LEFT_OUT, PEERS, join_strategies
 from tests.workers.simulation.made_up import encode, make_rows, write_rows
 from workers.selection.strategies import STRATEGIES
 from workers.simulation.dataset import read_dataset
-from workers.simulation.replay import replay
+from workers.simulation.replay import RoundReport, replay
 
 _CONDITION = Condition(init=20, batch=10, rounds=4)
 
@@ -20,7 +20,7 @@ _CONDITION = Condition(init=20, batch=10, rounds=4)
 @pytest.fixture(autouse=True)
 def joined() -> Iterator[None]:
     before = dict(STRATEGIES)
-    join_peers()
+    join_strategies()
     yield
     STRATEGIES.clear()
     STRATEGIES.update(before)
@@ -39,14 +39,13 @@ def _case(bench_set: BenchSet, condition: Condition = _CONDITION, seed: int = 0)
     return make_case(bench_set, seed=seed, condition=condition, vectors=vectors, encoder="words@1")
 
 
-def test_a_cell_tells_what_simulate_would_tell(bench_set: BenchSet) -> None:
-    case, ticks = _case(bench_set), count()
-    record = run_cell(case, "quietcorner", machine="here")
-    reports = list(
+def _replay(case: Case, strategy: str) -> list[RoundReport]:
+    ticks = count()
+    return list(
         replay(
             case.data,
             case.config,
-            strategy="quietcorner",
+            strategy=strategy,
             encoder="words@1",
             init=20,
             rounds=4,
@@ -54,6 +53,11 @@ def test_a_cell_tells_what_simulate_would_tell(bench_set: BenchSet) -> None:
             clock=lambda: float(next(ticks)),
         )
     )
+
+
+def test_a_cell_tells_what_simulate_would_tell(bench_set: BenchSet) -> None:
+    case = _case(bench_set)
+    record, reports = run_cell(case, "quietcorner", machine="here"), _replay(case, "quietcorner")
     assert record.rare_classes == ("rare",)
     assert record.labels == (20, 30, 40, 50)
     assert record.macro_f1 == tuple(round(report.macro_f1, 5) for report in reports)
@@ -62,11 +66,21 @@ def test_a_cell_tells_what_simulate_would_tell(bench_set: BenchSet) -> None:
     assert record.missing == record.over_caps == 0
 
 
-@pytest.mark.parametrize("strategy", ["quietcorner", *sorted(PEERS)])
+@pytest.mark.parametrize("strategy", ["quietcorner", *sorted(PEERS), *LEFT_OUT])
 def test_the_same_cell_gives_the_same_curve_again(bench_set: BenchSet, strategy: str) -> None:
     first, second = (run_cell(_case(bench_set), strategy, machine="here") for _ in range(2))
     assert first.labels == (20, 30, 40, 50)
     assert (first.macro_f1, first.rare_found_at) == (second.macro_f1, second.rare_found_at)
+
+
+@pytest.mark.parametrize("left_out", LEFT_OUT)
+def test_once_there_is_a_model_no_item_is_chosen_by_a_channel_that_is_left_out(
+    bench_set: BenchSet, left_out: str
+) -> None:
+    reports = _replay(_case(bench_set), left_out)
+    assert left_out.removeprefix("quietcorner-without-") not in {
+        chosen.reason.channel for report in reports[1:] for chosen in report.selected
+    }
 
 
 @pytest.mark.parametrize("strategy", ["margin", *sorted(PEERS)])

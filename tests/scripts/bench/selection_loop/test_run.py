@@ -41,7 +41,9 @@ def test_a_run_goes_on_where_it_stopped_and_the_report_compares_what_is_there(
     assert cells == {(strategy, seed) for strategy in ("random", "badge", "all-labels") for seed in range(2)}
 
     assert _run(monkeypatch, folder, "--report") == 0
-    assert "### mail" in capsys.readouterr().out
+    assert "| badge |" in capsys.readouterr().out
+    assert _run(monkeypatch, folder, "--report", "--strategies", "random") == 0
+    assert "| badge |" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
