@@ -66,7 +66,7 @@ def _arguments() -> argparse.Namespace:
         "--strategies",
         nargs="+",
         metavar="NAME",
-        help=f"which strategies, to run or to report (default all); {_WITHOUT}: the product less one channel, each in turn",
+        help=f"which strategies, to run or to report (default all); {_WITHOUT}: the product less each of its channels",
     )
     parser.add_argument("--seeds", type=_positive, default=10, help="seeds 0 to N-1 (default 10)")
     parser.add_argument("--init", type=_positive, default=100, help="labels of the first round (default 100)")
