@@ -102,13 +102,13 @@ def test_each_fold_is_decided_by_its_own_model(task: Task, monkeypatch: pytest.M
     rows = np.arange(150)
     pool = label(pool, truth, rows)
     watched = Watched(monkeypatch)
-    found = cross_fit(pool, rows, config_of(pool, task), strength=1.0, seed=0)
+    found = cross_fit(pool, rows, config_of(pool, task), strength=0.7, seed=0)
     assert found is not None
     assert len({tuple(model.offsets.tolist()) for model in watched.models}) == 5
     for model, asked in watched.asked:
         assert np.array_equal(found.probability[asked], _probabilities(model, pool.matrix, asked))
         assert np.array_equal(found.decided[asked], classifier.decide(model, found.probability[asked]))
-        assert model.tuning.strength == 1.0
+        assert model.tuning.strength == 0.7
         assert model.tuning.labels == len(watched.taught[id(model)])  # tuned on the others alone
 
 
@@ -157,7 +157,7 @@ def test_the_report_is_near_to_what_the_model_is_worth_though_a_model_chose_most
     off = []
     for seed in range(4):
         pool, truth = make_pool(items=4_000, shares=(0.92, 0.08), dimension=4, seed=seed)
-        sample = audit.extend(pool, {}, draws=300)
+        sample = audit.extend(pool, {}, draws=600)
         pool = label(pool, truth, np.flatnonzero(sample.members))
         first = train(pool, config_of(pool, task))
         assert first is not None
@@ -165,15 +165,14 @@ def test_the_report_is_near_to_what_the_model_is_worth_though_a_model_chose_most
         pool = label(pool, truth, np.union1d(np.flatnonzero(pool.labeled), unsure[:200]))
         model = train(pool, config_of(pool, task))
         assert model is not None
-        rest = np.flatnonzero(~pool.labeled)
-        probability = _probabilities(model, pool.matrix, rest)
+        probability = _probabilities(model, pool.matrix, pool.rows)
         decided = classifier.decide(model, probability)
-        true = evaluate(truth[rest], decided, probability, classes=pool.classes).macro_f1
+        true = evaluate(truth, decided, probability, classes=pool.classes).macro_f1
         found = report(pool, sample.thresholds, task)["macro_f1"]
         assert isinstance(found, dict)
+        assert found["low"] - 0.02 < true < found["high"] + 0.02
         off.append(found["value"] - true)
-    # The rest has lost its 200 hardest items; the report is of the whole pool.
-    assert abs(np.mean(off)) < 0.08
+    assert abs(np.mean(off)) < 0.03
 
 
 def test_without_an_answer_or_with_one_class_there_is_no_figure() -> None:

@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 
 from shared.pool import Index, Pool
 from tests.pools import make_pool
+from workers.training import selection_bias
 from workers.training.selection_bias import selection_weights
 
 
-def make(items: int = 3_000, *, seed: int = 0) -> tuple[Pool, Index]:
+def make(items: int = 3_000, *, dimension: int = 16, seed: int = 0) -> tuple[Pool, Index]:
     """A pool of three even regions, and the region of each item."""
-    pool, truth = make_pool(items=items, classes=("a", "b", "c"), shares=(1 / 3, 1 / 3, 1 / 3), seed=seed)
+    pool, truth = make_pool(
+        items=items, classes=("a", "b", "c"), shares=(1 / 3, 1 / 3, 1 / 3), dimension=dimension, seed=seed
+    )
     return pool, truth.argmax(axis=1)
 
 
@@ -36,9 +39,10 @@ def test_weights_are_1_on_average_and_within_their_limits(items: int, labels: in
     assert weights.max() <= 100 * weights.min() * (1 + 1e-5)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_items_drawn_at_random_count_nearly_the_same(seed: int) -> None:
-    pool, _ = make()
+@pytest.mark.parametrize("dimension", [16, 128])
+@pytest.mark.parametrize("seed", range(3))
+def test_items_drawn_at_random_count_nearly_the_same(dimension: int, seed: int) -> None:
+    pool, _ = make(dimension=dimension)
     rows = np.random.default_rng(seed).permutation(3_000)[:300]
     weights = selection_weights(pool, rows, seed=0)
     assert weights.std() < 0.15
@@ -68,6 +72,21 @@ def test_the_more_crowded_the_less_each_counts() -> None:
         found.append(float(weights[region[rows] == 0].mean() / weights[region[rows] > 0].mean()))
     assert found[0] > found[1] > found[2]
     assert found[0] == pytest.approx(1, abs=0.15)
+
+
+def test_even_the_rarest_of_places_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool, _ = make(40_000)
+    here = np.arange(40_000) < 400
+    vectors = np.zeros((40_000, 16), dtype=np.float16)
+    vectors[here, 0], vectors[~here, 1] = 1, 1
+    pool = replace(pool, matrix=vectors)
+    rows = np.arange(401)  # all of the crowded hundredth, and one of the rest
+    weights = selection_weights(pool, rows, seed=0)
+    assert weights[:400] == pytest.approx(weights[0])
+    assert 60 < weights[400] / weights[0] < 100
+    monkeypatch.setattr(selection_bias, "_LIMITS", (0.5, 2.0))
+    narrow = selection_weights(pool, rows, seed=0)
+    assert narrow[400] / narrow[0] == pytest.approx(4)
 
 
 def test_weighted_the_labels_lie_nearer_to_the_middle_of_the_pool() -> None:
