@@ -33,6 +33,10 @@ class Seen(Protocol):
         """(n, n_classes) float32, of every item; None before the first model."""
 
     @property
+    def scores(self) -> Floats | None:
+        """(n, n_classes) float32, what the model decides by: the highest, or all of 0 and more."""
+
+    @property
     def rng(self) -> np.random.Generator:
         """The round's source of chance."""
 

@@ -6,6 +6,7 @@ from scripts.bench.selection_peers.anchoral import anchoral
 from scripts.bench.selection_peers.badge import badge
 from scripts.bench.selection_peers.cluster_margin import cluster_margin
 from scripts.bench.selection_peers.coreset import coreset
+from scripts.bench.selection_peers.decision_margin import decision_margin
 from scripts.bench.selection_peers.direct import direct
 from scripts.bench.selection_peers.kmeans_margin import kmeans_margin
 from scripts.bench.selection_peers.most_likely_positive import most_likely_positive
@@ -15,6 +16,7 @@ from scripts.bench.selection_peers.typiclust import typiclust
 from workers.selection.strategies import STRATEGIES, Strategy, quietcorner, without
 
 PEERS: Mapping[str, Peer] = {
+    "decision-margin": Peer(decision_margin),
     "most-likely-positive": Peer(most_likely_positive),
     "kmeans-margin": Peer(kmeans_margin),
     "coreset": Peer(coreset),

@@ -13,15 +13,19 @@ def doubt(view: Seen, index: Index) -> Floats:
     The margin lies between the two most probable classes (Scheffer, Decomain and Wrobel 2001); where an item may have
     any number of classes, between yes and no for the class in most doubt.
     """
-    probability = probabilities(view)[index]
-    if view.config.task is not Task.SINGLE:
+    return tie(probabilities(view)[index], exclusive=view.config.task is Task.SINGLE)
+
+
+def tie(probability: Floats, *, exclusive: bool) -> Floats:
+    """(n,) one minus the margin, of probabilities (n, n_classes)."""
+    if not exclusive:
         undecided: Floats = (1 - np.abs(2 * probability - 1)).max(axis=1)
         return undecided
     if probability.shape[1] < 2:
-        return np.zeros(len(index), np.float32)
+        return np.zeros(len(probability), np.float32)
     top_two = np.partition(probability, -2, axis=1)[:, -2:]
-    tie: Floats = 1 - (top_two[:, 1] - top_two[:, 0])
-    return tie
+    tied: Floats = 1 - (top_two[:, 1] - top_two[:, 0])
+    return tied
 
 
 def highest(score: Floats, count: int) -> Index:

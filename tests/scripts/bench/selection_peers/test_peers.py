@@ -3,7 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from scripts.bench.selection_peers.decision_margin import decision_margin
 from scripts.bench.selection_peers.registry import PEERS
+from scripts.bench.selection_peers.scores import doubt, highest
 from shared.project import Task
 from tests.scripts.bench.selection_peers.views import make_view
 
@@ -70,3 +72,12 @@ def test_items_that_are_all_the_same_are_chosen_all_the_same(name: str) -> None:
     probability = np.full((60, 3), 1 / 3, dtype=np.float32)
 
     assert len(set(PEERS[name].choose(replace(view, pool=pool, probability=probability), 40).tolist())) == 40
+
+
+@pytest.mark.parametrize("task", [Task.SINGLE, Task.MULTI])
+def test_margins_at_the_decision_are_plain_margins_where_probabilities_decide(task: Task) -> None:
+    view = make_view(task=task)
+    doubts = doubt(view, view.pool.eligible)
+    expected = view.pool.eligible[highest(doubts, 20)]
+
+    assert set(decision_margin(view, 20).tolist()) == set(expected.tolist())

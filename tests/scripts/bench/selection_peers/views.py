@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, softmax
+from scipy.special import expit, logit, softmax
 
 from shared.pool import Floats, Pool
 from shared.project import ProjectConfig, Task
@@ -22,6 +22,14 @@ class MadeView:
     config: ProjectConfig
     probability: Floats | None
     rng: np.random.Generator
+
+    @property
+    def scores(self) -> Floats | None:
+        """What a model decides by that has no thresholds of its own."""
+        if self.probability is None:
+            return None
+        odds = np.log(self.probability) if self.config.task is Task.SINGLE else logit(self.probability)
+        return np.asarray(odds, dtype=np.float32)
 
 
 def make_view(*, task: Task = Task.SINGLE, seed: int = 0, **pool: Any) -> MadeView:
