@@ -38,7 +38,9 @@ class Settings(BaseSettings):
     )
     lane_lease_s: Annotated[float, Field(ge=1, le=3600)] = 30.0
     sweep_interval_s: Annotated[float, Field(ge=0.2, le=600)] = 2.0
-    compute_threads: Annotated[int, Field(ge=1)] = os.cpu_count() or 1
+    # One core is left for the rest: threads of one product wait for the slowest, and an encoder with as many threads
+    # as cores gave a tenth of the texts a second while anything else was running.
+    compute_threads: Annotated[int, Field(ge=1)] = max(1, (os.cpu_count() or 1) - 1)
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

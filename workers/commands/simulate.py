@@ -96,6 +96,8 @@ def simulate(
         texts = {row.item.text_key: row.item.text for row in dataset.items} | description_texts(config.rules)
         vectors = _with_progress(texts, loaded, in_force, cache or _user_cache())
 
+        from threadpoolctl import threadpool_limits
+
         from workers.simulation.preparation import prepare
         from workers.simulation.replay import rare_classes, replay
 
@@ -113,7 +115,8 @@ def simulate(
             rare=watched,
             clock=time.perf_counter,
         )
-        seen = _write_all(reports, write) if write else _show_all(reports, watched, notes)
+        with threadpool_limits(limits=1):  # as the workers: small matrices, and sums in one order
+            seen = _write_all(reports, write) if write else _show_all(reports, watched, notes)
     if len(seen) < rounds:
         notes.print(f"ended after round {len(seen)} of {rounds}: no eligible item is left in the pool")
     if not write:

@@ -119,7 +119,7 @@ class _Pick:
 
 def _audit_draws(config: ProjectConfig, plan: RoundPlan) -> int:
     """Audit items wanted; a baseline strategy is measured from outside and draws none."""
-    return round(config.selection.audit_share * plan.places) if plan.strategy == "quietcorner" else 0
+    return round(config.selection.audit_share * plan.places) if plan.strategy.startswith("quietcorner") else 0
 
 
 def _due_for_audit(pool: Pool, sample: AuditSample) -> Proposal:

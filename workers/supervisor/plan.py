@@ -8,10 +8,11 @@ from workers.supervisor.processes import Command
 
 LISTENER, BEAT = "listener", "beat"
 
-# Those that compute for long. The round is what people wait for, the embedding what takes longest when a pool arrives;
-# each may use all cores while the other rests. The drift watch and the audits have time: while the cores are busy they
-# stand back, and what they did not get to is one piece of work later.
-_COMPUTING_QUEUES = ("embedding", "training")
+# What takes longest when a pool arrives, and alone has matrices large enough for several threads. A round's are small:
+# on busy cores its threads would wait for each other longer than they compute, and one thread sums in one order.
+# The drift watch and the audits have time: while the cores are busy they stand back, and what they did not get to is
+# one piece of work later.
+_COMPUTING_QUEUES = ("embedding",)
 _PATIENT_QUEUES = ("drift",)
 _PATIENT_NICENESS = 5
 

@@ -11,7 +11,7 @@ from scipy.special import expit, softmax
 from shared.arrays import dump_arrays, load_arrays
 from shared.pool import Floats, Index, Mask
 from workers.training import solver
-from workers.training.calibration import Calibration, Doubles
+from workers.training.calibration import Calibration, Doubles, untouched
 from workers.training.decision import decide as decide_by_score
 from workers.training.solver import Axes
 
@@ -262,13 +262,17 @@ def dump(model: LinearModel, *, header: Mapping[str, Any]) -> bytes:
 
 
 def load(blob: bytes) -> LinearModel:
-    """Read what `dump` wrote."""
+    """Read what `dump` wrote; a model from before there was calibration is read as one that was never tuned."""
     arrays, header = load_arrays(blob)
-    calibration = Calibration(arrays["slope"], arrays["shift"])
-    tuning = Tuning(header["tuned_on"], header["strength"], calibration, arrays["gain"], arrays["trust"])
-    return LinearModel(
-        tuple(header["classes"]), header["exclusive"], arrays["weights"], arrays["bias"], arrays["offsets"], tuning
-    )
+    classes = tuple(header["classes"])
+    nothing = np.zeros(len(classes))
+    if "slope" not in arrays:
+        tuning = Tuning(0, header.get("strength", 1.0), untouched(len(classes)), nothing, nothing)
+    else:
+        calibration = Calibration(arrays["slope"], arrays["shift"])
+        tuning = Tuning(header["tuned_on"], header["strength"], calibration, arrays["gain"], arrays["trust"])
+    offsets = arrays.get("offsets", nothing.astype(np.float32))
+    return LinearModel(classes, header["exclusive"], arrays["weights"], arrays["bias"], offsets, tuning)
 
 
 def _item_weights(targets: Mask, sample: Sample) -> Floats:

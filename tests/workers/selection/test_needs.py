@@ -16,7 +16,7 @@ def config(**changes: object) -> ProjectConfig:
     return ProjectConfig.model_validate({"classes": ("common", "rare"), **changes})
 
 
-def sure(pool: Pool, truth: np.ndarray) -> Floats:
+def sure(truth: np.ndarray) -> Floats:
     """Probabilities of a model that knows the answers."""
     return np.where(truth, 0.999, 0.001).astype(np.float32)
 
@@ -39,7 +39,7 @@ def test_a_class_is_rare_by_its_share_of_the_pool_however_many_labels_it_has() -
 
 def test_a_class_that_is_rare_among_the_labels_too_is_starved() -> None:
     pool, truth = make_pool(items=1_000, labeled=100, shares=(0.95, 0.05))
-    need = rare_need(assess(pool, config(), sure(pool, truth), None))
+    need = rare_need(assess(pool, config(), sure(truth), None))
     assert need.rare
     assert need.starved
     assert need.left == pytest.approx(truth[pool.eligible, 1].sum(), abs=1.0)
@@ -47,13 +47,13 @@ def test_a_class_that_is_rare_among_the_labels_too_is_starved() -> None:
 
 def test_a_common_class_is_neither() -> None:
     pool, truth = make_pool(items=1_000, labeled=100, shares=(0.6, 0.4))
-    assert not any(need.rare or need.starved or need.done for need in assess(pool, config(), sure(pool, truth), None))
+    assert not any(need.rare or need.starved or need.done for need in assess(pool, config(), sure(truth), None))
 
 
 @pytest.mark.parametrize(("target", "rare"), [(10_000, True), (1, False)])
 def test_a_target_decides_until_it_is_met(target: int, rare: bool) -> None:
     pool, truth = make_pool(items=500, labeled=200, shares=(0.5, 0.5))
-    assert rare_need(assess(pool, config(targets={"rare": target}), sure(pool, truth), None)).rare == rare
+    assert rare_need(assess(pool, config(targets={"rare": target}), sure(truth), None)).rare == rare
 
 
 def test_before_the_first_model_labels_tell_what_is_rare_and_nothing_is_expected() -> None:
@@ -73,7 +73,7 @@ def all_rare_found(found: float) -> tuple[Pool, np.ndarray]:
 
 def test_a_class_is_done_when_audit_and_model_agree_that_nearly_all_is_found() -> None:
     pool, truth = all_rare_found(1.0)
-    need = rare_need(assess(pool, config(), sure(pool, truth), [share(0.9), share(truth[:, 1].mean())]))
+    need = rare_need(assess(pool, config(), sure(truth), [share(0.9), share(truth[:, 1].mean())]))
     assert need.done
     assert not need.rare
 
@@ -85,11 +85,11 @@ def test_a_class_is_done_when_audit_and_model_agree_that_nearly_all_is_found() -
 )
 def test_a_class_is_not_done_while_either_witness_doubts(found: float, most: float) -> None:
     pool, truth = all_rare_found(found)
-    need = rare_need(assess(pool, config(), sure(pool, truth), [share(0.9), share(most * truth[:, 1].mean())]))
+    need = rare_need(assess(pool, config(), sure(truth), [share(0.9), share(most * truth[:, 1].mean())]))
     assert not need.done
     assert need.rare
 
 
 def test_without_enough_of_an_audit_sample_nothing_is_done() -> None:
     pool, truth = all_rare_found(1.0)
-    assert not rare_need(assess(pool, config(), sure(pool, truth), None)).done
+    assert not rare_need(assess(pool, config(), sure(truth), None)).done

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from shared.arrays import dump_arrays
 from shared.project import ProjectConfig
 from tests.models import plain_model
 from tests.pools import make_pool
@@ -112,3 +113,15 @@ def test_a_stored_model_is_the_same_model() -> None:
 
 def arrays_of(tuning: classifier.Tuning) -> list[np.ndarray]:
     return [tuning.calibration.slope, tuning.calibration.shift, tuning.gain, tuning.trust]
+
+
+def test_a_model_stored_before_there_was_calibration_is_read_as_never_tuned() -> None:
+    pool, truth = make_pool(items=60)
+    model = plain_model(pool.vectors(np.arange(60)), truth)
+    old = dump_arrays(
+        {"weights": model.weights, "bias": model.bias}, {"classes": model.classes, "exclusive": True, "encoder": "e"}
+    )
+    read = classifier.load(old)
+    assert read.tuning.labels == 0
+    probability = classifier.probabilities(read, pool.matrix, pool.rows)
+    assert (classifier.decide(read, probability).argmax(axis=1) == probability.argmax(axis=1)).all()
