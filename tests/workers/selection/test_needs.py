@@ -32,7 +32,7 @@ def rare_need(needs: tuple[Need, ...]) -> Need:
 def test_a_class_is_rare_by_its_share_of_the_pool_however_many_labels_it_has() -> None:
     pool, truth = make_pool(items=1_000, labeled=0, shares=(0.9, 0.1))
     pool = replace(pool, labeled=truth[:, 1].copy(), targets=truth & truth[:, [1]])
-    need = rare_need(assess(pool, config(), np.tile(np.float32([0.9, 0.1]), (1_000, 1)), None))
+    need = rare_need(assess(pool, config(), np.tile(np.array([0.9, 0.1], dtype=np.float32), (1_000, 1)), None))
     assert need.rare
     assert not need.starved
 
