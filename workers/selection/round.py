@@ -12,7 +12,7 @@ from shared.project import ProjectConfig
 from workers.selection import channels
 from workers.selection.channels import Proposal, proposal
 from workers.selection.ledger import Ledger
-from workers.selection.strategies import STRATEGIES, Division
+from workers.selection.strategies import STRATEGIES, UNAUDITED, Division
 from workers.selection.view import View
 from workers.training import audit, classifier
 from workers.training.audit import AuditSample
@@ -118,8 +118,8 @@ class _Pick:
 
 
 def _audit_draws(config: ProjectConfig, plan: RoundPlan) -> int:
-    """Audit items wanted; a baseline strategy is measured from outside and draws none."""
-    return round(config.selection.audit_share * plan.places) if plan.strategy.startswith("quietcorner") else 0
+    """Audit items wanted."""
+    return 0 if plan.strategy in UNAUDITED else round(config.selection.audit_share * plan.places)
 
 
 def _due_for_audit(pool: Pool, sample: AuditSample) -> Proposal:

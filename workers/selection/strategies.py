@@ -102,6 +102,9 @@ def random(_view: View, places: int) -> Division:
     return [("audit", channels.chance, places)]
 
 
+# Yardsticks are measured from outside and draw no audit sample.
+UNAUDITED = {"random", "entropy", "margin"}
+
 STRATEGIES: dict[str, Strategy] = {
     "quietcorner": quietcorner,
     "random": random,

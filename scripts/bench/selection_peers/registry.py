@@ -13,7 +13,7 @@ from scripts.bench.selection_peers.most_likely_positive import most_likely_posit
 from scripts.bench.selection_peers.peer import Peer, as_strategy
 from scripts.bench.selection_peers.seals import seals
 from scripts.bench.selection_peers.typiclust import typiclust
-from workers.selection.strategies import STRATEGIES, Strategy, quietcorner, without
+from workers.selection.strategies import STRATEGIES, UNAUDITED, Strategy, quietcorner, without
 
 PEERS: Mapping[str, Peer] = {
     "decision-margin": Peer(decision_margin),
@@ -30,13 +30,15 @@ PEERS: Mapping[str, Peer] = {
 
 
 # The product without one of its channels, which shows what that channel is worth. Rules are not among them: the labeled
-# files come without any. The audit sample is drawn for the product's own name alone, so another name draws none.
+# files come without any.
+_WITHOUT_AUDIT = "quietcorner-without-audit"
 LEFT_OUT: Mapping[str, Strategy] = {
     f"quietcorner-without-{channel}": without(channel) for channel in ("likely", "anchor", "coverage", "boundary")
-} | {"quietcorner-without-audit": quietcorner}
+} | {_WITHOUT_AUDIT: quietcorner}
 
 
 def join_strategies() -> None:
     """Let this process's rounds find the bench's strategies where they find the product's."""
     STRATEGIES.update({name: as_strategy(peer) for name, peer in PEERS.items()})
     STRATEGIES.update(LEFT_OUT)
+    UNAUDITED.update(PEERS, [_WITHOUT_AUDIT])
