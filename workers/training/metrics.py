@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score
 
 from shared.pool import Floats, Index, Mask
 
@@ -59,10 +58,8 @@ def evaluate(
     precision, recall, f1 = _rates(targets, predicted, weight)
     support = targets.sum(axis=0)
     areas = [
-        float(average_precision_score(targets[:, column], probability[:, column], sample_weight=weight))
-        if support[column]
-        else None
-        for column in range(len(classes))
+        area if items else None
+        for area, items in zip(average_precisions(targets, probability, weight).tolist(), support.tolist(), strict=True)
     ]
     known = [area for area in areas if area is not None]
     return Metrics(
@@ -80,6 +77,28 @@ def evaluate(
             for column, name in enumerate(classes)
         },
     )
+
+
+def average_precisions(targets: Mask, probability: Floats, weight: Weights) -> Weights:
+    """(n_classes,) average precision of every class, 0 of one that does not occur; as scikit-learn defines it.
+
+    One sort for all classes: scikit-learn's own takes milliseconds a class to check its input.
+
+    Args:
+        targets: (n, n_classes) bool, the labels.
+        probability: (n, n_classes) float32.
+        weight: (n,) float64.
+    """
+    scores = np.ascontiguousarray(probability.T)
+    order = np.argsort(-scores, axis=1)
+    score = np.take_along_axis(scores, order, axis=1)
+    said = np.cumsum(weight[order], axis=1)
+    hit = np.cumsum(np.take_along_axis(targets.T, order, axis=1) * weight[order], axis=1)
+    last = np.ones(score.shape, dtype=bool)  # of equal scores, which stand on the same side of any threshold
+    last[:, :-1] = score[:, :-1] != score[:, 1:]
+    known = np.maximum.accumulate(np.where(last, hit, 0), axis=1)
+    gained = np.diff(known, axis=1, prepend=0)
+    return _ratio((gained * _ratio(hit, said)).sum(axis=1), hit[:, -1])
 
 
 def bootstrap(

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score
 
-from workers.training.metrics import bootstrap, evaluate
+from workers.training.metrics import average_precisions, bootstrap, evaluate
 
 
 def made_up(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -64,3 +66,18 @@ def test_whole_families_are_drawn_so_copies_do_not_narrow_the_interval() -> None
     assert alone is not None
     assert copied is not None
     assert copied.high - copied.low == pytest.approx(alone.high - alone.low, rel=0.2)
+
+
+@given(st.integers(0, 10_000), st.booleans())
+def test_average_precision_is_that_of_scikit_learn(seed: int, tied: bool) -> None:
+    rng = np.random.default_rng(seed)
+    targets, weight = rng.random((60, 4)) < [0.5, 0.1, 0.02, 0.0], rng.random(60) + 0.1
+    scores = rng.random((60, 4), dtype=np.float32)
+    probability = np.round(scores, 1) if tied else scores
+    expected = [
+        average_precision_score(targets[:, column], probability[:, column], sample_weight=weight)
+        if targets[:, column].any()
+        else 0.0
+        for column in range(4)
+    ]
+    assert average_precisions(targets, probability, weight) == pytest.approx(expected)
