@@ -6,7 +6,7 @@ Each chosen item is of a class at a rate that is known in one of these ways, the
 2. `rule`: a rule of the class chose it (before the class has a label and a model: hits it): the rule's precision.
    Before a rule has a label its precision may be anything from nothing to what the share of the class in the pool
    allows, Jeffreys' prior over that range.
-3. `model`: its calibrated probability. What calibration may be off by is the same for all items of a class.
+3. `model`: its calibrated probability, and what that may be off by (`workers.selection.doubts`).
 4. `later`: a model will choose it that does not exist yet: anything from nothing to all items of the class that are
    left, Jeffreys' prior again.
 5. `chance`: the share of the class in the pool, less what the rules are thought to hit of it.
@@ -21,10 +21,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, logit
 
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig
+from workers.selection.doubts import kinds_of, shifted_mean
 from workers.selection.knowledge import Knowledge, best_rules
 from workers.selection.rates import Doubles, Rates, anything_up_to, draw_rates
 from workers.training import audit
@@ -36,8 +36,6 @@ _TAILS = 2.5, 97.5
 _WITHOUT_MODEL = ("audit", "rule", "coverage")
 # A model that saw a wave chooses the next one otherwise: in log-odds, for each wave in between.
 _DRIFT_SD = 0.5
-# Shifts of log-odds at which a mean probability is computed; in between it is interpolated.
-_SHIFTS = np.linspace(-6, 6, 49)
 
 
 @dataclass(frozen=True)
@@ -88,14 +86,14 @@ def expect(
         probability: (n, n_classes) float32 calibrated; None before the first model.
         seed: Of the draws.
     """
-    stratum = audit.stratify(pool)[1]
+    stratum, kinds = audit.stratify(pool)[1], kinds_of(pool)
     by_class = []
     for column in range(len(pool.classes)):
         rng = np.random.default_rng([seed, column])
         rules = best_rules(pool, config, knowledge, column)
         rates = draw_rates(pool, knowledge, column, rules, draws=_DRAWS, rng=rng)
         chances = None if probability is None else probability[:, column].astype(np.float64)
-        facts = _Facts(rates, rules, stratum, bool(knowledge.learned[column]), chances, len(pool.eligible))
+        facts = _Facts(rates, rules, stratum, kinds, chances, len(pool.eligible))
         counts = _count_waves(waves, facts, rng)
         by_class.append([_told(pool.classes[column], count) for count in [*counts, _together(counts)]])
     return [[told[number] for told in by_class] for number in range(len(waves))], [told[-1] for told in by_class]
@@ -109,7 +107,7 @@ class _Facts:
         rates: of the class.
         rules: (n,) the rule by which each item is judged, -1 for none.
         stratum: (n,) of the audit sample.
-        learned: whether there is a model that has seen the class.
+        kinds: (n,) the shift that holds for each item.
         probability: (n,) float64; None before the first model.
         eligible: items that may be chosen.
     """
@@ -117,7 +115,7 @@ class _Facts:
     rates: Rates
     rules: Index
     stratum: Index
-    learned: bool
+    kinds: Index
     probability: Doubles | None
     eligible: int
 
@@ -158,8 +156,8 @@ def _sort_out(wave: ChosenItems, number: int, facts: _Facts) -> dict[str, Mask]:
     """The items of a wave, (n,) bool each, by the way in which their rate is known."""
     rates, channels = facts.rates, np.array(wave.channels, dtype=str)
     rules = facts.rules[wave.positions]
-    ruled = (rules >= 0) & ((channels == "rule") | (not facts.learned))
-    modelled = facts.learned
+    modelled = rates.shifts is not None
+    ruled = (rules >= 0) & ((channels == "rule") | (not modelled))
     later = (number > 0) & (facts.probability is None) & ~np.isin(channels, _WITHOUT_MODEL)
     wanted = {
         "audit": (channels == "audit") & (rates.strata is not None),
@@ -185,9 +183,11 @@ def _draw(kind: str, positions: Index, number: int, found: Doubles, facts: _Fact
             return _by_cell(facts.stratum[positions], dict(enumerate(rates.strata)), rng)
         case "rule":
             return _by_cell(facts.rules[positions], rates.rules, rng)
-        case "model" if facts.probability is not None:
-            shift = rates.shift + rng.normal(0, _DRIFT_SD * np.sqrt(number), _DRAWS)
-            return _binomial(count, _mean_probability(facts.probability[positions], shift), rng)
+        case "model" if facts.probability is not None and rates.shifts is not None:
+            shifts = rates.shifts + rng.normal(0, _DRIFT_SD * np.sqrt(number), _DRAWS)
+            kinds, odds = facts.kinds[positions], facts.probability[positions]
+            by_kind = {kind: shifted_mean(odds[kinds == kind], shifts[kind]) for kind in np.unique(kinds).tolist()}
+            return _by_cell(kinds, by_kind, rng)
         case "later" if rates.share is not None:
             left = rates.share * facts.eligible - found
             return _binomial(count, anything_up_to(left / count, rng), rng)
@@ -203,13 +203,6 @@ def _by_cell(cells: Index, rates: Mapping[int, Doubles], rng: np.random.Generato
 
 def _binomial(count: int, rate: Doubles, rng: np.random.Generator) -> Doubles:
     return rng.binomial(count, rate).astype(np.float64)
-
-
-def _mean_probability(probability: Doubles, shift: Doubles) -> Doubles:
-    """(n_draws,) mean of the probabilities (n,) when all log-odds are moved by each shift."""
-    odds = logit(np.clip(probability, 1e-9, 1 - 1e-9))
-    at = [float(expit(odds + one).mean()) for one in _SHIFTS.tolist()]
-    return np.interp(shift, _SHIFTS, at)
 
 
 def _together(counts: Sequence[_Count]) -> _Count:

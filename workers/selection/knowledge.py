@@ -3,22 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from math import exp
 
 import numpy as np
 
-from shared.pool import Floats, Index, Mask, Pool
+from shared.pool import Floats, Index, Pool
 from shared.project import ProjectConfig
-from workers.selection.rule_precision import RulePrecision, audit_tally, audited_shares, class_priors, measure_rules
+from workers.selection.doubts import GUESS_FACTOR, Doubts, doubt
+from workers.selection.rule_precision import RulePrecision, audit_tally, audited_shares, measure_rules
 from workers.training.imbalance import AuditTally
 from workers.training.metrics import Interval
 
-# A person's guess of a share is taken to be right within this factor, with 95 %.
-GUESS_FACTOR = 2.0
-# Standard deviation, in log-odds, of what calibration may be off by where it saw no item of a class; each item that
-# it saw makes it surer, as in the normal prior of `workers.training.calibration`.
-_SHIFT_SD = 1.0
-Z = 1.959964  # of the normal distribution, for 95 %
+# Draws behind the interval of a share that the model tells.
+_DRAWS = 1_000
 
 
 class Basis(StrEnum):
@@ -40,8 +36,7 @@ class Knowledge:
         audit_items: labeled audit items.
         tally: the audit sample; None while it is too small to be asked.
         rules: what each rule is worth, in the pool's order.
-        learned: (n_classes,) bool, classes of which there is a model that has seen them.
-        shift_sd: (n_classes,) what the model's log-odds may be off by, as a standard deviation.
+        doubts: what the model's probabilities may be off by, by class; None for a class that no model has seen.
     """
 
     bases: tuple[Basis, ...]
@@ -49,8 +44,7 @@ class Knowledge:
     audit_items: int
     tally: AuditTally | None
     rules: tuple[RulePrecision, ...]
-    learned: Mask
-    shift_sd: Floats
+    doubts: tuple[Doubts | None, ...]
 
 
 def know(
@@ -58,6 +52,7 @@ def know(
     config: ProjectConfig,
     *,
     probability: Floats | None,
+    held_out: Floats | None,
     thresholds: Mapping[str, float],
     guesses: Mapping[str, float],
 ) -> Knowledge:
@@ -70,29 +65,25 @@ def know(
         pool: The pool.
         config: The project.
         probability: (n, n_classes) float32 calibrated, of every item; None before the first model.
+        held_out: (n_labeled, n_classes) float32 of the labeled items, by models that did not see them; None while there
+            are too few.
         thresholds: The audit sample's, by stratum.
         guesses: Shares of the pool by class, as a person thinks.
     """
-    learned = (pool.label_counts > 0) & (probability is not None)
-    shift_sd = (1 / np.sqrt(1 / _SHIFT_SD**2 + pool.label_counts)).astype(np.float32)
     tally = audit_tally(pool, thresholds)
     audited = audited_shares(tally)
-    priors = class_priors(pool, config, probability, thresholds)
-    bases = [
-        _basis(audited is not None, seen, name in guesses) for name, seen in zip(pool.classes, learned, strict=True)
-    ]
-    shares = [
-        _share(basis, prior, float(sd), guesses.get(name))
-        for basis, prior, sd, name in zip(bases, priors, shift_sd, pool.classes, strict=True)
-    ]
+    doubts = _doubts(pool, config, probability, held_out, guesses)
+    if audited is None:
+        known = [_share(one, guesses.get(name)) for one, name in zip(doubts, pool.classes, strict=True)]
+    else:
+        known = [(Basis.AUDIT, share) for share in audited]
     return Knowledge(
-        bases=tuple(bases),
-        shares=tuple(shares),
+        bases=tuple(basis for basis, _ in known),
+        shares=tuple(share for _, share in known),
         audit_items=tally.items,
         tally=None if audited is None else tally,
         rules=measure_rules(pool, config, probability=probability, thresholds=thresholds),
-        learned=learned,
-        shift_sd=shift_sd,
+        doubts=doubts,
     )
 
 
@@ -119,25 +110,35 @@ def best_rules(pool: Pool, config: ProjectConfig, knowledge: Knowledge, column: 
     return found
 
 
-def _basis(audited: bool, learned: bool, guessed: bool) -> Basis:
-    if audited:
-        return Basis.AUDIT
-    if learned:
-        return Basis.MODEL
-    return Basis.GUESS if guessed else Basis.NOTHING
+def _doubts(
+    pool: Pool,
+    config: ProjectConfig,
+    probability: Floats | None,
+    held_out: Floats | None,
+    guesses: Mapping[str, float],
+) -> tuple[Doubts | None, ...]:
+    if probability is None:
+        return (None,) * len(pool.classes)
+    return tuple(
+        doubt(
+            pool,
+            column,
+            probability[:, column],
+            None if held_out is None else held_out[:, column],
+            guess=guesses.get(name),
+            seed=config.seed,
+        )
+        if pool.label_counts[column]
+        else None
+        for column, name in enumerate(pool.classes)
+    )
 
 
-def _share(basis: Basis, prior: Interval, shift_sd: float, guess: float | None) -> Interval | None:
-    match basis:
-        case Basis.AUDIT:
-            return prior
-        case Basis.MODEL:
-            return _within(prior.value, exp(Z * shift_sd))
-        case Basis.GUESS if guess is not None:
-            return _within(guess, GUESS_FACTOR)
-        case _:
-            return None
-
-
-def _within(share: float, factor: float) -> Interval:
-    return Interval(share, share / factor, min(1.0, share * factor))
+def _share(doubts: Doubts | None, guess: float | None) -> tuple[Basis, Interval | None]:
+    if doubts is not None:
+        drawn = doubts.share(doubts.draw(_DRAWS, np.random.default_rng(0)))
+        low, high = np.percentile(drawn, [2.5, 97.5])
+        return Basis.MODEL, Interval(float(drawn.mean()), float(low), float(high))
+    if guess is not None:
+        return Basis.GUESS, Interval(guess, guess / GUESS_FACTOR, min(1.0, guess * GUESS_FACTOR))
+    return Basis.NOTHING, None

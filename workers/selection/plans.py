@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.errors import InvalidInputError
-from shared.pool import Index, Pool
+from shared.pool import Floats, Index, Pool
 from shared.project import Cap, ProjectConfig, Quotas
 from workers.selection.allocation import power_allocation, source_shares
 from workers.selection.expectation import ChosenItems, Expected, expect
@@ -16,6 +16,7 @@ from workers.selection.rehearsal import Rehearsed, Stage, rehearse
 from workers.selection.rule_precision import RulePrecision
 from workers.training import classifier
 from workers.training.classifier import LinearModel
+from workers.training.evaluation import cross_fit
 from workers.training.metrics import Interval
 
 # Of a wave, kept for sources by proposed quotas; the other half goes where most is found.
@@ -161,7 +162,8 @@ def make_plan(
     """
     check_request(config, budget=budget, waves=waves, guesses=guesses)
     probability = None if model is None else classifier.probabilities(model, pool.matrix, pool.rows)
-    knowledge = know(pool, config, probability=probability, thresholds=stage.audit, guesses=guesses)
+    held_out = None if model is None else _held_out(pool, model, config)
+    knowledge = know(pool, config, probability=probability, held_out=held_out, thresholds=stage.audit, guesses=guesses)
     rare = rare_classes(pool, config, knowledge)
     proposed = not config.quotas.sources
     quotas = _proposal(pool, config, knowledge, rare, waves[0]) if proposed else config.quotas.sources
@@ -193,6 +195,11 @@ def make_plan(
         ),
         total=tuple(total),
     )
+
+
+def _held_out(pool: Pool, model: LinearModel, config: ProjectConfig) -> Floats | None:
+    crossed = cross_fit(pool, np.flatnonzero(pool.labeled), config, strength=model.tuning.strength, seed=config.seed)
+    return None if crossed is None else crossed.probability
 
 
 def _proposal(pool: Pool, config: ProjectConfig, knowledge: Knowledge, rare: Index, places: int) -> dict[str, float]:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from shared.pool import Index, Pool
 from workers.selection.allocation import stratum_beliefs
-from workers.selection.knowledge import GUESS_FACTOR, Basis, Knowledge, Z
+from workers.selection.doubts import GUESS_FACTOR, Z
+from workers.selection.knowledge import Knowledge
 from workers.training.imbalance import AuditTally
 
 Doubles = NDArray[np.float64]
@@ -24,14 +25,14 @@ class Rates:
         strata: (n_strata, n_draws) in each stratum of the audit sample; None while that is too small.
         rules: by column, among what a rule hits; a rule of which nothing is known is missing.
         rest: among what no rule of the class hits; None where `share` is.
-        shift: what the model's log-odds are off by.
+        shifts: (n_kinds, n_draws) what the model's log-odds are off by, see `Doubts`; None without a model.
     """
 
     share: Doubles | None
     strata: Doubles | None
     rules: Mapping[int, Doubles]
     rest: Doubles | None
-    shift: Doubles
+    shifts: Doubles | None
 
 
 def draw_rates(
@@ -47,9 +48,10 @@ def draw_rates(
         draws: How many.
         rng: Source of the draws.
     """
-    shift = rng.normal(0, knowledge.shift_sd[column], draws)
+    doubts = knowledge.doubts[column]
+    shifts = None if doubts is None else doubts.draw(draws, rng)
     strata = None if knowledge.tally is None else _strata(knowledge.tally, column, draws, rng)
-    share = _share(knowledge, column, strata, shift, rng)
+    share = _share(knowledge, column, strata, shifts, draws, rng)
     hits = np.bincount(rules[pool.eligible] + 1, minlength=len(pool.rule_names) + 1)[1:]
     by_rule = _rules(knowledge, hits, None if share is None else share * len(pool.eligible), draws, rng)
     rest = None
@@ -57,7 +59,7 @@ def draw_rates(
         explained = sum((hits[place] * rate for place, rate in by_rule.items()), np.zeros(draws))
         others = max(1, len(pool.eligible) - int(hits.sum()))
         rest = np.clip((share * len(pool.eligible) - explained) / others, 0, 1)
-    return Rates(share, strata, by_rule, rest, shift)
+    return Rates(share, strata, by_rule, rest, shifts)
 
 
 def anything_up_to(most: Doubles, rng: np.random.Generator) -> Doubles:
@@ -72,16 +74,22 @@ def _strata(tally: AuditTally, column: int, draws: int, rng: np.random.Generator
 
 
 def _share(
-    knowledge: Knowledge, column: int, strata: Doubles | None, shift: Doubles, rng: np.random.Generator
+    knowledge: Knowledge,
+    column: int,
+    strata: Doubles | None,
+    shifts: Doubles | None,
+    draws: int,
+    rng: np.random.Generator,
 ) -> Doubles | None:
-    known = knowledge.shares[column]
+    known, doubts = knowledge.shares[column], knowledge.doubts[column]
     if known is None:
         return None
     if strata is not None and knowledge.tally is not None:
         weighted: Doubles = (knowledge.tally.sizes / knowledge.tally.sizes.sum()) @ strata
         return weighted
-    off = shift if knowledge.bases[column] is Basis.MODEL else rng.normal(0, log(GUESS_FACTOR) / Z, len(shift))
-    return np.minimum(1.0, known.value * np.exp(off))
+    if doubts is not None and shifts is not None:
+        return doubts.share(shifts)
+    return np.minimum(1.0, known.value * np.exp(rng.normal(0, log(GUESS_FACTOR) / Z, draws)))
 
 
 def _rules(

@@ -42,7 +42,11 @@ def rare(
 ) -> list[Expected]:
     """Expectations of the rare class: a wave each, then all together. A wave is a part of the pool and one channel."""
     guesses = {} if guess is None else {"rare": guess}
-    knowledge = know(pool, config, probability=probability, thresholds=thresholds or {}, guesses=guesses)
+    calibrated = np.full(int(pool.labeled.sum()), pool.targets[pool.labeled, 1].mean() if pool.labeled.any() else 0.0)
+    held_out = None if probability is None else believed(calibrated)
+    knowledge = know(
+        pool, config, probability=probability, held_out=held_out, thresholds=thresholds or {}, guesses=guesses
+    )
     items = [np.arange(ITEMS)[part] for part, _ in waves]
     chosen = [ChosenItems(part, [channel] * len(part)) for part, (_, channel) in zip(items, waves, strict=True)]
     of_waves, total = expect(pool, config, knowledge, chosen, probability=probability, seed=seed)

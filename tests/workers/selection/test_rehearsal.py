@@ -21,7 +21,7 @@ def make_config(**changes: object) -> ProjectConfig:
 
 
 def run(pool: Pool, config: ProjectConfig, waves: list[int], stage: Stage = START) -> list[Rehearsed]:
-    knowledge = know(pool, config, probability=None, thresholds=stage.audit, guesses={})
+    knowledge = know(pool, config, probability=None, held_out=None, thresholds=stage.audit, guesses={})
     return list(rehearse(pool, train(pool, config), config, knowledge, stage=stage, waves=waves))
 
 
@@ -82,7 +82,7 @@ def test_imagined_labels_follow_what_is_known() -> None:
     pool = replace(pool, rule_hits=(np.arange(2_000) < 1_000)[:, None])
     for task in ("single", "multi"):
         config = make_config(task=task)
-        knowledge = know(pool, config, probability=None, thresholds={}, guesses={"rare": 0.1})
+        knowledge = know(pool, config, probability=None, held_out=None, thresholds={}, guesses={"rare": 0.1})
         selected = select(pool, None, config, RoundPlan(number=1, places=1_000, encoder="e", model=1))
         chosen = np.array([choice.position for choice in selected.choices])
         imagined = _imagine(pool, None, config, knowledge, selected, np.random.default_rng(0))

@@ -1,0 +1,130 @@
+"""What a model's probabilities may be off by. Pure.
+
+Calibration holds over all labeled items together, not among those that no rule hits: there a model that was taught by
+a first wave of 1,000, half of them hits, told three times as many items of the rules' class as there were. Held-out
+predictions of labeled items show it, so the log-odds of each class get a shift, one for what no rule hits and one each
+for the hits of descriptions and of the other rules:
+
+- Before all evidence it is normal around 0, as the shifts of `workers.training.calibration` are.
+- Held-out predictions of the labeled items of the kind speak for or against each shift: by it so many of them should be
+  of the class.
+- So does a guess of the class's share in the pool.
+- What is chosen next is never quite like what was labeled, so no shift is surer than to a quarter.
+"""
+
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit, xlog1py, xlogy
+
+from shared.pool import Floats, Index, Pool
+
+Doubles = NDArray[np.float64]
+
+# A person's guess of a share is taken to be right within this factor, with 95 %.
+GUESS_FACTOR = 2.0
+Z = 1.959964  # of the normal distribution, for 95 %
+
+_PRIOR_SD, _NARROWEST_SD = 1.0, 0.25
+# Below lies only what a model says that has not seen the class.
+_UNSEEN = 1e-12
+_KINDS = 3
+_SHIFTS = np.linspace(-5, 5, 81)
+# Items that stand for all of one kind.
+_SAMPLE = 2_000
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """The shifts of one class.
+
+    Attributes:
+        weights: (n_kinds, n_shifts) how probable each shift is, 1 for each kind in all.
+        means: (n_kinds, n_shifts) mean probability of the kind's items under each shift.
+        parts: (n_kinds,) share of the pool.
+    """
+
+    weights: Doubles
+    means: Doubles
+    parts: Doubles
+
+    def draw(self, draws: int, rng: np.random.Generator) -> Doubles:
+        """(n_kinds, draws) shifts."""
+        drawn = np.stack([rng.choice(_SHIFTS, draws, p=weights) for weights in self.weights])
+        moved: Doubles = drawn + rng.normal(0, _NARROWEST_SD, drawn.shape)
+        return moved
+
+    def share(self, shifts: Doubles) -> Doubles:
+        """(draws,) share of the class in the pool under shifts (n_kinds, draws)."""
+        by_kind = (np.interp(shift, _SHIFTS, means) for shift, means in zip(shifts, self.means, strict=True))
+        return sum((part * mean for part, mean in zip(self.parts, by_kind, strict=True)), np.zeros(shifts.shape[1]))
+
+
+def kinds_of(pool: Pool) -> Index:
+    """(n,) which shift holds for each item: 0 for what no rule hits, 1 for hits of descriptions alone, 2 for others."""
+    hit, settled = pool.rule_hits.any(axis=1), pool.rule_hits[:, pool.rule_settled].any(axis=1)
+    return np.where(settled, 2, hit.astype(np.int64))
+
+
+def doubt(
+    pool: Pool, column: int, probability: Floats, held_out: Floats | None, *, guess: float | None, seed: int
+) -> Doubts:
+    """The shifts of a class.
+
+    Args:
+        pool: The pool.
+        column: Of the class.
+        probability: (n,) float32 calibrated, of every item.
+        held_out: (n_labeled,) of each labeled item in the pool's order, by a model that did not see it; None if there
+            are too few labels for that.
+        guess: The share of the class in the pool, as a person thinks; None for no guess.
+        seed: Of the sample that stands for the pool.
+    """
+    kinds, rng = kinds_of(pool), np.random.default_rng(seed)
+    means = np.stack([_means(probability, np.flatnonzero(kinds == kind), rng) for kind in range(_KINDS)])
+    parts = np.bincount(kinds, minlength=_KINDS) / max(1, len(pool))
+    logs = np.tile(-(_SHIFTS**2) / (2 * _PRIOR_SD**2), (_KINDS, 1))
+    if held_out is not None:
+        labeled = np.flatnonzero(pool.labeled)[held_out > _UNSEEN]
+        told, is_of_class = held_out[held_out > _UNSEEN], pool.targets[labeled, column]
+        for kind in range(_KINDS):
+            inside = kinds[labeled] == kind
+            logs[kind] += _loglikelihood(told[inside], int(is_of_class[inside].sum()))
+    if guess is not None:
+        logs[0] += _guessed(guess, parts @ means)
+    weights = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return Doubts(weights / weights.sum(axis=1, keepdims=True), means, parts)
+
+
+def shifted_mean(probability: Doubles, shifts: Doubles) -> Doubles:
+    """(draws,) mean of the probabilities (n,) when their log-odds are moved by each shift (draws,)."""
+    return np.interp(shifts, _SHIFTS, _under_each_shift(probability))
+
+
+def _means(probability: Floats, members: Index, rng: np.random.Generator) -> Doubles:
+    if not len(members):
+        return np.zeros(len(_SHIFTS))
+    chosen = members if len(members) <= _SAMPLE else rng.choice(members, _SAMPLE, replace=False)
+    return _under_each_shift(probability[chosen].astype(np.float64))
+
+
+def _under_each_shift(probability: Doubles) -> Doubles:
+    odds = logit(np.clip(probability, 1e-9, 1 - 1e-9))
+    return np.array([float(expit(odds + shift).mean()) for shift in _SHIFTS.tolist()])
+
+
+def _loglikelihood(probability: Floats, found: int) -> Doubles:
+    """(n_shifts,) of so many items of the class among those with these probabilities, up to a constant."""
+    if not len(probability):
+        return np.zeros(len(_SHIFTS))
+    rate = np.clip(_under_each_shift(probability.astype(np.float64)), 1e-9, 1 - 1e-9)
+    logs: Doubles = xlogy(found, rate) + xlog1py(len(probability) - found, -rate)
+    return logs
+
+
+def _guessed(guess: float, shares: Doubles) -> Doubles:
+    """(n_shifts,) of a guess, if these were the shares."""
+    logs: Doubles = -((np.log(np.maximum(shares, 1e-12)) - log(guess)) ** 2) / (2 * (log(GUESS_FACTOR) / Z) ** 2)
+    return logs
