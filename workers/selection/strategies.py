@@ -29,8 +29,8 @@ _COVERAGE_SHARE = 0.2
 # For rare classes while they are rare among the labels too. On the development sets 0.2 found fewer of the 1 % classes
 # and learned them no better, 0.5 cost macro-F1 on noisy toxicity.
 _STARVED_SHARE = 0.3
-# What a rare class gets later is its rate of hits to this power: all right gets all, half right a third, a third right a
-# fifth. Of 1, 1.5 and 2 the last found a tenth fewer at half the budget, the first cost macro-F1 on noisy toxicity.
+# What a rare class gets later is its rate of hits to this power: all right gets all, half right a third, a third right
+# a fifth. Of 1, 1.5 and 2 the last found a tenth fewer at half the budget, the first cost macro-F1 on noisy toxicity.
 _SURE_EXPONENT = 1.5
 # Labels of a class from which on that counts in full: before, its boundary is worth more than its bulk. 200 found a
 # tenth fewer at half the budget on separable sets.
