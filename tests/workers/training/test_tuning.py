@@ -122,6 +122,15 @@ def test_tuning_kept_is_tuning_found_as_long_as_nothing_changed() -> None:
     assert np.array_equal(again.offsets, first.offsets)
 
 
+@pytest.mark.parametrize("task", [Task.SINGLE, Task.MULTI])
+def test_tuning_that_was_stored_serves_as_well(task: Task) -> None:
+    pool, truth = make_pool(items=400)
+    first = trained(only(pool, truth, 100), task=task)
+    stored = classifier.load(classifier.dump(first, header={}))
+    one, two = (trained(only(pool, truth, 120), previous=each, task=task) for each in (first, stored))
+    assert classifier.dump(one, header={}) == classifier.dump(two, header={})
+
+
 def test_a_class_that_is_added_calls_for_new_tuning() -> None:
     pool, truth = make_pool(items=400)
     first = trained(only(pool, truth, 100))
