@@ -107,11 +107,12 @@ def _as_json(name: str, made: "LabelingPlan", config: ProjectConfig) -> dict[str
 
     document = asdict(made)
     for wave, written in zip(made.waves, document["waves"], strict=True):
-        written |= asdict(plans.wave_notes(made, wave, config.targets))
+        written |= asdict(plans.wave_notes(made, wave))
     notes = {
         "known": plans.what_is_known(made),
         "quotas": plans.quotas_explained(made),
         "batches": plans.batches_explained(made),
+        "would_change_any": plans.changes_at_any_time(made, config.targets),
     }
     return {"project": name, **document, "notes": notes}
 
@@ -134,14 +135,17 @@ def _print(name: str, made: "LabelingPlan", config: ProjectConfig) -> None:
         console.print()
         console.print(_rules(made))
     for wave in made.waves:
-        notes = plans.wave_notes(made, wave, config.targets)
+        notes = plans.wave_notes(made, wave)
         console.print(f"\nWave {wave.number}", style="bold")
         _say(console, *notes.assumed)
         for heading, lines in (
             ("Measured after it:", notes.measured_after),
             ("What would change the next one:", notes.would_change_the_next),
         ):
-            _say(console, heading, *(f"- {line}" for line in lines))
+            if lines:
+                _say(console, heading, *(f"- {line}" for line in lines))
+    console.print("\nWhat would change any wave", style="bold")
+    _say(console, *(f"- {line}" for line in plans.changes_at_any_time(made, config.targets)))
 
 
 def _say(console: "Console", *lines: str) -> None:

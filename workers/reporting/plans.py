@@ -1,15 +1,17 @@
 """A labeling plan in sentences: what it rests on, what each wave measures, what would change the next one. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from workers.reporting.sentences import counted, listed, share
-from workers.selection.knowledge import GUESS_FACTOR, Basis
+from workers.selection.doubts import GUESS_FACTOR
+from workers.selection.knowledge import Basis
 from workers.selection.plans import QUOTA_SHARE, KnownShare, LabelingPlan, WavePlan
 from workers.selection.proportions import wilson
 from workers.selection.rule_precision import ENOUGH_AUDIT_ITEMS, RulePrecision
 from workers.training.evaluation import FEW
 from workers.training.metrics import Interval
+from workers.training.remedies import FEW_LABELS
 
 _RULES_TOLD = 8
 
@@ -23,19 +25,23 @@ class WaveNotes:
     would_change_the_next: list[str]
 
 
-def wave_notes(plan: LabelingPlan, wave: WavePlan, targets: dict[str, int]) -> WaveNotes:
-    """What a wave rests on and leads to.
-
-    Args:
-        plan: The plan.
-        wave: One of its waves.
-        targets: Labels wanted by class, where the project says so.
-    """
+def wave_notes(plan: LabelingPlan, wave: WavePlan) -> WaveNotes:
+    """What a wave rests on and leads to."""
     return WaveNotes(
         assumed=list(_assumed(plan, wave)),
         measured_after=list(_measured(plan, wave)),
-        would_change_the_next=list(_changes(plan, wave, targets)),
+        would_change_the_next=list(_changes(plan, wave)),
     )
+
+
+def changes_at_any_time(plan: LabelingPlan, targets: Mapping[str, int]) -> list[str]:
+    """What would change the wave after any.
+
+    Args:
+        plan: The plan.
+        targets: Labels wanted by class, where the project says so.
+    """
+    return list(_changes_at_any_time(plan, targets))
 
 
 def opening(plan: LabelingPlan) -> str:
@@ -126,7 +132,7 @@ def _measured(plan: LabelingPlan, wave: WavePlan) -> Iterator[str]:
     rules = [rule for rule in plan.rules if wave.rules.get(rule.name)]
     if rules:
         precisions = [_rule_measured(rule, _labels_after(plan, wave, rule)) for rule in rules]
-        yield f"Precision of rules: {listed(precisions)}."
+        yield f"Precision of rules, in percentage points: {listed(precisions)}."
     yield f"What each of its channels brought of each class: {listed(sorted(wave.channels))}."
 
 
@@ -151,24 +157,37 @@ def _surely(one: KnownShare, items: int) -> str:
     return f"if {share(value)} is {one.name}, that will be known to lie between {share(low)} and {share(high)}"
 
 
-def _changes(plan: LabelingPlan, wave: WavePlan, targets: dict[str, int]) -> Iterator[str]:
+def _changes(plan: LabelingPlan, wave: WavePlan) -> Iterator[str]:
     for one in wave.expected:
         if one.name in plan.rare and one.value is not None:
+            fewer = f"Fewer than {one.low:,} or more" if one.low else "More"
             yield (
-                f"Fewer than {one.low:,} or more than {one.high:,} of {one.name}: the rates that this plan takes for "
-                "granted are wrong, and later waves bring less or more."
+                f"{fewer} than {one.high:,} of {one.name}: the rates that this plan takes for granted are wrong, and "
+                "later waves bring less or more."
             )
     yield from _rule_changes(plan, wave)
+    yield from (f"As things stand: {line}." for line in wave.shortfalls)
+
+
+def _changes_at_any_time(plan: LabelingPlan, targets: Mapping[str, int]) -> Iterator[str]:
+    ruled = {rule.label for rule in plan.rules}
     for known in plan.classes:
-        wanted = targets.get(known.name, 0)
-        if known.labels < wanted:
+        wanted = targets.get(known.name)
+        enough = FEW_LABELS if wanted is None else min(FEW_LABELS, wanted)
+        if known.name in ruled and known.labels < enough:
+            yield f"{known.name} at {counted(enough, 'label')}: its rules get no more places, the model seeks it."
+        if wanted is not None and known.labels < wanted:
             yield (
-                f"{known.name} at its target of {wanted:,} labels ({known.labels:,} now): it is no longer looked for, "
-                "and its places go to what is uncertain."
+                f"{known.name} at its target of {counted(wanted, 'label')} ({known.labels:,} now): it is no longer "
+                "looked for, and its places go to what is uncertain."
             )
+    if plan.rare:
+        yield (
+            "A class of which nine tenths are found, of all that the audit sample allows for: it is done, and its "
+            "places go elsewhere."
+        )
     if plan.proposed and len(plan.sources) > 1:
         yield "Shares of rare classes that differ from source to source: the quotas move to where they are scarce."
-    yield from (f"As things stand: {line}." for line in wave.shortfalls)
     yield "Drift in what arrives: a campaign brings items of its own, beside this budget."
 
 
@@ -197,7 +216,8 @@ def _stops_at(labels: int, prior: float) -> int | None:
 def _rule_measured(rule: RulePrecision, labels: int) -> str:
     value = 0.5 if rule.precision is None else rule.precision.value
     low, high = wilson(round(value * labels), labels)
-    return f"{rule.name} on {counted(labels, 'label')} ({rule.labels:,} now), to within {share((high - low) / 2)}"
+    points = max(1, round(50 * (high - low)))
+    return f"{rule.name} on {counted(labels, 'label')} ({rule.labels:,} now), to within {counted(points, 'point')}"
 
 
 def _labels_after(plan: LabelingPlan, wave: WavePlan, rule: RulePrecision) -> int:

@@ -17,7 +17,7 @@ from math import log
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit, xlog1py, xlogy
+from scipy.special import expit, logit
 
 from shared.pool import Floats, Index, Pool
 
@@ -88,7 +88,8 @@ def doubt(
     logs = np.tile(-(_SHIFTS**2) / (2 * _PRIOR_SD**2), (_KINDS, 1))
     if held_out is not None:
         labeled = np.flatnonzero(pool.labeled)[held_out > _UNSEEN]
-        told, is_of_class = held_out[held_out > _UNSEEN], pool.targets[labeled, column]
+        told = held_out[held_out > _UNSEEN].astype(np.float64)
+        is_of_class = pool.targets[labeled, column]
         for kind in range(_KINDS):
             inside = kinds[labeled] == kind
             logs[kind] += _loglikelihood(told[inside], int(is_of_class[inside].sum()))
@@ -98,9 +99,17 @@ def doubt(
     return Doubts(weights / weights.sum(axis=1, keepdims=True), means, parts)
 
 
-def shifted_mean(probability: Doubles, shifts: Doubles) -> Doubles:
-    """(draws,) mean of the probabilities (n,) when their log-odds are moved by each shift (draws,)."""
-    return np.interp(shifts, _SHIFTS, _under_each_shift(probability))
+def draw_count(probability: Doubles, shifts: Doubles, rng: np.random.Generator) -> Doubles:
+    """(draws,) how many items of these probabilities (n,) are of the class, under each shift (draws,).
+
+    The items count as fewer ones that are all as probable, so that mean and variance are those of the real ones: items
+    that the model is sure of add no luck.
+    """
+    moved = [expit(_odds(probability) + shift) for shift in _SHIFTS.tolist()]
+    first = np.interp(shifts, _SHIFTS, [float(one.sum()) for one in moved])
+    second = np.interp(shifts, _SHIFTS, [float((one**2).sum()) for one in moved])
+    like = np.maximum(1, np.rint(first**2 / second)).astype(np.int64)
+    return rng.binomial(like, np.minimum(1.0, first / like)).astype(np.float64)
 
 
 def _means(probability: Floats, members: Index, rng: np.random.Generator) -> Doubles:
@@ -111,17 +120,19 @@ def _means(probability: Floats, members: Index, rng: np.random.Generator) -> Dou
 
 
 def _under_each_shift(probability: Doubles) -> Doubles:
-    odds = logit(np.clip(probability, 1e-9, 1 - 1e-9))
+    odds = _odds(probability)
     return np.array([float(expit(odds + shift).mean()) for shift in _SHIFTS.tolist()])
 
 
-def _loglikelihood(probability: Floats, found: int) -> Doubles:
-    """(n_shifts,) of so many items of the class among those with these probabilities, up to a constant."""
-    if not len(probability):
-        return np.zeros(len(_SHIFTS))
-    rate = np.clip(_under_each_shift(probability.astype(np.float64)), 1e-9, 1 - 1e-9)
-    logs: Doubles = xlogy(found, rate) + xlog1py(len(probability) - found, -rate)
-    return logs
+def _odds(probability: Doubles) -> Doubles:
+    odds: Doubles = logit(np.clip(probability, 1e-9, 1 - 1e-9))
+    return odds
+
+
+def _loglikelihood(probability: Doubles, found: int) -> Doubles:
+    """(n_shifts,) of so many items of the class among those with these probabilities (n,), up to a constant."""
+    odds = _odds(probability)
+    return np.array([found * shift - float(np.logaddexp(0, odds + shift).sum()) for shift in _SHIFTS.tolist()])
 
 
 def _guessed(guess: float, shares: Doubles) -> Doubles:

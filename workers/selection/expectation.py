@@ -24,7 +24,7 @@ import numpy as np
 
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig
-from workers.selection.doubts import kinds_of, shifted_mean
+from workers.selection.doubts import draw_count, kinds_of
 from workers.selection.knowledge import Knowledge, best_rules
 from workers.selection.rates import Doubles, Rates, anything_up_to, draw_rates
 from workers.training import audit
@@ -185,9 +185,9 @@ def _draw(kind: str, positions: Index, number: int, found: Doubles, facts: _Fact
             return _by_cell(facts.rules[positions], rates.rules, rng)
         case "model" if facts.probability is not None and rates.shifts is not None:
             shifts = rates.shifts + rng.normal(0, _DRIFT_SD * np.sqrt(number), _DRAWS)
-            kinds, odds = facts.kinds[positions], facts.probability[positions]
-            by_kind = {kind: shifted_mean(odds[kinds == kind], shifts[kind]) for kind in np.unique(kinds).tolist()}
-            return _by_cell(kinds, by_kind, rng)
+            kinds, chances = facts.kinds[positions], facts.probability[positions]
+            parts = (draw_count(chances[kinds == kind], shifts[kind], rng) for kind in np.unique(kinds).tolist())
+            return sum(parts, np.zeros(_DRAWS))
         case "later" if rates.share is not None:
             left = rates.share * facts.eligible - found
             return _binomial(count, anything_up_to(left / count, rng), rng)

@@ -4,7 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from workers.reporting.plans import batches_explained, opening, quotas_explained, wave_notes, what_is_known
+from workers.reporting.plans import (
+    batches_explained,
+    changes_at_any_time,
+    opening,
+    quotas_explained,
+    wave_notes,
+    what_is_known,
+)
 from workers.selection.expectation import Expected
 from workers.selection.knowledge import Basis
 from workers.selection.plans import KnownShare, LabelingPlan, SourceQuota, WavePlan
@@ -56,8 +63,8 @@ def make_plan(**changes: object) -> LabelingPlan:
     return replace(plan, **changes)  # type: ignore[arg-type] # any field
 
 
-def changes(plan: LabelingPlan, number: int = 1, targets: dict[str, int] | None = None) -> str:
-    return " ".join(wave_notes(plan, plan.waves[number - 1], targets or {}).would_change_the_next)
+def changes(plan: LabelingPlan, number: int = 1) -> str:
+    return " ".join(wave_notes(plan, plan.waves[number - 1]).would_change_the_next)
 
 
 def test_the_opening_tells_pool_budget_waves_and_reserve() -> None:
@@ -111,23 +118,23 @@ def test_a_wave_that_is_no_batch_of_the_project_is_pointed_out() -> None:
 def test_the_first_wave_is_what_would_be_chosen_now_and_later_ones_stand_on_assumptions() -> None:
     plan = make_plan()
 
-    assert wave_notes(plan, plan.waves[0], {}).assumed == ["It is what round 1 would choose now, with these quotas."]
-    first, second = wave_notes(plan, plan.waves[1], {}).assumed
+    assert wave_notes(plan, plan.waves[0]).assumed == ["It is what round 1 would choose now, with these quotas."]
+    first, second = wave_notes(plan, plan.waves[1]).assumed
     assert first.startswith("Its places rest on made-up labels for the waves before it")
     assert second.startswith("There is no model yet")
     modelled = make_plan(modelled=True)
-    assert wave_notes(modelled, plan.waves[1], {}).assumed[1].startswith("The model stays about as good as it is")
+    assert wave_notes(modelled, plan.waves[1]).assumed[1].startswith("The model stays about as good as it is")
 
 
 def test_what_is_measured_is_told_with_how_surely() -> None:
     plan = make_plan()
-    audit, rules, channels = wave_notes(plan, plan.waves[1], {}).measured_after
+    audit, rules, channels = wave_notes(plan, plan.waves[1]).measured_after
 
     assert "The audit sample will have 200 labeled items" in audit
     assert "if 2.0 % is fraud, that will be known to lie between 0.8 % and 5.0 %" in audit
-    assert rules == "Precision of rules: words on 800 labels (0 now), to within 3.5 %."
+    assert rules == "Precision of rules, in percentage points: words on 800 labels (0 now), to within 3 points."
     assert channels == "What each of its channels brought of each class: audit, coverage and rule."
-    few = wave_notes(plan, make_wave(1, audit_items=20), {}).measured_after[0]
+    few = wave_notes(plan, make_wave(1, audit_items=20)).measured_after[0]
     assert "20 labeled items, too few to tell the shares of classes (50 are wanted)" in few
 
 
@@ -136,6 +143,8 @@ def test_an_outcome_beyond_the_interval_changes_the_next_wave() -> None:
 
     assert "Fewer than 12 or more than 90 of fraud" in told
     assert "praise" not in told
+    lucky = make_wave(1, expected=(replace(FRAUD, low=0), PRAISE))
+    assert "More than 90 of fraud" in changes(make_plan(waves=(lucky,)))
 
 
 @pytest.mark.parametrize(
@@ -158,9 +167,20 @@ def test_a_rule_that_is_used_up_or_has_stopped_is_told() -> None:
     assert "The rule words has stopped" in changes(make_plan(rules=(replace(RULE, stopped=True),)))
 
 
-def test_targets_and_shortfalls_are_told() -> None:
+def test_a_short_wave_is_told() -> None:
     short = make_wave(1, shortfalls=("short by 5: no eligible item is left",))
-    told = changes(make_plan(waves=(short,)), targets={"fraud": 200, "praise": 0})
 
-    assert "fraud at its target of 200 labels (0 now): it is no longer looked for" in told
-    assert "As things stand: short by 5: no eligible item is left." in told
+    assert "As things stand: short by 5: no eligible item is left." in changes(make_plan(waves=(short,)))
+
+
+def test_what_may_happen_after_any_wave_is_told_once() -> None:
+    told = changes_at_any_time(make_plan(), {"fraud": 200, "praise": 0})
+
+    assert told[0] == "fraud at 20 labels: its rules get no more places, the model seeks it."
+    assert told[1].startswith("fraud at its target of 200 labels (0 now): it is no longer looked for")
+    assert "it is done" in told[2]
+    assert "the quotas move to where they are scarce" in told[3]
+    assert told[4].startswith("Drift in what arrives")
+    assert not any("praise" in line for line in told)
+    settled = make_plan(classes=(KnownShare("fraud", 30, TWO_PERCENT, Basis.MODEL),), rare=(), proposed=False, rules=())
+    assert len(changes_at_any_time(settled, {})) == 1

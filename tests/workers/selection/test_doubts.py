@@ -7,7 +7,7 @@ import pytest
 
 from shared.pool import Pool
 from tests.pools import make_pool
-from workers.selection.doubts import Doubts, doubt, kinds_of, shifted_mean
+from workers.selection.doubts import Doubts, doubt, draw_count, kinds_of
 
 ITEMS = 4_000
 
@@ -94,7 +94,16 @@ def test_a_share_weighs_the_kinds_by_their_items() -> None:
     assert found.share(np.zeros((3, 1)))[0] == pytest.approx(0.25 * 0.5 + 0.75 * 0.01, rel=0.01)
 
 
-def test_a_shifted_mean_moves_all_log_odds_alike() -> None:
-    mean = shifted_mean(np.array([0.5, 0.2, 0.0]), np.array([0.0, np.log(3)]))
+def test_counts_have_the_mean_and_the_variance_of_the_items() -> None:
+    probability = np.repeat([0.98, 0.3, 0.01], [40, 50, 400])
+    counts = draw_count(probability, np.zeros(40_000), np.random.default_rng(0))
 
-    assert mean == pytest.approx([0.7 / 3, (0.75 + 3 / 7) / 3], rel=0.01)
+    assert counts.mean() == pytest.approx(probability.sum(), rel=0.01)
+    assert counts.var() == pytest.approx((probability * (1 - probability)).sum(), rel=0.05)
+
+
+def test_counts_follow_the_shift_of_all_log_odds() -> None:
+    probability = np.array([0.5, 0.2, 0.0])
+    counts = draw_count(probability, np.full(40_000, np.log(3)), np.random.default_rng(0))
+
+    assert counts.mean() == pytest.approx(0.75 + 3 / 7, rel=0.03)
