@@ -78,7 +78,7 @@ def _share_for_rare(view: View, places: int) -> float:
 
 
 def _deserves(view: View, need: Need, places: int) -> float:
-    sure = channels.hit_rate(view, need, places) ** _SURE_EXPONENT * min(1.0, need.labels / _SURE_LABELS)
+    sure: float = channels.hit_rate(view, need, places) ** _SURE_EXPONENT * min(1.0, need.labels / _SURE_LABELS)
     return need.starved * _STARVED_SHARE + sure
 
 
