@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from textwrap import fill
 
 from scripts.examples.abuse import ABUSE, ORDINARY, messages
 from scripts.tickets import Ticket, tickets
@@ -23,7 +24,7 @@ class Case:
     Attributes:
         name: of the project.
         title: of its page.
-        question: what is asked, in lines of Markdown.
+        question: what is asked.
         rare: the class that is looked for.
         prior: the share of it that is given to the plan.
         waves: labels of each wave, the last of which the others after the first equal.
@@ -33,7 +34,7 @@ class Case:
 
     name: str
     title: str
-    question: tuple[str, ...]
+    question: str
     rare: str
     prior: float
     waves: tuple[int, ...]
@@ -62,8 +63,8 @@ TICKETS = Case(
     name="tickets",
     title="2,000 labels for 20,000 tickets",
     question=(
-        "20,000 support tickets come from Email (60 %), Chat (30 %) and Social (10 %). About 2 % are fraud, which is",
-        "scarce in Email. There is a budget of 2,000 labels; the first wave is to be 1,000. What should be labeled?",
+        "20,000 support tickets come from Email (60 %), Chat (30 %) and Social (10 %). About 2 % are fraud, which is "
+        "scarce in Email. There is a budget of 2,000 labels; the first wave is to be 1,000. What should be labeled?"
     ),
     rare=FRAUD,
     prior=0.02,
@@ -71,7 +72,9 @@ TICKETS = Case(
     make=tickets,
     project_file=f"""\
 task = "single"
-classes = {json.dumps(classes())}
+classes = [
+{fill(json.dumps(classes())[1:-1], width=100, initial_indent="  ", subsequent_indent="  ")}
+]
 
 [selection]
 batch_size = 1000
@@ -95,8 +98,8 @@ ABUSE_CASE = Case(
     name="abuse",
     title="Three waves for 1 % of abuse",
     question=(
-        "20,000 messages to a support desk, 1 % of them abusive. Three waves of 1,000 labels are to double what is",
-        "found of the abuse by wave 2, without harming diversity: not more of the same, but all kinds of it.",
+        "20,000 messages to a support desk, 1 % of them abusive. Three waves of 1,000 labels are to double what is "
+        "found of the abuse by wave 2, without harming diversity: not more of the same, but all kinds of it."
     ),
     rare=ABUSE,
     prior=0.01,

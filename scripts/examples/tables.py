@@ -1,12 +1,12 @@
 """What the runs of an example came to, as Markdown."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from scripts.examples.cases import Case
-from scripts.examples.diversity import CLUSTERS, fixed_clusters, mean_distance, touched, touched_by_chance
+from scripts.examples.diversity import fixed_clusters, mean_distance, touched, touched_by_chance
 from scripts.examples.waves import Followed, Wave
 from shared.pool import Index
 from workers.simulation.preparation import ReplayData
@@ -106,51 +106,85 @@ def source_table(all_: Runs) -> list[str]:
 
 
 def diversity_table(all_: Runs) -> list[str]:
-    """After each wave: how diverse the labeled items are, and the finds among them, against random choice."""
+    """After each wave: how diverse the labeled items are, against random choice."""
     pool, clusters = all_.data.pool, fixed_clusters(all_.data.pool)
-    kinds = np.array([all_.kinds[item_id] for item_id in pool.item_ids])
-    lines = _head(
-        "after wave",
-        "distance of labeled items",
-        "random",
-        f"clusters of {CLUSTERS} touched",
-        "random",
-        "distance of finds",
-        f"of all {all_.case.rare}",
-        "clusters with finds",
-        "as many at random",
-        f"kinds of {all_.case.rare} found",
-    )
+    lines = _head("after wave", "distance", "random", "clusters touched", "random")
     for number in range(len(all_.case.waves)):
-        planned = [_together(run.waves[: number + 1]) for run in all_.runs]
-        random = [_together(run.random[: number + 1]) for run in all_.runs]
-        finds = [np.intersect1d(chosen, all_.rare) for chosen in planned]
+        both = (
+            [_together(waves[: number + 1]) for waves in some]
+            for some in ([run.waves for run in all_.runs], [run.random for run in all_.runs])
+        )
+        planned, random = both
         lines.append(
             _row(
                 number + 1,
                 *(f"{np.mean([mean_distance(pool.vectors(one)) for one in some]):.3f}" for some in (planned, random)),
                 *(f"{np.mean([touched(clusters, one) for one in some]):.1f}" for some in (planned, random)),
-                f"{np.mean([mean_distance(pool.vectors(one)) for one in finds]):.3f}",
-                f"{mean_distance(pool.vectors(all_.rare)):.3f}",
-                f"{np.mean([touched(clusters, one) for one in finds]):.1f}",
-                f"{np.mean([touched_by_chance(clusters, all_.rare, len(one)) for one in finds]):.1f}",
-                f"{np.mean([len(set(kinds[one])) for one in finds]):.1f} of {len(set(kinds[all_.rare]))}",
             )
         )
     return lines
 
 
-def doubling(all_: Runs) -> Iterator[str]:
-    """What became of the share found from the first wave to the second."""
+def finds_table(all_: Runs) -> list[str]:
+    """After each wave: how diverse the finds are, against all items of the class."""
+    pool, clusters, rare = all_.data.pool, fixed_clusters(all_.data.pool), all_.rare
+    kinds = np.array([all_.kinds[item_id] for item_id in pool.item_ids])
+    everything = mean_distance(pool.vectors(rare))
+    lines = _head(
+        "after wave", "distance", f"of all {all_.case.rare}", "clusters touched", "as many at random", "kinds found"
+    )
+    for number in range(len(all_.case.waves)):
+        finds = [np.intersect1d(_together(run.waves[: number + 1]), rare) for run in all_.runs]
+        lines.append(
+            _row(
+                number + 1,
+                f"{np.mean([mean_distance(pool.vectors(one)) for one in finds]):.3f}",
+                f"{everything:.3f}",
+                f"{np.mean([touched(clusters, one) for one in finds]):.1f}",
+                f"{np.mean([touched_by_chance(clusters, rare, len(one)) for one in finds]):.1f}",
+                f"{np.mean([len(set(kinds[one])) for one in finds]):.1f} of {len(set(kinds[rare]))}",
+            )
+        )
+    return lines
+
+
+def quota_table(all_: Runs) -> list[str]:
+    """Per source: how frequent the class is there, and the quota at first and after the first wave."""
+    pool = all_.data.pool
+    lines = _head("source", f"{all_.case.rare} in it", "quota at first", "proposed after wave 1")
+    for code, name in enumerate(pool.source_names):
+        of_source = np.flatnonzero(pool.sources == code)
+        at_first = next(one.quota for one in all_.runs[0].first.sources if one.name == name)
+        anew = [run.quotas_anew[name] for run in all_.runs]
+        share = len(np.intersect1d(of_source, all_.rare)) / len(of_source)
+        lines.append(
+            _row(name, f"{share:.1%}", f"{at_first:.1%}", f"{np.mean(anew):.1%} ({min(anew):.1%} to {max(anew):.1%})")
+        )
+    return lines
+
+
+def doubling(all_: Runs) -> str:
+    """What became of the share found from the first wave to the second, in a sentence."""
     first = [run.waves[0].found for run in all_.runs]
     both = [run.waves[0].found + run.waves[1].found for run in all_.runs]
     random = [run.random[0].found + run.random[1].found for run in all_.runs]
     times = [late / early for early, late in zip(first, both, strict=True)]
     over_random = float(np.mean(both)) / max(1.0, float(np.mean(random)))
-    yield (
+    doubled = sum(late >= 2 * early for early, late in zip(first, both, strict=True))
+    return (
         f"By wave 2 the plan has found {np.mean(times):.2f} times as much {all_.case.rare} as after wave 1 "
-        f"({min(times):.2f} to {max(times):.2f} over the seeds), and {over_random:.1f} times as much as random "
-        "labeling of as many items."
+        f"({min(times):.2f} to {max(times):.2f}; at least twice as much with {doubled} of {len(times)} seeds), and "
+        f"{over_random:.1f} times as much as random labeling of as many items."
+    )
+
+
+def cost_of_quotas(all_: Runs) -> str:
+    """What quotas changed in the finds, in a sentence."""
+    planned = sum(wave.found for run in all_.runs for wave in run.waves)
+    free = sum(wave.found for run in all_.runs for wave in run.without_quotas)
+    return (
+        f"With the quotas {abs(planned / free - 1):.1%} {'more' if planned >= free else 'less'} {all_.case.rare} was "
+        "found than without."
     )
 
 

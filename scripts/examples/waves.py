@@ -1,7 +1,7 @@
 """A plan followed in a replay: what was expected of each wave, at first and just before it, and what it found."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from workers.selection.rehearsal import Stage
 from workers.simulation.preparation import ReplayData
 from workers.simulation.replay import RoundReport, replay
 from workers.training import audit
+from workers.training.classifier import LinearModel
 from workers.training.tuning import train
 
 
@@ -42,6 +43,7 @@ class Followed:
     Attributes:
         first: the plan before the first label.
         anew: what was expected of each wave in the plan made just before it.
+        quotas_anew: what a plan after the first wave would keep for each source, by what the audit sample then tells.
         waves: what the plan brought, its quotas in force.
         without_quotas: what the same strategy brought without quotas.
         random: what random labeling brought.
@@ -49,6 +51,7 @@ class Followed:
 
     first: LabelingPlan
     anew: tuple[Expected, ...]
+    quotas_anew: dict[str, float]
     waves: tuple[Wave, ...]
     without_quotas: tuple[Wave, ...]
     random: tuple[Wave, ...]
@@ -67,14 +70,16 @@ def follow(case: Case, data: ReplayData, config: ProjectConfig, *, encoder: str)
         config: Its project, of one seed.
         encoder: Key of the vectors' encoder.
     """
-    guesses = {case.rare: case.prior}
     stage = Stage(round=0, model=0, audit={}, encoder=encoder)
-    first = make_plan(data.pool, None, config, stage=stage, budget=sum(case.waves), waves=case.waves, guesses=guesses)
+    first = _plan(case, _Labeled(data.pool, None, stage), config, 0)
     planned = with_quotas(config, first)
     waves = _replayed(case, data, planned, strategy="quietcorner", encoder=encoder)
+    after = list(_stages(case, data, planned, waves, stage))
+    anew = [_plan(case, one, planned, number) for number, one in enumerate(after, 1)]
     return Followed(
         first=first,
-        anew=(expected_of(first.waves[0], case.rare), *_planned_anew(case, data.pool, data, planned, stage, waves)),
+        anew=(expected_of(first.waves[0], case.rare), *(expected_of(plan.waves[0], case.rare) for plan in anew)),
+        quotas_anew={source.name: source.quota for source in _plan(case, after[0], config, 1).sources},
         waves=waves,
         without_quotas=_replayed(case, data, config, strategy="quietcorner", encoder=encoder),
         random=_replayed(case, data, config, strategy="random", encoder=encoder),
@@ -91,22 +96,34 @@ def expected_of(wave: WavePlan, name: str) -> Expected:
     return next(one for one in wave.expected if one.name == name)
 
 
-def _planned_anew(
-    case: Case, pool: Pool, data: ReplayData, config: ProjectConfig, stage: Stage, waves: Sequence[Wave]
-) -> list[Expected]:
-    """Expectations of each wave after the first, by a plan made when those before it were labeled."""
-    expected, model = [], None
+@dataclass(frozen=True)
+class _Labeled:
+    """A project some waves into its life."""
+
+    pool: Pool
+    model: LinearModel | None
+    stage: Stage
+
+
+def _plan(case: Case, now: _Labeled, config: ProjectConfig, done: int) -> LabelingPlan:
+    """The plan of the waves that are left when some are done."""
+    left = case.waves[done:]
+    guesses = {case.rare: case.prior}
+    return make_plan(now.pool, now.model, config, stage=now.stage, budget=sum(left), waves=left, guesses=guesses)
+
+
+def _stages(
+    case: Case, data: ReplayData, config: ProjectConfig, waves: Sequence[Wave], stage: Stage
+) -> Iterator[_Labeled]:
+    """The project after each wave but the last."""
+    pool, model = data.pool, None
     for number, wave in enumerate(waves[:-1], 1):
         draws = round(config.selection.audit_share * case.waves[number - 1])
         thresholds = audit.extend(pool, stage.audit, draws=draws).thresholds
         pool = _labeled(pool, data, wave.chosen)
         model = train(pool, config, previous=model)
         stage = Stage(round=number, model=number, audit=thresholds, encoder=stage.encoder)
-        left = case.waves[number:]
-        guesses = {case.rare: case.prior}
-        plan = make_plan(pool, model, config, stage=stage, budget=sum(left), waves=left, guesses=guesses)
-        expected.append(expected_of(plan.waves[0], case.rare))
-    return expected
+        yield _Labeled(pool, model, stage)
 
 
 def _replayed(case: Case, data: ReplayData, config: ProjectConfig, *, strategy: str, encoder: str) -> tuple[Wave, ...]:

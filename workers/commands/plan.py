@@ -42,8 +42,8 @@ def plan(
 ) -> None:
     """Plan a budget of labels: what each wave would hold, and what it should bring.
 
-    It changes nothing. A guess counts for a class until a label or the audit
-    sample tells more.
+    It changes nothing. A guess of a class's share counts until there are labels,
+    and is then weighed against what they tell.
     """
     in_force = edge.settings()
     made, config = _plan(in_force, name, budget, _parse_waves(waves, budget), _parse_guesses(prior or []))

@@ -70,6 +70,9 @@ def what_is_known(plan: LabelingPlan) -> list[str]:
         for basis, words in told.items()
         if by_basis[basis]
     ]
+    if weighed := [one for one in plan.classes if one.guess is not None and one.basis is not Basis.GUESS]:
+        guesses = listed([f"{one.name} {share(one.guess or 0.0)}" for one in weighed])
+        lines.append(f"Your guess is weighed against what the labels tell: {guesses}.")
     if unknown := by_basis[Basis.NOTHING]:
         lines.append(
             f"Nothing is known of {listed([one.name for one in unknown])}: no label, and no guess "
@@ -199,12 +202,12 @@ def _rule_changes(plan: LabelingPlan, wave: WavePlan) -> Iterator[str]:
         elif wave.rules.get(rule.name):
             stops = _stops_at(labels, rule.prior.value)
             if stops is not None:
-                found = "none" if stops == 0 else f"{stops:,} or fewer"
+                found = f"At most {stops:,}" if stops else "None"
                 yield (
-                    f"{found[0].upper()}{found[1:]} of the {labels:,} labeled hits of the rule {rule.name} is of "
-                    f"{rule.label}: it surely finds less than chance and stops."
+                    f"{found} of {counted(labels, 'labeled hit')} of the rule {rule.name} is of {rule.label}: it "
+                    "surely finds less than chance and stops."
                 )
-        if rule.left and rule.left <= _taken(plan, wave, rule):
+        if wave.rules.get(rule.name) and rule.left <= _taken(plan, wave, rule):
             yield f"The rule {rule.name} has nothing left to propose; others take its places."
 
 

@@ -26,12 +26,13 @@ _MOST_WAVES = 20
 
 @dataclass(frozen=True)
 class KnownShare:
-    """The share of a class in the pool, and where it is known from; None from nothing."""
+    """The share of a class in the pool (None: nothing is known of it), where it is known from, and the user's guess."""
 
     name: str
     labels: int
     share: Interval | None
     basis: Basis
+    guess: float | None = None
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,14 @@ def make_plan(
         modelled=model is not None,
         classes=tuple(
             KnownShare(*known)
-            for known in zip(pool.classes, pool.label_counts.tolist(), knowledge.shares, knowledge.bases, strict=True)
+            for known in zip(
+                pool.classes,
+                pool.label_counts.tolist(),
+                knowledge.shares,
+                knowledge.bases,
+                map(guesses.get, pool.classes),
+                strict=True,
+            )
         ),
         rare=tuple(pool.classes[column] for column in rare.tolist()),
         proposed=proposed,

@@ -90,10 +90,10 @@ def test_what_is_known_is_told_by_where_it_is_known_from() -> None:
     assert what_is_known(make_plan(classes=classes, audit_items=80)) == [
         "By 80 labeled audit items: fraud 2.0 % (1.0 % to 4.0 %) and praise 90 % (80 % to 100 %)."
     ]
-    modelled = (KnownShare("fraud", 5, TWO_PERCENT, Basis.MODEL),)
-    assert what_is_known(make_plan(classes=modelled))[0].startswith(
-        "By the model's calibrated probabilities, until 50 audit items are labeled: fraud"
-    )
+    modelled = (KnownShare("fraud", 5, TWO_PERCENT, Basis.MODEL, 0.03),)
+    model, guess = what_is_known(make_plan(classes=modelled))
+    assert model.startswith("By the model's calibrated probabilities, until 50 audit items are labeled: fraud")
+    assert guess == "Your guess is weighed against what the labels tell: fraud 3.0 %."
 
 
 def test_proposed_quotas_come_with_their_reason_and_the_lines_for_the_project_file() -> None:
@@ -150,8 +150,8 @@ def test_an_outcome_beyond_the_interval_changes_the_next_wave() -> None:
 @pytest.mark.parametrize(
     ("taken", "words"),
     [
-        (100, "None of the 100 labeled hits"),
-        (400, "2 or fewer of the 400 labeled hits of the rule words is of fraud: it surely finds less than chance"),
+        (100, "None of 100 labeled hits"),
+        (400, "At most 2 of 400 labeled hits of the rule words is of fraud: it surely finds less than chance"),
     ],
 )
 def test_a_rule_is_told_at_which_count_it_stops(taken: int, words: str) -> None:
@@ -163,6 +163,7 @@ def test_a_rule_is_told_at_which_count_it_stops(taken: int, words: str) -> None:
 
 def test_a_rule_that_is_used_up_or_has_stopped_is_told() -> None:
     assert "The rule words has nothing left to propose" in changes(make_plan(), 2)
+    assert "nothing left" not in changes(make_plan(waves=(make_wave(1), make_wave(2), make_wave(3, rules={}))), 3)
     assert "The rule words has nothing left" not in changes(make_plan(), 1)
     assert "The rule words has stopped" in changes(make_plan(rules=(replace(RULE, stopped=True),)))
 
