@@ -62,41 +62,62 @@ class Doubts:
         return sum((part * mean for part, mean in zip(self.parts, by_kind, strict=True)), np.zeros(shifts.shape[1]))
 
 
-def kinds_of(pool: Pool) -> Index:
-    """(n,) which shift holds for each item: 0 for what no rule hits, 1 for hits of descriptions alone, 2 for others."""
+@dataclass(frozen=True)
+class Kinds:
+    """The items of a pool by the shift that holds for them.
+
+    Attributes:
+        of: (n,) 0 for what no rule hits, 1 for hits of descriptions alone, 2 for others.
+        samples: for each kind positions that stand for all of it.
+    """
+
+    of: Index
+    samples: tuple[Index, ...]
+
+    @property
+    def parts(self) -> Doubles:
+        """(n_kinds,) share of the pool."""
+        return np.bincount(self.of, minlength=_KINDS) / max(1, len(self.of))
+
+
+def sort_kinds(pool: Pool, *, seed: int) -> Kinds:
+    """Sort items by kind; the seed is that of the samples."""
+    rng = np.random.default_rng(seed)
     hit, settled = pool.rule_hits.any(axis=1), pool.rule_hits[:, pool.rule_settled].any(axis=1)
-    return np.where(settled, 2, hit.astype(np.int64))
+    of = np.where(settled, 2, hit.astype(np.int64))
+    members = [np.flatnonzero(of == kind) for kind in range(_KINDS)]
+    return Kinds(
+        of, tuple(some if len(some) <= _SAMPLE else rng.choice(some, _SAMPLE, replace=False) for some in members)
+    )
 
 
 def doubt(
-    pool: Pool, column: int, probability: Floats, held_out: Floats | None, *, guess: float | None, seed: int
+    pool: Pool, kinds: Kinds, column: int, probability: Floats, held_out: Floats | None, *, guess: float | None
 ) -> Doubts:
     """The shifts of a class.
 
     Args:
         pool: The pool.
+        kinds: Its items by kind.
         column: Of the class.
         probability: (n,) float32 calibrated, of every item.
         held_out: (n_labeled,) of each labeled item in the pool's order, by a model that did not see it; None if there
             are too few labels for that.
         guess: The share of the class in the pool, as a person thinks; None for no guess.
-        seed: Of the sample that stands for the pool.
     """
-    kinds, rng = kinds_of(pool), np.random.default_rng(seed)
-    means = np.stack([_means(probability, np.flatnonzero(kinds == kind), rng) for kind in range(_KINDS)])
-    parts = np.bincount(kinds, minlength=_KINDS) / max(1, len(pool))
+    means = np.stack([_means(probability[sample].astype(np.float64)) for sample in kinds.samples])
     logs = np.tile(-(_SHIFTS**2) / (2 * _PRIOR_SD**2), (_KINDS, 1))
     if held_out is not None:
         labeled = np.flatnonzero(pool.labeled)[held_out > _UNSEEN]
         told = held_out[held_out > _UNSEEN].astype(np.float64)
         is_of_class = pool.targets[labeled, column]
         for kind in range(_KINDS):
-            inside = kinds[labeled] == kind
+            inside = kinds.of[labeled] == kind
             logs[kind] += _loglikelihood(told[inside], int(is_of_class[inside].sum()))
     if guess is not None:
-        logs[0] += _guessed(guess, parts @ means)
+        logs[0] += _guessed(guess, kinds.parts @ means)
     weights = np.exp(logs - logs.max(axis=1, keepdims=True))
-    return Doubts(weights / weights.sum(axis=1, keepdims=True), means, parts)
+    return Doubts(weights / weights.sum(axis=1, keepdims=True), means, kinds.parts)
 
 
 def draw_count(probability: Doubles, shifts: Doubles, rng: np.random.Generator) -> Doubles:
@@ -112,16 +133,10 @@ def draw_count(probability: Doubles, shifts: Doubles, rng: np.random.Generator) 
     return rng.binomial(like, np.minimum(1.0, first / like)).astype(np.float64)
 
 
-def _means(probability: Floats, members: Index, rng: np.random.Generator) -> Doubles:
-    if not len(members):
-        return np.zeros(len(_SHIFTS))
-    chosen = members if len(members) <= _SAMPLE else rng.choice(members, _SAMPLE, replace=False)
-    return _under_each_shift(probability[chosen].astype(np.float64))
-
-
-def _under_each_shift(probability: Doubles) -> Doubles:
+def _means(probability: Doubles) -> Doubles:
+    """(n_shifts,) mean of the probabilities (n,) under each shift; 0 for none."""
     odds = _odds(probability)
-    return np.array([float(expit(odds + shift).mean()) for shift in _SHIFTS.tolist()])
+    return np.array([float(expit(odds + shift).mean()) if len(odds) else 0.0 for shift in _SHIFTS.tolist()])
 
 
 def _odds(probability: Doubles) -> Doubles:

@@ -24,7 +24,7 @@ import numpy as np
 
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig
-from workers.selection.doubts import draw_count, kinds_of
+from workers.selection.doubts import draw_count
 from workers.selection.knowledge import Knowledge, best_rules
 from workers.selection.rates import Doubles, Rates, anything_up_to, draw_rates
 from workers.training import audit
@@ -86,14 +86,14 @@ def expect(
         probability: (n, n_classes) float32 calibrated; None before the first model.
         seed: Of the draws.
     """
-    stratum, kinds = audit.stratify(pool)[1], kinds_of(pool)
+    stratum = audit.stratify(pool)[1]
     by_class = []
     for column in range(len(pool.classes)):
         rng = np.random.default_rng([seed, column])
         rules = best_rules(pool, config, knowledge, column)
         rates = draw_rates(pool, knowledge, column, rules, draws=_DRAWS, rng=rng)
         chances = None if probability is None else probability[:, column].astype(np.float64)
-        facts = _Facts(rates, rules, stratum, kinds, chances, len(pool.eligible))
+        facts = _Facts(rates, rules, stratum, knowledge.kinds.of, chances, len(pool.eligible))
         counts = _count_waves(waves, facts, rng)
         by_class.append([_told(pool.classes[column], count) for count in [*counts, _together(counts)]])
     return [[told[number] for told in by_class] for number in range(len(waves))], [told[-1] for told in by_class]

@@ -8,7 +8,7 @@ import numpy as np
 
 from shared.pool import Floats, Index, Pool
 from shared.project import ProjectConfig
-from workers.selection.doubts import GUESS_FACTOR, Doubts, doubt
+from workers.selection.doubts import GUESS_FACTOR, Doubts, Kinds, doubt, sort_kinds
 from workers.selection.rule_precision import RulePrecision, audit_tally, audited_shares, measure_rules
 from workers.training.imbalance import AuditTally
 from workers.training.metrics import Interval
@@ -36,6 +36,7 @@ class Knowledge:
         audit_items: labeled audit items.
         tally: the audit sample; None while it is too small to be asked.
         rules: what each rule is worth, in the pool's order.
+        kinds: the items by which of the shifts in `doubts` holds for them.
         doubts: what the model's probabilities may be off by, by class; None for a class that no model has seen.
     """
 
@@ -44,6 +45,7 @@ class Knowledge:
     audit_items: int
     tally: AuditTally | None
     rules: tuple[RulePrecision, ...]
+    kinds: Kinds
     doubts: tuple[Doubts | None, ...]
 
 
@@ -72,7 +74,8 @@ def know(
     """
     tally = audit_tally(pool, thresholds)
     audited = audited_shares(tally)
-    doubts = _doubts(pool, config, probability, held_out, guesses)
+    kinds = sort_kinds(pool, seed=config.seed)
+    doubts = _doubts(pool, kinds, probability, held_out, guesses)
     if audited is None:
         known = [_share(one, guesses.get(name)) for one, name in zip(doubts, pool.classes, strict=True)]
     else:
@@ -83,6 +86,7 @@ def know(
         audit_items=tally.items,
         tally=None if audited is None else tally,
         rules=measure_rules(pool, config, probability=probability, thresholds=thresholds),
+        kinds=kinds,
         doubts=doubts,
     )
 
@@ -111,22 +115,18 @@ def best_rules(pool: Pool, config: ProjectConfig, knowledge: Knowledge, column: 
 
 
 def _doubts(
-    pool: Pool,
-    config: ProjectConfig,
-    probability: Floats | None,
-    held_out: Floats | None,
-    guesses: Mapping[str, float],
+    pool: Pool, kinds: Kinds, probability: Floats | None, held_out: Floats | None, guesses: Mapping[str, float]
 ) -> tuple[Doubts | None, ...]:
     if probability is None:
         return (None,) * len(pool.classes)
     return tuple(
         doubt(
             pool,
+            kinds,
             column,
             probability[:, column],
             None if held_out is None else held_out[:, column],
             guess=guesses.get(name),
-            seed=config.seed,
         )
         if pool.label_counts[column]
         else None

@@ -7,7 +7,7 @@ import pytest
 
 from shared.pool import Pool
 from tests.pools import make_pool
-from workers.selection.doubts import Doubts, doubt, draw_count, kinds_of
+from workers.selection.doubts import Doubts, doubt, draw_count, sort_kinds
 
 ITEMS = 4_000
 
@@ -33,7 +33,7 @@ def doubted(pool: Pool, share: float = 0.1, *, held_out: float | None = None, gu
     """Doubts of a model that says `share` of all items, and said `held_out` of labeled ones that it had not seen."""
     probability = np.full(ITEMS, share, dtype=np.float32)
     said = None if held_out is None else np.full(int(pool.labeled.sum()), held_out, dtype=np.float32)
-    return doubt(pool, 1, probability, said, guess=guess, seed=0)
+    return doubt(pool, sort_kinds(pool, seed=0), 1, probability, said, guess=guess)
 
 
 def shifts(found: Doubts, kind: int = 0) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -42,10 +42,12 @@ def shifts(found: Doubts, kind: int = 0) -> np.ndarray[tuple[int], np.dtype[np.f
 
 
 def test_there_is_a_shift_for_what_no_rule_hits_one_for_descriptions_and_one_for_other_rules() -> None:
-    kinds = kinds_of(make(hits=10, described=20))
+    kinds = sort_kinds(make(hits=10, described=20), seed=0)
 
-    assert np.bincount(kinds).tolist() == [ITEMS - 30, 20, 10]
-    assert (kinds[:10] == 2).all()
+    assert np.bincount(kinds.of).tolist() == [ITEMS - 30, 20, 10]
+    assert (kinds.of[:10] == 2).all()
+    assert [len(sample) for sample in kinds.samples] == [2_000, 20, 10]
+    assert (kinds.of[kinds.samples[0]] == 0).all()
 
 
 def test_at_first_a_shift_may_go_either_way_and_labels_make_it_surer_down_to_a_quarter() -> None:
@@ -89,7 +91,8 @@ def test_a_guess_moves_the_share_towards_it() -> None:
 
 def test_a_share_weighs_the_kinds_by_their_items() -> None:
     probability = np.where(np.arange(ITEMS) < 1_000, 0.5, 0.01).astype(np.float32)
-    found = doubt(make(), 1, probability, None, guess=None, seed=0)
+    pool = make()
+    found = doubt(pool, sort_kinds(pool, seed=0), 1, probability, None, guess=None)
 
     assert found.share(np.zeros((3, 1)))[0] == pytest.approx(0.25 * 0.5 + 0.75 * 0.01, rel=0.01)
 

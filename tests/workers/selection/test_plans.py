@@ -96,6 +96,14 @@ def test_waves_tell_rules_rounds_and_audit_items() -> None:
     assert [one.name for one in made.waves[0].expected] == [one.name for one in made.total] == ["common", "rare"]
 
 
+def test_a_project_of_several_classes_an_item_is_planned_too() -> None:
+    for labeled in (0, 80):
+        made = plan(make_sourced(labeled=labeled), make_config(task="multi"))
+
+        assert [wave.chosen for wave in made.waves] == [100, 100]
+        assert all(0 <= one.low <= one.high <= 200 for one in made.total)
+
+
 def test_the_same_state_gives_the_same_plan() -> None:
     pool, config = make_sourced(labeled=40), make_config()
 
