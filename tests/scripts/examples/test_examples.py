@@ -48,4 +48,6 @@ def test_a_small_example_is_played_to_its_end(name: str, tmp_path: Path) -> None
     for heading in ("## The plan", "## What came of it", "## Diversity"):
         assert heading in played.stdout
     assert "| wave | planned at first | planned anew | found |" in played.stdout
-    assert len([line for line in played.stdout.splitlines() if line.startswith(("| 1 |", "| 2 |"))]) == 6
+    lines = played.stdout.splitlines()
+    first, second = (sum(line.startswith(f"| {wave} |") for line in lines) for wave in (1, 2))
+    assert first == second >= 3  # each table of waves has a row for both
