@@ -27,6 +27,7 @@ class Case:
         question: what is asked.
         rare: the class that is looked for.
         prior: the share of it that is given to the plan.
+        to_double: whether wave 2 is to double what wave 1 found.
         waves: labels of each wave, the last of which the others after the first equal.
         make: makes the messages.
         project_file: as a user writes it, but for the seed.
@@ -37,6 +38,7 @@ class Case:
     question: str
     rare: str
     prior: float
+    to_double: bool
     waves: tuple[int, ...]
     make: Make
     project_file: str
@@ -68,6 +70,7 @@ TICKETS = Case(
     ),
     rare=FRAUD,
     prior=0.02,
+    to_double=False,
     waves=(1_000, 1_000),
     make=tickets,
     project_file=f"""\
@@ -103,6 +106,7 @@ ABUSE_CASE = Case(
     ),
     rare=ABUSE,
     prior=0.01,
+    to_double=True,
     waves=(1_000, 1_000, 1_000),
     make=messages,
     project_file=f"""\

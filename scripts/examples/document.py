@@ -12,6 +12,7 @@ from scripts.examples.tables import (
     doubling,
     finds_table,
     found_table,
+    over_random,
     quality_table,
     quota_table,
     source_table,
@@ -62,7 +63,7 @@ def _outcome(all_: Runs) -> Iterator[str]:
     )
     yield f"Items of {case.rare}:"
     yield "\n".join(found_table(all_))
-    yield _wrapped(doubling(all_))
+    yield _wrapped(f"{over_random(all_)} {doubling(all_)}" if case.to_double else over_random(all_))
     yield "After each wave, quality on other messages, which no wave could choose:"
     yield "\n".join(quality_table(all_))
     yield f"By source, all {waves} waves together:"

@@ -163,18 +163,27 @@ def quota_table(all_: Runs) -> list[str]:
     return lines
 
 
+def over_random(all_: Runs) -> str:
+    """What the first two waves found beside random labeling, in a sentence."""
+    both, random = (
+        sum(wave.found for waves in some for wave in waves[:2])
+        for some in ([run.waves for run in all_.runs], [run.random for run in all_.runs])
+    )
+    return (
+        f"By wave 2 the plan has found {both / max(1, random):.1f} times as much {all_.case.rare} as random labeling "
+        "of as many items."
+    )
+
+
 def doubling(all_: Runs) -> str:
-    """What became of the share found from the first wave to the second, in a sentence."""
+    """What became of the finds from the first wave to the second, in a sentence."""
     first = [run.waves[0].found for run in all_.runs]
     both = [run.waves[0].found + run.waves[1].found for run in all_.runs]
-    random = [run.random[0].found + run.random[1].found for run in all_.runs]
     times = [late / early for early, late in zip(first, both, strict=True)]
-    over_random = float(np.mean(both)) / max(1.0, float(np.mean(random)))
     doubled = sum(late >= 2 * early for early, late in zip(first, both, strict=True))
     return (
-        f"By wave 2 the plan has found {np.mean(times):.2f} times as much {all_.case.rare} as after wave 1 "
-        f"({min(times):.2f} to {max(times):.2f}; at least twice as much with {doubled} of {len(times)} seeds), and "
-        f"{over_random:.1f} times as much as random labeling of as many items."
+        f"That is {np.mean(times):.2f} times as much as after wave 1 ({min(times):.2f} to {max(times):.2f}; at least "
+        f"twice as much with {doubled} of {len(times)} seeds)."
     )
 
 
