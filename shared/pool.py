@@ -26,6 +26,9 @@ class Pool:
         groups: (n,) int64, equal for items of one duplicate group.
         families: (n,) int64, equal for items that must share a split: duplicate groups joined with users' groups.
         draws: (n,) float64, permanent random numbers in [0, 1).
+        folds: (n,) int64, the recorded part in which an item is held out of training; -1 where none is recorded yet.
+        bands: (n,) int64, the audit sample's strata by likelihood of a rare class, the likeliest highest; -1 before
+            there is any.
         rule_names: names behind the columns of `rule_hits`.
         rule_hits: (n, n_rules) bool.
         rule_scores: (n, n_rules) float32, how strongly each rule hits: 1 for keywords and patterns, the cosine for
@@ -47,6 +50,8 @@ class Pool:
     groups: Index
     families: Index
     draws: NDArray[np.float64]
+    folds: Index
+    bands: Index
     rule_names: tuple[str, ...]
     rule_hits: Mask
     rule_scores: Floats

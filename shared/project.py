@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import re2
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from shared.augmentation_options import Augmentation
 from shared.errors import ConfigError
-
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Count = Annotated[int, Field(ge=0)]
+from shared.section import Cost, Count, Name, Section, Share
+from shared.training_options import Goal, Training
 
 _HINT_AT_LEAST = 0.5
 
@@ -25,11 +24,7 @@ class Task(StrEnum):
     NER = "ner"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Cap(_Section):
+class Cap(Section):
     """A hard maximum: items in one batch, and items chosen in the project's whole life."""
 
     batch: Count | None = None
@@ -41,14 +36,14 @@ class Cap(_Section):
         return {"batch": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-class Caps(_Section):
+class Caps(Section):
     """Hard maxima by predicted class and by source."""
 
     classes: dict[Name, Cap] = Field(default_factory=dict)
     sources: dict[Name, Cap] = Field(default_factory=dict)
 
 
-class Quotas(_Section):
+class Quotas(Section):
     """Wanted shares of a batch by source; what is left over is free for all sources."""
 
     sources: dict[Name, Share] = Field(default_factory=dict)
@@ -61,7 +56,7 @@ class Quotas(_Section):
         return shares
 
 
-class Rule(_Section):
+class Rule(Section):
     """A seeding rule: a text that it hits is a likely item of `class`. It has exactly one of four kinds.
 
     Attributes:
@@ -118,7 +113,7 @@ class Rule(_Section):
         return self
 
 
-class Selection(_Section):
+class Selection(Section):
     """How large a batch is and what it holds."""
 
     batch_size: Annotated[int, Field(ge=1, le=100_000)] = 50
@@ -126,7 +121,7 @@ class Selection(_Section):
     overlap: Annotated[int, Field(ge=1, le=20)] = 1
 
 
-class BatchTrigger(_Section):
+class BatchTrigger(Section):
     """When a round starts. Any condition that is set and holds is enough."""
 
     queue_below: Share = 0.5
@@ -134,13 +129,13 @@ class BatchTrigger(_Section):
     after_s: Annotated[float, Field(gt=0)] | None = None
 
 
-class Queue(_Section):
+class Queue(Section):
     """The annotation queue: how long an annotator may hold an assignment without renewing it."""
 
     lease_s: Annotated[float, Field(ge=1, le=7 * 86_400)] = 600.0
 
 
-class Drift(_Section):
+class Drift(Section):
     """The drift watch: items in the reference, items in a window, and what an alarm leads to."""
 
     mode: Literal["auto", "off"] = "auto"
@@ -149,7 +144,7 @@ class Drift(_Section):
     campaign_items: Annotated[int, Field(ge=1)] = 50
 
 
-class ProjectConfig(_Section):
+class ProjectConfig(Section):
     """One labeling project, as its project file states it."""
 
     task: Task = Task.SINGLE
@@ -161,6 +156,10 @@ class ProjectConfig(_Section):
     batch_trigger: BatchTrigger = BatchTrigger()
     targets: dict[Name, Count] = Field(default_factory=dict)
     costs: dict[Name, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    error_costs: dict[Name, dict[Name, Cost]] = Field(default_factory=dict)
+    goals: dict[Name, Goal] = Field(default_factory=dict)
+    training: Training = Training()
+    augmentation: Augmentation = Augmentation()
     caps: Caps = Caps()
     quotas: Quotas = Quotas()
     rules: tuple[Rule, ...] = ()
@@ -180,6 +179,8 @@ class ProjectConfig(_Section):
         for place, names in (
             ("targets", list(self.targets)),
             ("costs", list(self.costs)),
+            ("error_costs", [*self.error_costs, *(name for row in self.error_costs.values() for name in row)]),
+            ("goals", list(self.goals)),
             ("caps.classes", list(self.caps.classes)),
             ("rules", [rule.label for rule in self.rules]),
         ):

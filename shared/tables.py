@@ -75,6 +75,10 @@ class Item(SQLModel, table=True):
     """`id` of the item that stands for this one's duplicate group; null is a group of its own."""
     draw: float
     """Permanent random number in [0, 1): decides when the item enters the audit sample."""
+    fold: int | None = None
+    """The part in which the item's family is held out of training; decided when the first of it is labeled."""
+    band: int | None = None
+    """How likely the item looked to be of a rare class when the audit sample was divided by that; null: not yet asked."""
     added_at: float
 
 
@@ -133,6 +137,42 @@ class Model(SQLModel, table=True):
     """safetensors: see `workers.training.classifier.dump`."""
     metrics: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     trained_at: float
+
+
+class AuditScorer(SQLModel, table=True):
+    """What told the audit sample's bands apart; it is made once and stays."""
+
+    project_id: int = _reference("project.id", primary_key=True, index=False)
+    encoder: str
+    arrays: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    """safetensors: see `workers.training.bands.dump`."""
+    made_at: float
+
+
+class ReviewState(StrEnum):
+    """What a person said of an augmented text, or that nobody was asked."""
+
+    UNASKED = "unasked"
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+class AugmentedText(SQLModel, table=True):
+    """A text made from a labeled item by a recipe. It teaches, and is never an item of the pool."""
+
+    __table_args__ = (UniqueConstraint("project_id", "parent", "recipe", "text_key"),)
+
+    id: int = _own_id()
+    project_id: int = _reference("project.id", index=False)
+    parent: int = _reference("item.id")
+    recipe: str
+    text: str
+    text_key: int = Field(sa_column=Column(BigInteger, nullable=False))
+    review: str = ReviewState.UNASKED
+    reviewer: str | None = None
+    made_at: float
+    reviewed_at: float | None = None
 
 
 class Batch(SQLModel, table=True):

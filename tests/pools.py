@@ -42,6 +42,8 @@ def make_pool(
         groups=ids.copy(),
         families=np.arange(items),
         draws=draws,
+        folds=np.full(items, -1),
+        bands=np.full(items, -1),
         rule_names=tuple(rules),
         rule_hits=hits,
         rule_scores=hits.astype(np.float32),

@@ -44,6 +44,8 @@ def load_pool(session: Session, *, project_id: int, config: ProjectConfig, vecto
             col(Item.group),
             col(Item.duplicate_group),
             col(Item.draw),
+            col(Item.fold),
+            col(Item.band),
         )
         .where(col(Item.project_id) == project_id)
         .order_by(col(Item.id))
@@ -69,6 +71,8 @@ def load_pool(session: Session, *, project_id: int, config: ProjectConfig, vecto
         groups=groups,
         families=join_groups(groups, [item[4] for item in embedded]),
         draws=np.array([item[6] for item in embedded], dtype=np.float64),
+        folds=_codes([item[7] for item in embedded]),
+        bands=_codes([item[8] for item in embedded]),
         rule_names=tuple(rule.name for rule in config.rules),
         rule_hits=hits | near,
         rule_scores=scores + cosine,
@@ -78,6 +82,11 @@ def load_pool(session: Session, *, project_id: int, config: ProjectConfig, vecto
         labeled=labeled,
         queued=_queued(session, project_id, ids),
     )
+
+
+def _codes(values: list[int | None]) -> Index:
+    """Small whole numbers (n,), -1 for null."""
+    return np.array([-1 if value is None else value for value in values], dtype=np.int64)
 
 
 def _labels(session: Session, project_id: int, ids: Index, config: ProjectConfig) -> tuple[Mask, Mask]:
