@@ -78,7 +78,7 @@ class Item(SQLModel, table=True):
     fold: int | None = None
     """The part in which the item's family is held out of training; decided when the first of it is labeled."""
     band: int | None = None
-    """How likely the item looked to be of a rare class when the audit sample was divided by that; null: not yet asked."""
+    """Stratum of the audit sample: how likely the item looked to be of a rare class; null before that was asked."""
     added_at: float
 
 

@@ -39,7 +39,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_augmentedtext_project_id_project")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_augmentedtext")),
         sa.UniqueConstraint(
-            "project_id", "parent", "recipe", "text_key", name=op.f("uq_augmentedtext_project_id_parent_recipe_text_key")
+            "project_id",
+            "parent",
+            "recipe",
+            "text_key",
+            name=op.f("uq_augmentedtext_project_id_parent_recipe_text_key"),
         ),
     )
     op.create_index(op.f("ix_augmentedtext_parent"), "augmentedtext", ["parent"], unique=False)
