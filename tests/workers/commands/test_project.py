@@ -96,7 +96,17 @@ def test_the_values_that_the_example_calls_defaults_are_the_defaults() -> None:
     example = parse_project(EXAMPLE, origin="the example")
     plain = ProjectConfig(classes=example.classes)
 
-    for name in ("task", "seed", "encoder", "near_duplicate_cosine", "selection", "batch_trigger", "queue", "drift"):
+    for name in (
+        "task",
+        "seed",
+        "encoder",
+        "near_duplicate_cosine",
+        "training",
+        "selection",
+        "batch_trigger",
+        "queue",
+        "drift",
+    ):
         assert getattr(example, name) == getattr(plain, name)
 
 
