@@ -21,13 +21,12 @@ What it is measured against: the share of its class in the pool, which must not 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import hypot
 
 import numpy as np
 
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig, Task
-from workers.selection.proportions import wilson
+from workers.selection.proportions import stops, wilson
 from workers.training import audit
 from workers.training.imbalance import AuditTally, prevalence
 from workers.training.metrics import Interval
@@ -37,8 +36,6 @@ ENOUGH_AUDIT_ITEMS = 50
 _ENOUGH_COVERED = 0.9
 # Of a class that nobody has seen yet: without a hit, a rule stops after 189 labels.
 _LARGEST_UNKNOWN = 0.02
-# A rule that surely brings less is not worth a person's time, however rare its class: without a hit after 381 labels.
-_WORTHLESS = 0.01
 
 
 @dataclass(frozen=True)
@@ -153,17 +150,8 @@ def _measure(pool: Pool, column: int, name: str, label: str, prior: Interval) ->
         right=right,
         precision=precision,
         prior=prior,
-        stopped=precision is not None and (_is_below(precision, prior) or precision.high < _WORTHLESS),
+        stopped=precision is not None and stops(precision, prior),
     )
-
-
-def _is_below(one: Interval, other: Interval) -> bool:
-    """Whether a share surely lies below another: the 95 % interval of their difference, combined from their own.
-
-    Then `one.high` is below `other.value` as well; where `other` is no estimate, that is all that is asked. R. G.
-    Newcombe, "Interval estimation for the difference between independent proportions" (1998), method 10.
-    """
-    return one.value - other.value + hypot(one.high - one.value, other.value - other.low) < 0
 
 
 def _counts(stratum: Index, count: int) -> Index:

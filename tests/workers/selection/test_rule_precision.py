@@ -9,7 +9,8 @@ import pytest
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig
 from tests.pools import make_pool
-from workers.selection.rule_precision import RulePrecision, _is_below, class_priors, measure_rules
+from workers.selection.proportions import is_below
+from workers.selection.rule_precision import RulePrecision, class_priors, measure_rules
 from workers.training import audit
 from workers.training.metrics import Interval
 
@@ -181,7 +182,7 @@ def test_the_share_that_the_audit_sample_tells_does_not_follow_what_rules_chose(
     ],
 )
 def test_a_share_that_is_itself_uncertain_takes_more_to_lie_below(prior: Interval, below: bool) -> None:
-    assert _is_below(Interval(0.0, 0.0, 0.05), prior) == below
+    assert is_below(Interval(0.0, 0.0, 0.05), prior) == below
 
 
 def test_a_rule_for_a_class_that_nobody_finds_stops_in_the_end() -> None:
