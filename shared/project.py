@@ -183,6 +183,7 @@ class ProjectConfig(Section):
             ("goals", list(self.goals)),
             ("caps.classes", list(self.caps.classes)),
             ("rules", [rule.label for rule in self.rules]),
+            ("augmentation.recipes", [name for recipe in self.augmentation.recipes for name in recipe.classes]),
         ):
             unknown = sorted(set(names) - set(self.classes))
             if unknown:
