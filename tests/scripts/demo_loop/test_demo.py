@@ -81,7 +81,7 @@ def _wait_for_processes(demo: subprocess.Popen[str]) -> None:
     while time.monotonic() < deadline:
         children = _children(demo)
         annotators = [child for child in children if "annotator_example.py" in " ".join(child.cmdline())]
-        company = [child for child in children if child.cmdline()[-1] == "up"]
+        company = [child for child in children if child.cmdline()[-1:] == ["up"]]
         if len(annotators) == 3 and company and len(company[0].children()) > 5:
             return
         time.sleep(0.1)
