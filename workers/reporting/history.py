@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import func, select
@@ -11,6 +11,8 @@ from sqlmodel import Session, col
 from shared.database import now
 from shared.project import ProjectConfig
 from shared.tables import Assignment, AssignmentState, Batch, Campaign, DeadLetter, DriftReport, Item, Model
+from workers.reporting.growth import LabelsOfRound, read_growth
+from workers.reporting.measured import without_details
 from workers.reporting.status import LabelCount, concerns, label_counts, read_status
 
 _LETTERS_SHOWN = 20
@@ -21,7 +23,8 @@ _LOUD = ("warn", "act")
 
 @dataclass(frozen=True)
 class MeasuredModel:
-    """A model version with the metrics that `workers.training.evaluation.evaluate_on_audit` found for it."""
+    """A model version with the metrics that `workers.training.evaluation.evaluate_on_audit` found for it; only those of
+    the newest are whole, the others lack what only plots need."""
 
     version: int
     labels: int
@@ -88,6 +91,7 @@ class History:
         targets: labels wanted by class, where the project file says so.
         models: measured versions, the oldest first.
         labels: labeled items by source and classes.
+        growth: labeled items by round, channel and classes.
         batches: the oldest first.
         windows: the oldest first.
         typical: item row number -> text, for the items that the explained windows name as typical.
@@ -100,6 +104,7 @@ class History:
     targets: dict[str, int]
     models: list[MeasuredModel]
     labels: list[LabelCount]
+    growth: list[LabelsOfRound]
     batches: list[BatchLine]
     windows: list[WindowLine]
     typical: dict[int, str]
@@ -116,6 +121,7 @@ def read_history(session: Session, project_id: int, name: str, config: ProjectCo
         targets=dict(config.targets),
         models=_models(session, project_id),
         labels=label_counts(session, project_id),
+        growth=read_growth(session, project_id),
         batches=_batches(session, project_id),
         windows=windows,
         typical=_texts(session, typical_items(explained_windows(windows))),
@@ -142,7 +148,8 @@ def _models(session: Session, project_id: int) -> list[MeasuredModel]:
         .where(col(Model.project_id) == project_id, col(Model.metrics).is_not(None))
         .order_by(col(Model.version))
     )
-    return [MeasuredModel(*row) for row in session.connection().execute(statement)]
+    found = [MeasuredModel(*row) for row in session.connection().execute(statement)]
+    return [*(replace(model, metrics=without_details(model.metrics)) for model in found[:-1]), *found[-1:]]
 
 
 def _batches(session: Session, project_id: int) -> list[BatchLine]:

@@ -7,8 +7,8 @@ from workers.reporting.sentences import counted, listed, share
 from workers.selection.doubts import GUESS_FACTOR
 from workers.selection.knowledge import Basis
 from workers.selection.plans import QUOTA_SHARE, KnownShare, LabelingPlan, WavePlan
-from workers.selection.proportions import wilson
-from workers.selection.rule_precision import ENOUGH_AUDIT_ITEMS, RulePrecision
+from workers.selection.proportions import ENOUGH_AUDIT_ITEMS, wilson
+from workers.selection.rule_precision import RulePrecision
 from workers.training.evaluation import FEW
 from workers.training.metrics import Interval
 from workers.training.remedies import FEW_LABELS

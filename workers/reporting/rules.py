@@ -10,7 +10,9 @@ from sqlmodel import Session, col
 from shared.labels import LabelJson, classes_of
 from shared.project import ProjectConfig, Rule
 from shared.tables import Assignment, Label, RuleHit
-from workers.selection.proportions import wilson
+from workers.reporting.measured import Measure, Quality
+from workers.selection.proportions import ENOUGH_AUDIT_ITEMS, stops, wilson
+from workers.training.metrics import Interval
 
 _Count = tuple[str, LabelJson | None, int]
 """A rule, a label (None: none yet), and how many items it hits that have this label."""
@@ -41,6 +43,47 @@ def rule_precision(line: Mapping[str, Any]) -> tuple[str, str]:
     """The precision of one of the `rule_lines` and its interval, as people read them; blank without a label."""
     found = line["precision"]
     return ("", "") if found is None else (f"{found['value']:.2f}", f"{found['low']:.2f} to {found['high']:.2f}")
+
+
+def judge(lines: Iterable[Mapping[str, Any]], quality: Quality | None) -> list[dict[str, Any]]:
+    """The `rule_lines`, each with what is known of its class and whether it still gets places.
+
+    `prior` is the share of its class in the pool by the newest measured version, null while that has too few audit
+    items to be asked. `stopped` is whether the rule surely finds less of its class than that, or hardly anything; null
+    where only a round could tell, which asks the model of the whole pool as long as there is no such share.
+
+    Args:
+        lines: As `rule_lines` returns them.
+        quality: Of the newest measured version.
+    """
+    return [{**line, **_standing(line, _prior(line["class"], quality))} for line in lines]
+
+
+def stopped_rules(lines: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Names of the judged rules that surely get no places."""
+    return [line["rule"] for line in lines if line["stopped"]]
+
+
+def _prior(name: str, quality: Quality | None) -> Measure | None:
+    if quality is None or quality.items < ENOUGH_AUDIT_ITEMS:
+        return None
+    found = quality.classes.get(name)
+    return found.prevalence if found else None
+
+
+def _standing(line: Mapping[str, Any], prior: Measure | None) -> dict[str, Any]:
+    known = prior and {"value": prior.value, "low": prior.low, "high": prior.high}
+    if line["precision"] is None:
+        return {"prior": known, "stopped": False}
+    stopped = stops(Interval(**line["precision"]), _interval(prior))
+    return {"prior": known, "stopped": stopped if stopped or prior else None}
+
+
+def _interval(prior: Measure | None) -> Interval:
+    if prior is None:
+        return Interval(0.0, 0.0, 0.0)
+    low, high = prior.interval or (prior.value, prior.value)
+    return Interval(prior.value, low, high)
 
 
 def _line(rule: Rule, counts: Iterable[_Count]) -> dict[str, Any]:

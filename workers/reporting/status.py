@@ -27,7 +27,8 @@ from shared.tables import (
     Submission,
 )
 from shared.vectors import count_vectors
-from workers.reporting.rules import rule_lines
+from workers.reporting.measured import read_quality, without_details
+from workers.reporting.rules import judge, rule_lines
 
 _EVENTS_SHOWN = 10
 
@@ -37,8 +38,11 @@ def project_status(database: Database, project_id: int, name: str, config: Proje
 
     `items.embedded` counts distinct texts with a vector and compares with `items.distinct`. A label of several classes
     counts for each of them. `queue.leased` holds what an annotator works on, `queue.waiting` the other open
-    assignments. `model` is the newest version; its `metrics` are null until it was measured. `rules` are as
-    `workers.reporting.rules.rule_lines` gives them. Times are seconds since 1970.
+    assignments. `model` is the newest version; its `metrics` are null until it was measured, and without what only
+    plots need. `goals` tells of each class with a goal what is wanted and, by the newest measured version, what is
+    reached: `met` is null while nobody can tell. `done` are the classes that got no places in the newest batch, since
+    nearly all of them is found. `rules` are as `workers.reporting.rules.judge` gives them. Times are seconds since
+    1970.
     """
     with database.read() as session:
         return read_status(session, project_id, name, config)
@@ -47,6 +51,7 @@ def project_status(database: Database, project_id: int, name: str, config: Proje
 def read_status(session: Session, project_id: int, name: str, config: ProjectConfig) -> dict[str, Any]:
     """`project_status` inside the caller's transaction."""
     items = _items(session, project_id)
+    measured = _measured(session, project_id)
     return {
         "project": name,
         "task": config.task.value,
@@ -56,7 +61,9 @@ def read_status(session: Session, project_id: int, name: str, config: ProjectCon
         "queue": _queue(session, project_id),
         "rounds": _count(session, Batch, col(Batch.project_id) == project_id),
         "model": _model(session, project_id),
-        "rules": rule_lines(session, project_id, config),
+        "goals": _goals(config, measured),
+        "done": _done(session, project_id),
+        "rules": judge(rule_lines(session, project_id, config), read_quality(measured) if measured else None),
         "drift": _drift(session, project_id),
         "lanes": _lanes(session, project_id),
         "events": _events(session, project_id),
@@ -155,7 +162,38 @@ def _model(session: Session, project_id: int) -> dict[str, Any]:
     )
     row = session.connection().execute(newest).one_or_none()
     version, labels, metrics = (None, None, None) if row is None else row
-    return {"version": version, "labels": labels, "metrics": metrics}
+    return {"version": version, "labels": labels, "metrics": metrics and without_details(metrics)}
+
+
+def _measured(session: Session, project_id: int) -> dict[str, Any] | None:
+    """Metrics of the newest version that has some."""
+    newest = (
+        select(col(Model.metrics))
+        .where(col(Model.project_id) == project_id, col(Model.metrics).is_not(None))
+        .order_by(col(Model.version).desc())
+        .limit(1)
+    )
+    found: dict[str, Any] | None = session.connection().execute(newest).scalar_one_or_none()
+    return found
+
+
+def _goals(config: ProjectConfig, measured: dict[str, Any] | None) -> dict[str, Any]:
+    reached = (measured or {}).get("goals") or {}
+    return {
+        name: {
+            "wanted": goal.model_dump(),
+            **{key: reached.get(name, {}).get(key) for key in ("recall", "precision", "met", "sentence")},
+        }
+        for name, goal in config.goals.items()
+    }
+
+
+def _done(session: Session, project_id: int) -> list[str]:
+    newest = (
+        select(col(Batch.done)).where(col(Batch.project_id) == project_id).order_by(col(Batch.round).desc()).limit(1)
+    )
+    found: list[str] = session.connection().execute(newest).scalar_one_or_none() or []
+    return found
 
 
 def _drift(session: Session, project_id: int) -> dict[str, Any]:

@@ -4,6 +4,9 @@ from math import hypot, sqrt
 
 from workers.training.metrics import Interval
 
+ENOUGH_AUDIT_ITEMS = 50
+"""Labeled audit items from which on the sample is asked for the share of a class."""
+
 # Of the normal distribution, for 95 %.
 _Z = 1.959964
 # A rule that surely brings less is not worth a person's time, however rare its class: without a hit after 381 labels.

@@ -26,13 +26,12 @@ import numpy as np
 
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig, Task
-from workers.selection.proportions import stops, wilson
+from workers.selection.proportions import ENOUGH_AUDIT_ITEMS, stops, wilson
 from workers.training import audit
 from workers.training.imbalance import AuditTally, prevalence
 from workers.training.metrics import Interval
 
-# Labeled audit items, and the share of the pool for which their strata stand, from which on the sample is asked.
-ENOUGH_AUDIT_ITEMS = 50
+# Share of the pool for which the labeled audit items' strata stand, from which on the sample is asked.
 _ENOUGH_COVERED = 0.9
 # Of a class that nobody has seen yet: without a hit, a rule stops after 189 labels.
 _LARGEST_UNKNOWN = 0.02

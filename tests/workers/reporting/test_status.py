@@ -36,6 +36,8 @@ def test_a_project_without_anything_has_a_status_of_zeros(database: Database) ->
         "queue": {"waiting": 0, "leased": 0, "done": 0},
         "rounds": 0,
         "model": {"version": None, "labels": None, "metrics": None},
+        "goals": {},
+        "done": [],
         "rules": [],
         "drift": {"windows": 0, "last": None, "campaigns": 0},
         "lanes": {room: {"requested": 0, "completed": 0, "attempts": 0, "error": None} for room in sorted(lanes.ROOMS)},
