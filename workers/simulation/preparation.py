@@ -56,9 +56,9 @@ class ReplayData:
 def prepare(dataset: Dataset, vectors: VectorTable, config: ProjectConfig) -> ReplayData:
     """Split a file into pool and test set, and build the pool as a project that ingests its rows in order would.
 
-    The test set is what the file marks as such; without marks a stratified quarter, whole families only. Where the
-    file's own split puts members of one family on both sides, the pool stays as it is and those test items are left
-    out, since a model that trained on an item's duplicate can't be measured on the item.
+    The test set is what the file marks as such; without marks a quarter, stratified by class and source, whole families
+    only. Where the file's own split puts members of one family on both sides, the pool stays as it is and those test
+    items are left out, since a model that trained on an item's duplicate can't be measured on the item.
 
     Args:
         dataset: The file.
@@ -81,7 +81,7 @@ def prepare(dataset: Dataset, vectors: VectorTable, config: ProjectConfig) -> Re
     else:
         pairs = near.pairs(everything)
         families = _families(items, pairs)
-        in_test = held_out_quarter(targets, families, seed=config.seed)
+        in_test = held_out_quarter(targets, families, _sources(items)[1], seed=config.seed)
         in_pool = np.flatnonzero(~in_test)
         pairs = pairs[~in_test[pairs].any(axis=1)]  # a family is on one side: no group is torn
     measured = np.flatnonzero(in_test & ~np.isin(families, families[in_pool]))
@@ -130,6 +130,12 @@ def _targets(dataset: Dataset, classes: Sequence[str]) -> Mask:
     return targets
 
 
+def _sources(items: Sequence[NewItem]) -> tuple[tuple[str, ...], Index]:
+    """Names of the sources, and the code (n,) of each item's."""
+    names, codes = np.unique(np.array([item.source for item in items], dtype=str), return_inverse=True)
+    return tuple(names.tolist()), codes.astype(np.int64)
+
+
 def _families(items: Sequence[NewItem], pairs: Pairs) -> Index:
     ids = np.arange(len(items))
     return join_groups(_duplicate_groups(items, ids, pairs), [item.group for item in items])
@@ -164,14 +170,14 @@ def _pool(items: list[NewItem], rows: Index, pairs: Pairs, vectors: VectorTable,
     groups = _duplicate_groups(items, ids, pairs)
     hits, scores = _settled_hits(items, config)
     near, cosine = described_hits(config.rules, vectors, matrix=vectors.matrix, rows=rows, groups=groups)
-    source_names, sources = np.unique(np.array([item.source for item in items], dtype=str), return_inverse=True)
+    source_names, sources = _sources(items)
     return Pool(
         item_ids=[item.item_id for item in items],
         ids=ids,
         matrix=vectors.matrix,
         rows=rows,
-        source_names=tuple(source_names.tolist()),
-        sources=sources.astype(np.int64),
+        source_names=source_names,
+        sources=sources,
         groups=groups,
         families=join_groups(groups, [item.group for item in items]),
         draws=np.array([permanent_draw(config.seed, item.item_id) for item in items], dtype=np.float64),

@@ -12,12 +12,11 @@ from workers.training.calibration import Calibration, Doubles, calibrate, log_lo
 from workers.training.classifier import LinearModel, Sample, Tuning
 from workers.training.decision import best_offsets
 from workers.training.selection_bias import selection_weights
-from workers.training.splits import make_folds
+from workers.training.splits import assign_folds
 
 # Noisy toxicity (Davidson) wants the first, clean intents (HWU64, CLINC150) the others; beyond these nothing improved
 # on any development set.
 STRENGTHS = (1.0, 3.0, 10.0)
-_FOLDS = 5
 # Fewer labels say too little about a penalty.
 _FEWEST = 40
 # Tuning holds until there are so many times as many labels.
@@ -72,7 +71,8 @@ def train_on(
         coefficients = classifier.fit(sample, everything, strength=tuning.strength)
         return classifier.assemble(sample, coefficients, tuning, classes=pool.classes, prior=prior)
     strengths = STRENGTHS if strength is None else (strength,)
-    held_out = _hold_out(sample, pool.families[rows], strengths, seed=config.seed) if len(rows) >= _FEWEST else None
+    folds = assign_folds(pool, seed=config.seed)[rows]
+    held_out = _hold_out(sample, folds, strengths) if len(rows) >= _FEWEST else None
     best, calibration = _best(sample, held_out, strengths)
     coefficients = classifier.fit(sample, everything, strength=best)
     nothing = np.zeros(len(pool.classes))
@@ -106,16 +106,16 @@ class _HeldOut:
     prior: Doubles
 
 
-def _hold_out(sample: Sample, families: Index, strengths: Sequence[float], *, seed: int) -> _HeldOut | None:
-    """Cross-fit; None when two folds can't be made."""
-    folds = make_folds(sample.targets, families, count=_FOLDS, seed=seed)
-    if folds.count < 2:
+def _hold_out(sample: Sample, folds: Index, strengths: Sequence[float]) -> _HeldOut | None:
+    """Cross-fit by the folds (m,) of a sample's rows; None when they all are in one."""
+    numbers = np.unique(folds)
+    if len(numbers) < 2:
         return None
     shape = sample.targets.shape
     scores = {strength: np.zeros(shape, dtype=np.float32) for strength in strengths}
     known, prior = np.zeros(shape, dtype=bool), np.zeros(shape)
-    for fold in range(folds.count):
-        inside, outside = np.flatnonzero(folds.of == fold), np.flatnonzero(folds.of != fold)
+    for fold in numbers:
+        inside, outside = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         learned = classifier.learnable(sample.targets[outside])
         known[inside] = learned
         if not learned.any():

@@ -14,7 +14,7 @@ from shared.project import ProjectConfig, Task
 from tests.pools import make_pool
 from workers.training import classifier, solver, tuning
 from workers.training.classifier import LinearModel, Sample
-from workers.training.splits import Folds
+from workers.training.splits import spread
 from workers.training.tuning import STRENGTHS, train, train_on
 
 
@@ -50,9 +50,7 @@ def test_the_labels_of_a_fold_are_of_no_account_to_what_is_said_of_it(exclusive:
     targets = sample.targets.copy()
     targets[of == fold] = np.eye(3, dtype=bool)[rng.integers(3, size=int((of == fold).sum()))]
     other = replace(sample, targets=targets)
-    with pytest.MonkeyPatch.context() as patch:  # folds are stratified by labels: here they must not move with them
-        patch.setattr(tuning, "make_folds", lambda *_, **__: Folds(of, 3))
-        one, two = (tuning._hold_out(each, np.arange(60), STRENGTHS, seed=0) for each in (sample, other))
+    one, two = (tuning._hold_out(each, of, STRENGTHS) for each in (sample, other))
     assert one is not None
     assert two is not None
     inside = of == fold
@@ -68,6 +66,7 @@ def test_the_labels_of_a_fold_are_of_no_account_to_what_is_said_of_it(exclusive:
 def test_no_model_is_asked_about_a_family_that_taught_it(families: int, exclusive: bool, seed: int) -> None:
     sample = made_up_sample(60, exclusive=exclusive, seed=seed)
     family = np.random.default_rng(seed).integers(families, size=60)
+    folds = spread(sample.targets, family, np.zeros(60, dtype=np.int64), count=5, seed=seed)
     fit, scores = classifier.fit, solver.scores
     taught: list[Index] = []
     asked = np.zeros(60, dtype=np.int64)
@@ -84,7 +83,7 @@ def test_no_model_is_asked_about_a_family_that_taught_it(families: int, exclusiv
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(classifier, "fit", watched_fit)
         patch.setattr(solver, "scores", watched_scores)
-        found = tuning._hold_out(sample, family, STRENGTHS, seed=seed)
+        found = tuning._hold_out(sample, folds, STRENGTHS)
     if found is not None:
         assert set(asked.tolist()) <= {0, len(STRENGTHS)}
         assert found.known[asked == 0].sum() == 0
