@@ -71,7 +71,7 @@ def insert_items(
         rule_scores: The rules that hit each item, with their scores.
         time: When they came, in seconds since 1970.
     """
-    _hold(session, project_id)
+    hold(session, project_id)
     known = _text_keys(session, project_id, {item.item_id for item in items})
     fresh: list[_Fresh] = []
     conflicting = []
@@ -97,7 +97,7 @@ def set_duplicate_groups(session: Session, project_id: int, groups: Mapping[int,
     """
     if not groups:
         return
-    _hold(session, project_id)
+    hold(session, project_id)
     statement = (
         update(Item)
         .where(or_(col(Item.id) == bindparam("row"), col(Item.duplicate_group) == bindparam("row")))
@@ -112,7 +112,7 @@ _Fresh = tuple[NewItem, float, Mapping[str, float]]
 """A new item with its draw and the scores of the rules that hit it."""
 
 
-def _hold(session: Session, project_id: int) -> None:
+def hold(session: Session, project_id: int) -> None:
     """Keep other writers of this project's items and duplicate groups out until the commit.
 
     All take the row of the embed lane first, which the embedding room holds when it comes here and which `store_items`

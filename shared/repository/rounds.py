@@ -1,16 +1,16 @@
 """Queries on rounds: models, batches, assignments, and what the trigger looks at."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, insert, update
+from sqlalchemy import ColumnElement, bindparam, func, insert, update
 from sqlmodel import Session, SQLModel, col, select
 
 from shared.contracts import Reason
 from shared.database import now
 from shared.project import ProjectConfig
-from shared.tables import Assignment, AssignmentState, Batch, Campaign, Model, Project, Submission
+from shared.tables import Assignment, AssignmentState, Batch, Campaign, Item, Model, Project, Submission
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,14 @@ def store_model(session: Session, *, project_id: int, version: int, encoder: str
     session.add(model)
     session.flush()
     return model
+
+
+def store_folds(session: Session, folds: Mapping[int, int]) -> None:
+    """Record item row number -> fold. The caller holds the project's items: see `shared.repository.items.hold`."""
+    if folds:
+        statement = update(Item).where(col(Item.id) == bindparam("row")).values(fold=bindparam("decided"))
+        rows = [{"row": row, "decided": fold} for row, fold in sorted(folds.items())]
+        session.connection().execute(statement, rows)
 
 
 def store_assignments(session: Session, batch: Batch, choices: Sequence[tuple[int, Reason]], *, overlap: int) -> None:

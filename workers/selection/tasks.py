@@ -2,7 +2,11 @@
 
 import math
 import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import structlog
 from sqlmodel import Session
 
@@ -10,8 +14,9 @@ from shared import lanes
 from shared.database import now
 from shared.events import Event, emit
 from shared.lanes import Claim
+from shared.pool import Index, Pool
 from shared.project import ProjectConfig
-from shared.repository import embedding, pools, rounds
+from shared.repository import embedding, items, pools, rounds
 from shared.repository.rounds import LastRound
 from shared.tables import Batch, Campaign
 from workers.app import app
@@ -20,6 +25,8 @@ from workers.selection.round import RoundPlan, Selected, round_seed, select
 from workers.selection.triggers import Situation, due, too_early
 from workers.training import classifier
 from workers.training.classifier import LinearModel
+from workers.training.provenance import provenance
+from workers.training.splits import assign_folds
 from workers.training.tuning import train
 
 _log = structlog.get_logger(__name__)
@@ -61,13 +68,17 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
             _rest(held, claimed, ask_again=bool(why) and early)
             return False
         plan = _plan(config, last, campaigns, encoder or "")
+        recorded, pool = pool.folds, replace(pool, folds=assign_folds(pool, seed=config.seed))
         started = time.perf_counter()
         model = train(pool, config, previous=classifier.load(previous) if previous else None)
         trained = time.perf_counter()
         selected = select(pool, model, config, plan)
         times = trained - started, time.perf_counter() - trained
-        labels = int(pool.labeled.sum())
-        _store(held, claimed, config, plan, model, selected, campaigns, labels=labels, seen=seen, times=times)
+        folds = _changed(pool, recorded)
+        header = provenance(pool, config, encoder=plan.encoder)
+        _store(
+            held, claimed, config, plan, model, selected, campaigns, header=header, folds=folds, seen=seen, times=times
+        )
         _log.info("round.done", round=plan.number, why=why, chosen=len(selected.choices), train_s=round(times[0], 3))
         return True
 
@@ -89,14 +100,14 @@ def _plan(config: ProjectConfig, last: LastRound, campaigns: list[Campaign], enc
 def _situation(
     session: Session, project_id: int, last: LastRound, *, seen: int, campaign: bool, asked: bool
 ) -> Situation:
-    embedded, items = embedding.embedded_share(session, project_id)
+    embedded, all_items = embedding.embedded_share(session, project_id)
     return Situation(
         waiting=rounds.count_open(session, project_id),
         new_labels=seen - last.submissions_seen,
         since_last_s=math.inf if last.selected_at is None else now(session) - last.selected_at,
         campaign=campaign,
         asked=asked,
-        filling=embedded < items / 2 and lanes.has_work(session, project_id, lanes.EMBED),
+        filling=embedded < all_items / 2 and lanes.has_work(session, project_id, lanes.EMBED),
         embedded=embedded,
         chosen=rounds.count_chosen(session, project_id),
     )
@@ -110,6 +121,12 @@ def _rest(held: Context, claimed: Claim, *, ask_again: bool) -> None:
             lanes.request(session, claimed.project_id, lanes.ROUND)
 
 
+def _changed(pool: Pool, recorded: Index) -> dict[int, int]:
+    """Row number -> fold of the items whose fold was decided just now."""
+    changed = np.flatnonzero(pool.folds != recorded)
+    return dict(zip(pool.ids[changed].tolist(), pool.folds[changed].tolist(), strict=True))
+
+
 def _store(
     held: Context,
     claimed: Claim,
@@ -119,21 +136,25 @@ def _store(
     selected: Selected,
     campaigns: list[Campaign],
     *,
-    labels: int,
+    header: dict[str, Any],
+    folds: Mapping[int, int],
     seen: int,
     times: tuple[float, float],
 ) -> None:
-    """Write model, batch, assignments and events in one fenced transaction."""
-    project_id = claimed.project_id
+    """Write folds, model, batch, assignments and events in one fenced transaction."""
+    project_id, labels = claimed.project_id, header["labels"]
     with held.database.write() as session:
+        if folds:
+            items.hold(session, project_id)  # before this round's own lane: embedding takes them in this order
         lanes.complete(session, claimed)
+        rounds.store_folds(session, folds)
         stored = model and rounds.store_model(
             session,
             project_id=project_id,
             version=plan.model,
             encoder=plan.encoder,
             labels=labels,
-            arrays=classifier.dump(model, header={"encoder": plan.encoder, "labels": labels}),
+            arrays=classifier.dump(model, header=header),
         )
         batch = Batch(
             project_id=project_id,

@@ -14,6 +14,7 @@ from workers.simulation.preparation import ReplayData
 from workers.training import classifier
 from workers.training.classifier import LinearModel
 from workers.training.metrics import ClassMetrics, Metrics, evaluate
+from workers.training.splits import assign_folds
 from workers.training.tuning import train
 
 
@@ -117,6 +118,7 @@ def replay(
         select_s = clock() - started
         version += model is not None  # as the workers count: only a round that trained a model stores one
         audit, pool = selected.audit, _label(pool, data.truth, selected)
+        pool = replace(pool, folds=assign_folds(pool, seed=config.seed))
         started = clock()
         model = train(pool, config, previous=model)
         train_s = clock() - started

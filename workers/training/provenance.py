@@ -1,0 +1,56 @@
+"""What a model version was made of: kept in the header of its arrays, so that two versions can be told apart. Pure."""
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+
+from shared.pool import Pool
+from shared.project import ProjectConfig, Task
+from workers.training.splits import FOLDS
+
+# The sections of a project file that training and its decisions go by.
+_OPTIONS = ("training", "costs", "error_costs", "goals", "augmentation")
+
+
+def provenance(pool: Pool, config: ProjectConfig, *, encoder: str) -> dict[str, Any]:
+    """What a model of all labels of a pool is trained on and how, JSON-ready.
+
+    Args:
+        pool: The pool, with the folds that training used.
+        config: The project.
+        encoder: Key of the encoder of the pool's vectors.
+
+    Returns:
+        `encoder`; `seed`; `labels`, labeled items; `label_counts` by class; `data`, a SHA-256 of the item ids with
+        their classes, in the order of the ids, so that equal hashes mean equal training data; `folds`, how many, the
+        labels in each, and a SHA-256 of the item ids with their folds; `options`, the project file's sections on
+        training.
+    """
+    taught = pool.targets.any(axis=1) if config.task is Task.SINGLE else np.ones(len(pool), dtype=bool)
+    rows = np.flatnonzero(pool.labeled & taught)
+    answers = {
+        pool.item_ids[row]: [pool.classes[column] for column in np.flatnonzero(pool.targets[row])] for row in rows
+    }
+    folds = dict(zip(answers, pool.folds[rows].tolist(), strict=True))
+    return {
+        "encoder": encoder,
+        "seed": config.seed,
+        "labels": int(pool.labeled.sum()),
+        "label_counts": dict(zip(pool.classes, pool.label_counts.tolist(), strict=True)),
+        "data": _hash(answers),
+        "folds": {
+            "count": FOLDS,
+            "labels": np.bincount(pool.folds[rows], minlength=FOLDS).tolist(),
+            "data": _hash(folds),
+        },
+        "options": config.model_dump(mode="json", include=set(_OPTIONS)),
+    }
+
+
+def _hash(by_item: dict[str, Any]) -> str:
+    digest = hashlib.sha256()
+    for item in sorted(by_item):
+        digest.update(json.dumps([item, by_item[item]], ensure_ascii=True).encode() + b"\n")
+    return digest.hexdigest()
