@@ -10,16 +10,21 @@ from scipy.special import expit, softmax
 
 from shared.arrays import dump_arrays, load_arrays
 from shared.pool import Floats, Index, Mask
-from workers.training import solver
+from shared.training_options import Training
+from workers.training import sampling, solver
 from workers.training.calibration import Calibration, Doubles, untouched
 from workers.training.decision import decide as decide_by_score
+from workers.training.losses import Loss
 from workers.training.solver import Axes
+from workers.training.weighting import class_weights
 
 # Log-odds of a class that has no example yet: as good as never, yet finite in every sum.
-_NEVER = -30.0
+NEVER = -30.0
 
 # Probabilities that single precision can tell from 0 and from 1.
 _TELLING = 1e-30, 1 - 1e-7
+
+_DEFAULTS = Training()
 
 # Items scored at once: the block and its product stay in the processor's cache.
 _BLOCK = 4_096
@@ -70,20 +75,8 @@ class LinearModel:
     @property
     def learned(self) -> Mask:
         """(n_classes,) the classes that the labels told from the others."""
-        known: Mask = np.abs(self.bias) != -_NEVER
+        known: Mask = np.abs(self.bias) != -NEVER
         return known
-
-
-def class_weights(counts: Index) -> NDArray[np.float64]:
-    """Inverse-frequency weights `N / (K n_c)` over the K classes that occur; 0 for a class that does not.
-
-    Args:
-        counts: (n_classes,) items of each class.
-    """
-    occurring = counts > 0
-    weights = np.zeros(len(counts))
-    weights[occurring] = counts.sum() / (occurring.sum() * counts[occurring])
-    return weights
 
 
 @dataclass(frozen=True)
@@ -96,6 +89,9 @@ class Sample:
         weights: (n,) float32, how much each item counts, before class weights.
         costs: (n_classes,) how many times as much an error on a class weighs.
         exclusive: whether each row of `targets` holds exactly one true.
+        families: (n,) items with equal numbers are over- and undersampled together.
+        options: how fits treat classes of uneven size.
+        seed: of over- and undersampling.
     """
 
     axes: Axes
@@ -103,6 +99,9 @@ class Sample:
     weights: Floats
     costs: Doubles
     exclusive: bool
+    families: Index
+    options: Training
+    seed: int
 
 
 def gather(
@@ -113,6 +112,9 @@ def gather(
     classes: tuple[str, ...],
     exclusive: bool,
     costs: Mapping[str, float],
+    families: Index | None = None,
+    options: Training = _DEFAULTS,
+    seed: int = 0,
 ) -> Sample:
     """Prepare labeled items.
 
@@ -123,10 +125,14 @@ def gather(
         classes: names of the columns of `targets`.
         exclusive: whether each row of `targets` holds exactly one true.
         costs: how many times as much an error on a class weighs; 1 where not named.
+        families: (n,) items with equal numbers are sampled together; each its own if not given.
+        options: how fits treat classes of uneven size.
+        seed: of over- and undersampling.
     """
     cost = np.array([costs.get(name, 1.0) for name in classes])
     counted = np.ones(len(targets), dtype=np.float32) if weights is None else weights
-    return Sample(solver.principal_axes(vectors), targets, counted, cost, exclusive)
+    alone = np.arange(len(targets)) if families is None else families
+    return Sample(solver.principal_axes(vectors), targets, counted, cost, exclusive, alone, options, seed)
 
 
 def learnable(targets: Mask) -> Mask:
@@ -137,11 +143,11 @@ def learnable(targets: Mask) -> Mask:
 
 
 def fit(sample: Sample, rows: Index, *, strength: float, start: Floats | None = None) -> Floats:
-    """Fit to some rows of a sample.
+    """Fit to some rows of a sample; over- and undersampling is done within them.
 
     Args:
         sample: Labeled items.
-        rows: (m,) int64, of the sample; they tell two sides apart.
+        rows: (m,) int64, of the sample.
         strength: Inverse of the ridge penalty, as scikit-learn's `C`.
         start: What an earlier call for the same rows returned.
 
@@ -152,35 +158,24 @@ def fit(sample: Sample, rows: Index, *, strength: float, start: Floats | None = 
     targets = sample.targets[rows]
     learned = np.flatnonzero(learnable(targets))
     coefficients = np.zeros((targets.shape[1], sample.axes.coordinates.shape[1] + 1), dtype=np.float32)
-    coefficients[:, -1] = np.where(targets.all(axis=0), -_NEVER, _NEVER)
-    weights = _item_weights(targets, sample) * sample.weights[rows, None]
-    coefficients[learned] = solver.minimise(
-        sample.axes,
-        rows,
-        targets.take(learned, axis=1),  # unlike `[:, learned]` it leaves each row in one piece, as the solver reads it
-        weights.take(learned, axis=1),
-        strength=strength,
-        exclusive=sample.exclusive,
-        start=None if start is None else start[learned],
-    )
+    coefficients[:, -1] = np.where(targets.all(axis=0), -NEVER, NEVER)
+    if not len(learned):
+        return coefficients
+    begin = None if start is None else start[learned]
+    fits = [_fit_part(sample, part, learned, strength, begin) for part in _parts(sample, rows)]
+    coefficients[learned] = fits[0] if len(fits) == 1 else np.mean(fits, axis=0)
     return coefficients
 
 
 def unweighted(sample: Sample, rows: Index) -> Doubles:
-    """(n_classes,) what to add to the scores of a model fitted to `rows`, so that the class weights are undone."""
-    weights, targets = _item_weights(sample.targets[rows], sample), sample.targets[rows]
-    positive = np.divide(
-        (weights * targets).sum(axis=0), targets.sum(axis=0), out=np.ones(targets.shape[1]), where=targets.any(axis=0)
-    )
-    if sample.exclusive:
-        return np.asarray(-np.log(positive))
-    negative = np.divide(
-        (weights * ~targets).sum(axis=0),
-        (~targets).sum(axis=0),
-        out=np.ones(targets.shape[1]),
-        where=~targets.all(axis=0),
-    )
-    return np.asarray(np.log(negative) - np.log(positive))
+    """(n_classes,) what to add to the scores of a model fitted to `rows`, so that the class weights are undone.
+
+    A row that was repeated counts as often as it was seen, and one that was left out not at all. Focal loss and
+    smoothed labels bend scores in other ways, which calibration sees to.
+    """
+    parts = _parts(sample, rows)
+    found = [_unweighted_part(sample, part, sample.targets[rows]) for part in parts]
+    return found[0] if len(found) == 1 else np.mean(found, axis=0)
 
 
 def assemble(
@@ -192,7 +187,7 @@ def assemble(
     """
     weights, bias = solver.turn_back(sample.axes, coefficients)
     slope, correction = tuning.calibration.slope, prior + tuning.calibration.shift
-    known = np.abs(bias) != -_NEVER  # never and always stay what they are
+    known = np.abs(bias) != -NEVER  # never and always stay what they are
     wanted = tuning.gain + np.log(sample.costs)
     return LinearModel(
         classes,
@@ -204,7 +199,7 @@ def assemble(
     )
 
 
-def probabilities(model: LinearModel, matrix: NDArray[np.float16], rows: Index) -> Floats:
+def probabilities(model: LinearModel, matrix: NDArray[np.float16] | Floats, rows: Index) -> Floats:
     """Class probabilities (len(rows), n_classes) float32 of `matrix[rows]`, scored block by block.
 
     Args:
@@ -216,7 +211,12 @@ def probabilities(model: LinearModel, matrix: NDArray[np.float16], rows: Index) 
     for start in range(0, len(rows), _BLOCK):
         block = matrix[rows[start : start + _BLOCK]].astype(np.float32)
         scores[start : start + _BLOCK] = block @ model.weights.T + model.bias
-    probability: Floats = softmax(scores, axis=1) if model.exclusive else expit(scores)
+    return normalised(scores, exclusive=model.exclusive)
+
+
+def normalised(odds: Floats | Doubles, *, exclusive: bool) -> Floats:
+    """(n, n_classes) float32 probabilities of log-odds, or of the logits of a softmax where `exclusive`."""
+    probability: Floats = (softmax(odds, axis=1) if exclusive else expit(odds)).astype(np.float32, copy=False)
     return probability
 
 
@@ -275,12 +275,54 @@ def load(blob: bytes) -> LinearModel:
     return LinearModel(classes, header["exclusive"], arrays["weights"], arrays["bias"], offsets, tuning)
 
 
+def _parts(sample: Sample, rows: Index) -> list[Index]:
+    """Rows of each fit to `rows`: of one in which a class can't be told any more, all."""
+    targets, options = sample.targets[rows], sample.options
+    drawn = sampling.draw(
+        targets, sample.families[rows], sampling=options.sampling, members=options.members, seed=sample.seed
+    )
+    told = learnable(targets)
+    return [rows[part] if np.array_equal(learnable(targets[part]), told) else rows for part in drawn]
+
+
+def _fit_part(sample: Sample, rows: Index, learned: Index, strength: float, start: Floats | None) -> Floats:
+    targets = sample.targets[rows]
+    weights = _item_weights(targets, sample) * sample.weights[rows, None]
+    return solver.minimise(
+        sample.axes,
+        rows,
+        targets.take(learned, axis=1),  # unlike `[:, learned]` it leaves each row in one piece, as the solver reads it
+        weights.take(learned, axis=1),
+        strength=strength,
+        exclusive=sample.exclusive,
+        start=start,
+        loss=Loss(sample.options.focal_gamma, sample.options.label_smoothing),
+    )
+
+
+def _unweighted_part(sample: Sample, part: Index, answers: Mask) -> Doubles:
+    """What undoes the weights of a fit to `part` and that `part` is not the rows whose labels are `answers`."""
+    weights, targets = _item_weights(sample.targets[part], sample), sample.targets[part]
+    positive = np.divide(
+        (weights * targets).sum(axis=0), answers.sum(axis=0), out=np.ones(targets.shape[1]), where=answers.any(axis=0)
+    )
+    if sample.exclusive:
+        return np.asarray(-np.log(positive))
+    negative = np.divide(
+        (weights * ~targets).sum(axis=0),
+        (~answers).sum(axis=0),
+        out=np.ones(targets.shape[1]),
+        where=~answers.all(axis=0),
+    )
+    return np.asarray(np.log(negative) - np.log(positive))
+
+
 def _item_weights(targets: Mask, sample: Sample) -> Floats:
     """(m, n_classes) weight of each row in the loss of each class."""
-    counts, total = targets.sum(axis=0), len(targets)
+    counts, total, weighting = targets.sum(axis=0), len(targets), sample.options.class_weights
     if sample.exclusive:
-        by_class = class_weights(counts) * sample.costs
+        by_class = class_weights(counts, weighting) * sample.costs
         row = by_class[targets.argmax(axis=1)]
         return np.broadcast_to(row[:, None], targets.shape).astype(np.float32)
-    sides = np.stack([class_weights(np.array([total - count, count])) for count in counts.tolist()])
+    sides = np.stack([class_weights(np.array([total - count, count]), weighting) for count in counts.tolist()])
     return np.where(targets, sides[:, 1] * sample.costs, sides[:, 0]).astype(np.float32)

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from shared.pool import Index
-from workers.training.classifier import class_weights
 from workers.training.metrics import Interval
+from workers.training.weighting import class_weights
 
 Shares = NDArray[np.float64]
 

@@ -1,6 +1,6 @@
 """Ridge-penalised logistic regression for many related fits: several classes at once, folds, a path of penalties.
 
-The loss is that of scikit-learn's `LogisticRegression(C=strength)`, divided by the number of rows:
+With log loss this is scikit-learn's `LogisticRegression(C=strength)`, divided by the number of rows:
 `(1/n) sum_i w_i loss_i + |W|^2 / (2 n strength)`, the bias free. Sentence vectors have a few strong directions and many
 weak ones, on which plain L-BFGS spends most of its steps, so the vectors are turned to their principal axes once
 (the penalty does not see a rotation) and each axis is scaled by its curvature: a diagonal preconditioner
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit
 
 from shared.pool import Floats, Index, Mask
+from workers.training.losses import LOG_LOSS, Loss
 
 _MOST_STEPS = 200
 # A relative decrease of the loss under which a step is the last, and the largest slope in preconditioned coordinates
@@ -54,17 +54,19 @@ def minimise(
     strength: float,
     exclusive: bool,
     start: Floats | None = None,
+    loss: Loss = LOG_LOSS,
 ) -> Floats:
     """Fit to some rows.
 
     Args:
         axes: All vectors.
-        rows: (m,) int64, rows to fit to, m >= 1.
+        rows: (m,) int64, rows to fit to, m >= 1; one that stands there twice counts twice.
         targets: (m, k) bool, of those rows; exactly one true in each where `exclusive`.
         weights: (m, k) float32, weight of each row in the loss of each class; where `exclusive` its columns are equal.
         strength: Inverse of the penalty, as scikit-learn's `C`.
         exclusive: Softmax over the classes; otherwise a sigmoid for each.
         start: (k, d + 1) coefficients to start from, such as a fit with another strength.
+        loss: Of an item.
 
     Returns:
         (k, d + 1) float32, coefficients in the coordinates of the axes, the bias in the last column.
@@ -77,14 +79,14 @@ def minimise(
     design[:, -1] = scale[-1]
     ridge = np.append(penalty * scale[:-1] ** 2, 0).astype(np.float32)
     share = weights / np.float32(count)
-    loss_of = _softmax_loss if exclusive else _sigmoid_loss
+    loss_of = loss.of_softmax if exclusive else loss.of_sigmoids
 
     def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         coefficients = flat.reshape(classes, -1).astype(np.float32)
-        loss, slope = loss_of(design @ coefficients.T, targets, share)
+        missed, slope = loss_of(design @ coefficients.T, targets, share)
         shrunk = coefficients * ridge
         gradient = slope.T @ design + shrunk
-        return loss + 0.5 * float(np.vdot(coefficients, shrunk)), gradient.ravel().astype(np.float64)
+        return missed + 0.5 * float(np.vdot(coefficients, shrunk)), gradient.ravel().astype(np.float64)
 
     first = np.zeros((classes, len(scale))) if start is None else start / scale
     found = minimize(
@@ -106,23 +108,3 @@ def scores(axes: Axes, rows: Index, coefficients: Floats) -> Floats:
 def turn_back(axes: Axes, coefficients: Floats) -> tuple[Floats, Floats]:
     """Weights (k, d) and bias (k,) float32 for vectors in their own coordinates."""
     return coefficients[:, :-1] @ axes.axes.T, coefficients[:, -1]
-
-
-def _softmax_loss(scores: Floats, targets: Mask, share: Floats) -> tuple[float, Floats]:
-    """Loss, and its slope (m, k) in the scores, which are overwritten."""
-    scores -= scores.max(axis=1, keepdims=True)
-    own = scores[targets]  # one a row, in the order of the rows
-    np.exp(scores, out=scores)
-    total = scores.sum(axis=1)
-    loss = float((share[:, 0] * (np.log(total) - own)).sum(dtype=np.float64))
-    scores /= total[:, None]
-    scores -= targets
-    scores *= share
-    return loss, scores
-
-
-def _sigmoid_loss(scores: Floats, targets: Mask, share: Floats) -> tuple[float, Floats]:
-    signed = np.where(targets, -scores, scores)
-    loss = float((share * np.logaddexp(0, signed)).sum(dtype=np.float64))
-    slope: Floats = share * (expit(scores) - targets)
-    return loss, slope

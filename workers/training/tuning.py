@@ -64,26 +64,62 @@ def train_on(
         classes=pool.classes,
         exclusive=exclusive,
         costs=config.costs,
+        families=pool.families[rows],
+        options=config.training,
+        seed=config.seed,
     )
-    everything = np.arange(len(rows))
-    prior = classifier.unweighted(sample, everything)
     if tuning is not None:
-        coefficients = classifier.fit(sample, everything, strength=tuning.strength)
-        return classifier.assemble(sample, coefficients, tuning, classes=pool.classes, prior=prior)
-    strengths = STRENGTHS if strength is None else (strength,)
-    folds = assign_folds(pool, seed=config.seed)[rows]
-    held_out = _hold_out(sample, folds, strengths) if len(rows) >= _FEWEST else None
-    best, calibration = _best(sample, held_out, strengths)
-    coefficients = classifier.fit(sample, everything, strength=best)
-    nothing = np.zeros(len(pool.classes))
-    plain = Tuning(0, best, calibration, nothing, nothing)
-    draft = classifier.assemble(sample, coefficients, plain, classes=pool.classes, prior=prior)
-    if held_out is None:
-        return draft
-    gain, trust = _gain(draft, pool, seed=config.seed), _trust(sample.targets)
-    return classifier.assemble(
-        sample, coefficients, Tuning(len(rows), best, calibration, gain, trust), classes=pool.classes, prior=prior
+        return learn_as(sample, tuning, classes=pool.classes)
+    return learn(
+        sample,
+        classes=pool.classes,
+        folds=assign_folds(pool, seed=config.seed)[rows],
+        unlabeled=pool.vectors(_standing_for(pool, seed=config.seed)),
+        strengths=STRENGTHS if strength is None else (strength,),
     )
+
+
+def learn(
+    sample: Sample,
+    *,
+    classes: tuple[str, ...],
+    folds: Index,
+    unlabeled: Floats | None = None,
+    strengths: Sequence[float] = STRENGTHS,
+) -> LinearModel:
+    """Find a model's tuning by cross-fitting, and fit to all labeled items with it.
+
+    Args:
+        sample: n labeled items; some class can be told from the others.
+        classes: Names of the columns of its targets.
+        folds: (n,) in which fold an item is asked about and teaches nothing.
+        unlabeled: (m, d) float32, items like those that decisions are wanted for; the labeled ones themselves, as
+            models say of them that did not see them, if not given.
+        strengths: Inverse ridge penalties to choose from.
+    """
+    nothing = np.zeros(len(classes))
+    held_out = _hold_out(sample, folds, strengths) if len(folds) >= _FEWEST else None
+    if held_out is None:
+        return learn_as(sample, Tuning(0, strengths[0], untouched(len(classes)), nothing, nothing), classes=classes)
+    strength, calibration = _best(sample, held_out)
+    everything = np.arange(len(folds))
+    prior, coefficients = (
+        classifier.unweighted(sample, everything),
+        classifier.fit(sample, everything, strength=strength),
+    )
+    plain = Tuning(0, strength, calibration, nothing, nothing)
+    draft = classifier.assemble(sample, coefficients, plain, classes=classes, prior=prior)
+    odds = _odds(draft, unlabeled) if unlabeled is not None else held_out.odds(calibration, strength, sample.exclusive)
+    tuning = Tuning(len(folds), strength, calibration, _gain(draft, odds), _trust(sample.targets))
+    return classifier.assemble(sample, coefficients, tuning, classes=classes, prior=prior)
+
+
+def learn_as(sample: Sample, tuning: Tuning, *, classes: tuple[str, ...]) -> LinearModel:
+    """Fit to labeled items with a tuning that is known."""
+    everything = np.arange(len(sample.targets))
+    coefficients = classifier.fit(sample, everything, strength=tuning.strength)
+    prior = classifier.unweighted(sample, everything)
+    return classifier.assemble(sample, coefficients, tuning, classes=classes, prior=prior)
 
 
 def _telling(pool: Pool, rows: Index, config: ProjectConfig) -> Index:
@@ -104,6 +140,16 @@ class _HeldOut:
     scores: dict[float, Floats]
     known: Mask
     prior: Doubles
+
+    def odds(self, calibration: Calibration, strength: float, exclusive: bool) -> Floats:
+        """(m, n_classes) log-probabilities, or log-odds where classes don't exclude each other."""
+        odds = np.where(self.known, calibration.apply(self.scores[strength], self.prior), classifier.NEVER)
+        return classifier.log_scores(classifier.normalised(odds, exclusive=exclusive), exclusive=exclusive)
+
+
+def _standing_for(pool: Pool, *, seed: int) -> Index:
+    """Positions of random items that stand for the whole pool."""
+    return np.random.default_rng(seed).permutation(len(pool))[:_POOL_SAMPLE]
 
 
 def _hold_out(sample: Sample, folds: Index, strengths: Sequence[float]) -> _HeldOut | None:
@@ -128,10 +174,8 @@ def _hold_out(sample: Sample, folds: Index, strengths: Sequence[float]) -> _Held
     return _HeldOut(scores, known, prior)
 
 
-def _best(sample: Sample, held_out: _HeldOut | None, strengths: Sequence[float]) -> tuple[float, Calibration]:
+def _best(sample: Sample, held_out: _HeldOut) -> tuple[float, Calibration]:
     """The strength of the lowest held-out log loss after calibration, with that calibration."""
-    if held_out is None:
-        return strengths[0], untouched(sample.targets.shape[1])
     known, prior, targets, exclusive = held_out.known, held_out.prior, sample.targets, sample.exclusive
     found = []
     for strength, scores in held_out.scores.items():
@@ -142,14 +186,17 @@ def _best(sample: Sample, held_out: _HeldOut | None, strengths: Sequence[float])
     return strength, calibration
 
 
-def _gain(model: LinearModel, pool: Pool, *, seed: int) -> Doubles:
+def _odds(model: LinearModel, vectors: Floats) -> Floats:
+    """(n, n_classes) float32 log-probabilities, or log-odds where classes don't exclude each other."""
+    probability = classifier.probabilities(model, vectors, np.arange(len(vectors)))
+    return classifier.log_scores(probability, exclusive=model.exclusive)
+
+
+def _gain(model: LinearModel, odds: Floats) -> Doubles:
     """Offsets of highest expected macro-F1 over the classes that the model has learned; 0 for the others."""
     learned = np.flatnonzero(model.learned)
-    sampled = np.random.default_rng(seed).permutation(len(pool))[:_POOL_SAMPLE]
-    probability = classifier.probabilities(model, pool.matrix, pool.rows[sampled])
-    scores = classifier.log_scores(probability, exclusive=model.exclusive)[:, learned].astype(np.float64)
     gain = np.zeros(len(model.classes))
-    gain[learned] = best_offsets(scores, exclusive=model.exclusive)
+    gain[learned] = best_offsets(odds[:, learned].astype(np.float64), exclusive=model.exclusive)
     return gain
 
 

@@ -11,15 +11,6 @@ from workers.training import classifier
 from workers.training.tuning import train
 
 
-def test_18_400_and_1_600_items_weigh_0_54_and_6_25() -> None:
-    weights = classifier.class_weights(np.array([18_400, 1_600]))
-    assert weights == pytest.approx([0.5435, 6.25], abs=1e-4)
-
-
-def test_a_class_without_an_item_has_no_weight_and_does_not_count() -> None:
-    assert classifier.class_weights(np.array([10, 0, 30])) == pytest.approx([2.0, 0.0, 2 / 3])
-
-
 def test_no_label_and_one_class_only_tell_nothing_apart() -> None:
     assert not classifier.learnable(np.zeros((0, 2), dtype=bool)).any()
     assert not classifier.learnable(np.tile([True, False], (4, 1))).any()

@@ -4,10 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy.optimize import OptimizeResult, check_grad, minimize
+from scipy.optimize import OptimizeResult, minimize
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 
@@ -109,25 +107,6 @@ def test_only_the_rows_asked_for_are_fitted_to(exclusive: bool) -> None:
     expected_weights, expected_bias = solver.turn_back(alone, expected)
     scores, expected_scores = vectors @ weights.T + bias, vectors @ expected_weights.T + expected_bias
     assert np.abs(scores - expected_scores).max() < 0.05
-
-
-@given(rows=st.integers(1, 12), classes=st.integers(2, 5), exclusive=st.booleans(), seed=st.integers(0, 10_000))
-@settings(max_examples=80, deadline=None)
-def test_slopes_are_those_of_finite_differences(rows: int, classes: int, exclusive: bool, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    targets = np.arange(classes) == rng.integers(classes, size=rows)[:, None]
-    if not exclusive:
-        targets = rng.random((rows, classes)) < 0.4
-    share = rng.uniform(0.1, 2, size=(rows, 1)).astype(np.float32).repeat(classes, axis=1)
-    loss_of = solver._softmax_loss if exclusive else solver._sigmoid_loss
-
-    def loss(flat: np.ndarray) -> float:
-        return loss_of(flat.reshape(rows, classes).copy(), targets, share)[0]
-
-    def slope(flat: np.ndarray) -> np.ndarray:
-        return loss_of(flat.reshape(rows, classes).copy(), targets, share)[1].ravel()
-
-    assert check_grad(loss, slope, 3 * rng.normal(size=rows * classes)) < 1e-4
 
 
 @pytest.mark.parametrize("exclusive", [True, False])

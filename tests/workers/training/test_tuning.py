@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from scipy.special import expit
 
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig, Task
+from shared.training_options import Training
 from tests.pools import make_pool
 from workers.training import classifier, solver, tuning
 from workers.training.classifier import LinearModel, Sample
@@ -34,19 +36,35 @@ def only(pool: Pool, truth: Mask, labeled: int) -> Pool:
     return replace(pool, labeled=is_labeled, targets=truth & is_labeled[:, None])
 
 
-def made_up_sample(rows: int, *, exclusive: bool, seed: int) -> Sample:
+def made_up_sample(rows: int, *, exclusive: bool, seed: int, families: Index | None = None, **options: Any) -> Sample:
     pool, truth = make_pool(items=rows, classes=("a", "b", "c"), shares=(0.6, 0.3, 0.1), dimension=4, seed=seed)
     targets = truth if exclusive else truth | (np.random.default_rng(seed).random(truth.shape) < 0.1)
     vectors = pool.vectors(np.arange(rows))
-    return classifier.gather(vectors, targets, classes=pool.classes, exclusive=exclusive, costs={"c": 2.0})
+    return classifier.gather(
+        vectors,
+        targets,
+        classes=pool.classes,
+        exclusive=exclusive,
+        costs={"c": 2.0},
+        families=families,
+        options=Training(**options),
+        seed=seed,
+    )
 
 
-@given(exclusive=st.booleans(), fold=st.integers(0, 2), seed=st.integers(0, 10_000))
-@settings(max_examples=25, deadline=None)
-def test_the_labels_of_a_fold_are_of_no_account_to_what_is_said_of_it(exclusive: bool, fold: int, seed: int) -> None:
+@given(
+    exclusive=st.booleans(),
+    fold=st.integers(0, 2),
+    sampling=st.sampled_from(["none", "oversample", "undersample"]),
+    seed=st.integers(0, 10_000),
+)
+@settings(max_examples=40, deadline=None)
+def test_the_labels_of_a_fold_are_of_no_account_to_what_is_said_of_it(
+    exclusive: bool, fold: int, sampling: str, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     of = rng.permutation(np.arange(60) % 3)
-    sample = made_up_sample(60, exclusive=exclusive, seed=seed)
+    sample = made_up_sample(60, exclusive=exclusive, seed=seed, sampling=sampling, members=2)
     targets = sample.targets.copy()
     targets[of == fold] = np.eye(3, dtype=bool)[rng.integers(3, size=int((of == fold).sum()))]
     other = replace(sample, targets=targets)
@@ -61,27 +79,37 @@ def test_the_labels_of_a_fold_are_of_no_account_to_what_is_said_of_it(exclusive:
     assert np.array_equal(one.prior[inside], two.prior[inside])
 
 
-@given(families=st.integers(2, 40), exclusive=st.booleans(), seed=st.integers(0, 10_000))
-@settings(max_examples=25, deadline=None)
-def test_no_model_is_asked_about_a_family_that_taught_it(families: int, exclusive: bool, seed: int) -> None:
-    sample = made_up_sample(60, exclusive=exclusive, seed=seed)
+@given(
+    families=st.integers(2, 40),
+    exclusive=st.booleans(),
+    sampling=st.sampled_from(["none", "oversample", "undersample"]),
+    seed=st.integers(0, 10_000),
+)
+@settings(max_examples=40, deadline=None)
+def test_no_model_is_asked_about_a_family_that_taught_it(
+    families: int, exclusive: bool, sampling: str, seed: int
+) -> None:
     family = np.random.default_rng(seed).integers(families, size=60)
+    sample = made_up_sample(60, exclusive=exclusive, seed=seed, families=family, sampling=sampling, members=2)
     folds = spread(sample.targets, family, np.zeros(60, dtype=np.int64), count=5, seed=seed)
-    fit, scores = classifier.fit, solver.scores
-    taught: list[Index] = []
+    minimise, scores = solver.minimise, solver.scores
+    taught: set[int] = set()
     asked = np.zeros(60, dtype=np.int64)
 
-    def watched_fit(sample: Sample, rows: Index, *, strength: float, start: Floats | None = None) -> Floats:
-        taught.append(rows)
-        return fit(sample, rows, strength=strength, start=start)
+    def watched_minimise(axes: solver.Axes, rows: Index, targets: Mask, *arguments: Any, **options: Any) -> Floats:
+        assert np.array_equal(targets, sample.targets[rows][:, classifier.learnable(sample.targets[rows])])
+        taught.update(family[rows].tolist())
+        return minimise(axes, rows, targets, *arguments, **options)
 
     def watched_scores(axes: solver.Axes, rows: Index, coefficients: Floats) -> Floats:
-        assert not set(family[rows].tolist()) & set(family[taught[-1]].tolist())
+        assert taught
+        assert not set(family[rows].tolist()) & taught
+        taught.clear()
         asked[rows] += 1
         return scores(axes, rows, coefficients)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifier, "fit", watched_fit)
+        patch.setattr(solver, "minimise", watched_minimise)
         patch.setattr(solver, "scores", watched_scores)
         found = tuning._hold_out(sample, folds, STRENGTHS)
     if found is not None:
@@ -296,3 +324,56 @@ def labeled_by_models(
         is_labeled = is_labeled | np.isin(np.arange(len(pool)), [*free[:20], *rng.choice(free[20:], 5, replace=False)])
     assert model is not None
     return model, pool
+
+
+OPTIONS = (
+    {"class_weights": "effective"},
+    {"class_weights": "none"},
+    {"focal_gamma": 2.0},
+    {"label_smoothing": 0.1},
+    {"sampling": "oversample"},
+    {"sampling": "undersample"},
+    {"sampling": "undersample", "class_weights": "none"},
+    {"focal_gamma": 1.0, "label_smoothing": 0.05, "sampling": "oversample", "class_weights": "none"},
+)
+
+
+def test_the_defaults_spelled_out_are_the_defaults() -> None:
+    pool, truth = make_pool(items=400)
+    pool = only(pool, truth, 120)
+    spelled = Training(class_weights="balanced", focal_gamma=0.0, label_smoothing=0.0, sampling="none", members=7)
+    one, two = trained(pool), trained(pool, training=spelled)
+    assert classifier.dump(one, header={}) == classifier.dump(two, header={})
+
+
+@pytest.mark.parametrize("task", [Task.SINGLE, Task.MULTI])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_every_option_takes_effect_and_gives_probabilities_that_hold(task: Task, options: dict[str, Any]) -> None:
+    pool, truth = make_pool(items=3_000, shares=(0.9, 0.1), dimension=4)
+    pool = only(pool, truth, 600)
+    model, plain = trained(pool, task=task, training=options), trained(pool, task=task)
+    again = trained(pool, task=task, training=options)
+    assert classifier.dump(model, header={}) == classifier.dump(again, header={})
+    assert not np.array_equal(model.weights, plain.weights)
+    probability = classifier.probabilities(model, pool.matrix, pool.rows)[600:, 1]
+    assert calibration_error(probability, truth[600:, 1]) < 0.025
+    assert ((probability > 0.5) == truth[600:, 1]).mean() > 0.9
+
+
+@pytest.mark.parametrize("task", [Task.SINGLE, Task.MULTI])
+@pytest.mark.parametrize("options", OPTIONS[:2] + OPTIONS[4:7], ids=str)
+def test_weights_and_samples_are_undone_before_there_is_any_calibration(task: Task, options: dict[str, Any]) -> None:
+    pool, truth = make_pool(items=3_000, shares=(0.8, 0.2), dimension=4)
+    pool = only(pool, truth, 39)
+    model = trained(pool, task=task, training=options)
+    assert model.tuning.labels == 0
+    among_labels = pool.targets[:39, 1].mean()
+    # At the labels the model's mean is their frequency, but for the ridge penalty and what sampling drew.
+    probability = classifier.probabilities(model, pool.matrix, pool.rows)[:39, 1]
+    assert probability.mean() == pytest.approx(among_labels, abs=0.06)
+
+
+def calibration_error(probability: Floats, true: Mask) -> float:
+    """Mean distance of probabilities and frequencies in ten bins of as many items each (ECE)."""
+    parts = np.array_split(np.argsort(probability, kind="stable"), 10)
+    return float(np.mean([abs(probability[part].mean() - true[part].mean()) for part in parts]))
