@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from shared.section import Count, Name, Section, Share
 from shared.urls import check_translator_url
 
-Phrase = Annotated[str, Field(min_length=1, max_length=10_000)]
+Phrase = Annotated[str, Field(max_length=10_000, pattern=r"\S")]
 Phrases = Annotated[tuple[Phrase, ...], Field(min_length=1)]
 
 SLOT = re.compile(r"\{(\w+)\}")
@@ -47,7 +47,7 @@ class Templates(Recipe):
         named = {slot for template in self.templates for slot in SLOT.findall(template)}
         unknown = sorted(named - set(self.slots))
         if unknown:
-            raise ValueError(f"a template holds {{{unknown[0]}}}, which is not in slots; add {unknown[0]} = [...] there")
+            raise ValueError(f"a template holds {{{unknown[0]}}}; add {unknown[0]} = [...] to slots")
         return self
 
 

@@ -47,6 +47,12 @@ class EncoderUnavailableError(QuietCornerError):
     exit_code = 5
 
 
+class TranslatorUnavailableError(QuietCornerError):
+    """The translator of a recipe can't be reached or loaded, or answers something else than it should."""
+
+    exit_code = 4
+
+
 class DataFolderHeldError(QuietCornerError):
     """Another `quietcorner up` holds the data folder."""
 

@@ -25,6 +25,7 @@ class Event(StrEnum):
 
     ITEMS_ADDED = "items.added"
     ITEMS_EMBEDDED = "items.embedded"
+    TEXTS_AUGMENTED = "texts.augmented"
     LABELS_SUBMITTED = "labels.submitted"
     MODEL_TRAINED = "model.trained"
     MODEL_EVALUATED = "model.evaluated"

@@ -13,6 +13,23 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
+class Augmented:
+    """Texts made from labeled items, for training only: they are no items, and nothing is chosen or measured on them.
+
+    A text belongs to the family of its parent: where that is held out, so is the text.
+
+    Attributes:
+        parents: (k,) int64, the position in the pool of the labeled item that each is made from.
+        vectors: (k, d) float32 unit vectors.
+        targets: (k, n_classes) bool, from the label that the parent has now.
+    """
+
+    parents: Index
+    vectors: Floats
+    targets: Mask
+
+
+@dataclass(frozen=True)
 class Pool:
     """Every embedded item of a project at one moment, row by row; row i of each array is the same item.
 
@@ -39,6 +56,7 @@ class Pool:
         targets: (n, n_classes) bool, the labels; all false where unlabeled.
         labeled: (n,) bool.
         queued: (n,) bool, with an open assignment.
+        augmented: texts made from labeled items; None where there are none that teach.
     """
 
     item_ids: Sequence[str]
@@ -60,6 +78,7 @@ class Pool:
     targets: Mask
     labeled: Mask
     queued: Mask
+    augmented: Augmented | None = None
 
     def __len__(self) -> int:
         """Number of items."""

@@ -65,7 +65,7 @@ def check_redis_url(url: str) -> str:
 
 
 def check_translator_url(url: str, *, plain_http: bool) -> str:
-    """The URL itself, if texts may be sent there: by https, or to this machine; elsewhere by http where that is allowed.
+    """The URL itself, if texts may be sent there: by https or to this machine; by http elsewhere only where allowed.
 
     Raises:
         ValueError: says what is wrong with it and what is expected.

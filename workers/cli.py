@@ -89,6 +89,11 @@ _COMMANDS = {
         "quietcorner listen",
     ),
     "project": _Entry("project:commands", "Make and list projects.", ""),
+    "augment": _Entry(
+        "augment:commands",
+        "Make texts from labeled ones by the project's recipes, for training only, and review them.",
+        "",
+    ),
     "batch": _Entry("batch:commands", "Look at batches, or ask for the next one.", ""),
 }
 

@@ -12,6 +12,7 @@ from workers.app import app
 LISTENERS: dict[str, tuple[str, ...]] = {
     Event.ITEMS_ADDED: ("embedding.embed_pending",),
     Event.ITEMS_EMBEDDED: ("selection.run_round", "drift.watch"),
+    Event.TEXTS_AUGMENTED: ("embedding.embed_pending",),
     Event.LABELS_SUBMITTED: ("selection.run_round",),
     Event.MODEL_TRAINED: ("training.evaluate_model",),
     Event.MODEL_EVALUATED: (),

@@ -1,5 +1,6 @@
 """Loading the pool: rows of the database and vectors, as aligned arrays."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from shared.descriptions import described_hits
 from shared.labels import classes_of
 from shared.pool import Floats, Index, Mask, Pool, join_groups
 from shared.project import ProjectConfig
+from shared.repository.augmentation import load_augmented
 from shared.tables import Assignment, AssignmentState, Item, Label, Project, RuleHit
 from shared.vectors import load_vectors
 
@@ -22,6 +24,11 @@ def space_of(project_id: int) -> str:
 def description_space_of(project_id: int) -> str:
     """The name under which the vectors of a project's descriptions are stored: apart, as they are no items."""
     return f"{space_of(project_id)}:descriptions"
+
+
+def augmented_space_of(project_id: int) -> str:
+    """The name under which the vectors of a project's augmented texts are stored: apart, as they are no items."""
+    return f"{space_of(project_id)}:augmented"
 
 
 def encoder_in_use(session: Session, project_id: int) -> str | None:
@@ -61,7 +68,7 @@ def load_pool(session: Session, *, project_id: int, config: ProjectConfig, vecto
     near, cosine = described_hits(
         config.rules, descriptions, matrix=vectors.matrix, rows=rows[rows >= 0], groups=groups
     )
-    return Pool(
+    pool = Pool(
         item_ids=[item[1] for item in embedded],
         ids=ids,
         matrix=vectors.matrix,
@@ -82,6 +89,10 @@ def load_pool(session: Session, *, project_id: int, config: ProjectConfig, vecto
         labeled=labeled,
         queued=_queued(session, project_id, ids),
     )
+    if not config.augmentation.recipes:
+        return pool
+    made = load_vectors(session, space=augmented_space_of(project_id), encoder=encoder, folder=vector_folder)
+    return replace(pool, augmented=load_augmented(session, project_id, config=config, pool=pool, vectors=made))
 
 
 def _codes(values: list[int | None]) -> Index:

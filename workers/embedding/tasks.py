@@ -10,7 +10,7 @@ from shared.events import Event, emit
 from shared.lanes import Claim
 from shared.pool import Floats, Index
 from shared.project import Rule
-from shared.repository import embedding, items, pools
+from shared.repository import augmentation, embedding, items, pools
 from shared.vectors import VectorTable, append_segment, load_vectors
 from workers.app import app
 from workers.context import Context, context
@@ -39,6 +39,7 @@ def embed_pending(*, project_id: int) -> None:
             vectors = encoder.encode(texts)
             _store(held, claimed, encoder.key, config.near_duplicate_cosine, pending.keys[part], vectors)
             _log.info("texts.embedded", done=part.stop, of=len(pending.keys))
+        _embed_augmented(held, claimed, encoder)
         with held.database.write() as session:
             lanes.complete(session, claimed)
 
@@ -49,15 +50,27 @@ def _describe(held: Context, claimed: Claim, encoder: Encoder, rules: Sequence[R
         lacking = embedding.pending_descriptions(session, claimed.project_id, rules=rules, encoder=encoder.key)
     if not lacking:
         return
-    vectors = encoder.encode(list(lacking.values()))
+    _store_apart(held, claimed, encoder, pools.description_space_of(claimed.project_id), lacking)
+
+
+def _embed_augmented(held: Context, claimed: Claim, encoder: Encoder) -> None:
+    """Give augmented texts their vectors; after the items, without which nothing can be chosen."""
+    space = pools.augmented_space_of(claimed.project_id)
+    with held.database.read() as session:
+        lacking = augmentation.lacking_vectors(session, claimed.project_id, space=space, encoder=encoder.key)
+    texts = list(lacking.items())
+    for part in segments(len(texts)):
+        _store_apart(held, claimed, encoder, space, dict(texts[part]))
+        _log.info("augmented_texts.embedded", done=part.stop, of=len(texts))
+
+
+def _store_apart(held: Context, claimed: Claim, encoder: Encoder, space: str, texts: dict[int, str]) -> None:
+    """Encode what is no item, by text key, and store it as one segment of a space of its own."""
+    vectors = encoder.encode(list(texts.values()))
     with held.database.write() as session:
         lanes.confirm(session, claimed)
         append_segment(
-            session,
-            space=pools.description_space_of(claimed.project_id),
-            encoder=encoder.key,
-            keys=np.array(list(lacking), dtype=np.int64),
-            vectors=vectors,
+            session, space=space, encoder=encoder.key, keys=np.array(list(texts), dtype=np.int64), vectors=vectors
         )
 
 
