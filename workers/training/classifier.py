@@ -42,6 +42,7 @@ class Tuning:
             expected macro-F1 over the pool highest.
         trust: (n_classes,) in [0, 1), how far the decision follows probabilities and `gain`, and not the class-weighted
             scores as they are.
+        augmented: augmented texts that taught beside the labeled items.
     """
 
     labels: int
@@ -49,6 +50,7 @@ class Tuning:
     calibration: Calibration
     gain: Doubles
     trust: Doubles
+    augmented: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,24 @@ class LinearModel:
 
 
 @dataclass(frozen=True)
+class Added:
+    """Augmented texts: they teach beside the labeled items that they are made from, and are asked about nothing.
+
+    Attributes:
+        parents: (k,) int64, row of the labeled item that each is made from. A fit that does not see that row does not
+            see the text.
+        vectors: (k, d) float32, unit length.
+        targets: (k, n_classes) bool.
+        weight: how much each counts beside its parent.
+    """
+
+    parents: Index
+    vectors: Floats
+    targets: Mask
+    weight: float
+
+
+@dataclass(frozen=True)
 class Sample:
     """Labeled items as training sees them.
 
@@ -92,6 +112,7 @@ class Sample:
         families: (n,) items with equal numbers are over- and undersampled together.
         options: how fits treat classes of uneven size.
         seed: of over- and undersampling.
+        added: augmented texts; the axes hold them after the labeled items.
     """
 
     axes: Axes
@@ -102,6 +123,7 @@ class Sample:
     families: Index
     options: Training
     seed: int
+    added: Added | None = None
 
 
 def gather(
@@ -115,6 +137,7 @@ def gather(
     families: Index | None = None,
     options: Training = _DEFAULTS,
     seed: int = 0,
+    added: Added | None = None,
 ) -> Sample:
     """Prepare labeled items.
 
@@ -128,11 +151,13 @@ def gather(
         families: (n,) items with equal numbers are sampled together; each its own if not given.
         options: how fits treat classes of uneven size.
         seed: of over- and undersampling.
+        added: augmented texts that are made from these items.
     """
     cost = np.array([costs.get(name, 1.0) for name in classes])
     counted = np.ones(len(targets), dtype=np.float32) if weights is None else weights
     alone = np.arange(len(targets)) if families is None else families
-    return Sample(solver.principal_axes(vectors), targets, counted, cost, exclusive, alone, options, seed)
+    axes = solver.principal_axes(vectors if added is None else np.concatenate([vectors, added.vectors]))
+    return Sample(axes, targets, counted, cost, exclusive, alone, options, seed, added)
 
 
 def learnable(targets: Mask) -> Mask:
@@ -143,7 +168,7 @@ def learnable(targets: Mask) -> Mask:
 
 
 def fit(sample: Sample, rows: Index, *, strength: float, start: Floats | None = None) -> Floats:
-    """Fit to some rows of a sample; over- and undersampling is done within them.
+    """Fit to some rows of a sample and the texts made from them; over- and undersampling is done within the rows.
 
     Args:
         sample: Labeled items.
@@ -170,8 +195,8 @@ def fit(sample: Sample, rows: Index, *, strength: float, start: Floats | None = 
 def unweighted(sample: Sample, rows: Index) -> Doubles:
     """(n_classes,) what to add to the scores of a model fitted to `rows`, so that the class weights are undone.
 
-    A row that was repeated counts as often as it was seen, and one that was left out not at all. Focal loss and
-    smoothed labels bend scores in other ways, which calibration sees to.
+    A row that was repeated counts as often as it was seen, and one that was left out not at all; augmented texts make
+    no class more frequent. Focal loss and smoothed labels bend scores in other ways, which calibration sees to.
     """
     parts = _parts(sample, rows)
     found = [_unweighted_part(sample, part, sample.targets[rows]) for part in parts]
@@ -257,6 +282,7 @@ def dump(model: LinearModel, *, header: Mapping[str, Any]) -> bytes:
             "exclusive": model.exclusive,
             "tuned_on": tuning.labels,
             "strength": tuning.strength,
+            "tuned_with_augmented": tuning.augmented,
         },
     )
 
@@ -270,7 +296,14 @@ def load(blob: bytes) -> LinearModel:
         tuning = Tuning(0, header.get("strength", 1.0), untouched(len(classes)), nothing, nothing)
     else:
         calibration = Calibration(arrays["slope"], arrays["shift"])
-        tuning = Tuning(header["tuned_on"], header["strength"], calibration, arrays["gain"], arrays["trust"])
+        tuning = Tuning(
+            header["tuned_on"],
+            header["strength"],
+            calibration,
+            arrays["gain"],
+            arrays["trust"],
+            header.get("tuned_with_augmented", 0),
+        )
     offsets = arrays.get("offsets", nothing.astype(np.float32))
     return LinearModel(classes, header["exclusive"], arrays["weights"], arrays["bias"], offsets, tuning)
 
@@ -285,13 +318,44 @@ def _parts(sample: Sample, rows: Index) -> list[Index]:
     return [rows[part] if np.array_equal(learnable(targets[part]), told) else rows for part in drawn]
 
 
-def _fit_part(sample: Sample, rows: Index, learned: Index, strength: float, start: Floats | None) -> Floats:
-    targets = sample.targets[rows]
-    weights = _item_weights(targets, sample) * sample.weights[rows, None]
+@dataclass(frozen=True)
+class _Taught:
+    """What a fit sees.
+
+    Attributes:
+        rows: (m,) rows of the axes: labeled items, and the texts made from them.
+        targets: (m, n_classes) bool.
+        counts: (m,) how much of an item each is: 1 for labeled ones.
+        weights: (m,) how much each item, or the item that a text is made from, counts.
+    """
+
+    rows: Index
+    targets: Mask
+    counts: Doubles
+    weights: Floats
+
+
+def _taught(sample: Sample, part: Index) -> _Taught:
+    targets, weights, added = sample.targets[part], sample.weights[part], sample.added
+    if added is None:
+        return _Taught(part, targets, np.ones(len(part)), weights)
+    own = np.flatnonzero(np.isin(added.parents, part))
+    return _Taught(
+        np.concatenate([part, len(sample.targets) + own]),
+        np.concatenate([targets, added.targets[own]]),
+        np.concatenate([np.ones(len(part)), np.full(len(own), added.weight)]),
+        np.concatenate([weights, sample.weights[added.parents[own]]]),
+    )
+
+
+def _fit_part(sample: Sample, part: Index, learned: Index, strength: float, start: Floats | None) -> Floats:
+    taught = _taught(sample, part)
+    counted = (taught.weights * taught.counts).astype(np.float32)
+    weights = _item_weights(taught, sample) * counted[:, None]
     return solver.minimise(
         sample.axes,
-        rows,
-        targets.take(learned, axis=1),  # unlike `[:, learned]` it leaves each row in one piece, as the solver reads it
+        taught.rows,
+        taught.targets.take(learned, axis=1),  # unlike `[:, learned]` it leaves each row in one piece for the solver
         weights.take(learned, axis=1),
         strength=strength,
         exclusive=sample.exclusive,
@@ -302,7 +366,8 @@ def _fit_part(sample: Sample, rows: Index, learned: Index, strength: float, star
 
 def _unweighted_part(sample: Sample, part: Index, answers: Mask) -> Doubles:
     """What undoes the weights of a fit to `part` and that `part` is not the rows whose labels are `answers`."""
-    weights, targets = _item_weights(sample.targets[part], sample), sample.targets[part]
+    taught = _taught(sample, part)
+    weights, targets = _item_weights(taught, sample) * taught.counts[:, None], taught.targets
     positive = np.divide(
         (weights * targets).sum(axis=0), answers.sum(axis=0), out=np.ones(targets.shape[1]), where=answers.any(axis=0)
     )
@@ -317,12 +382,13 @@ def _unweighted_part(sample: Sample, part: Index, answers: Mask) -> Doubles:
     return np.asarray(np.log(negative) - np.log(positive))
 
 
-def _item_weights(targets: Mask, sample: Sample) -> Floats:
+def _item_weights(taught: _Taught, sample: Sample) -> Floats:
     """(m, n_classes) weight of each row in the loss of each class."""
-    counts, total, weighting = targets.sum(axis=0), len(targets), sample.options.class_weights
+    targets, weighting = taught.targets, sample.options.class_weights
+    counts, others = taught.counts @ targets, taught.counts @ ~targets
     if sample.exclusive:
         by_class = class_weights(counts, weighting) * sample.costs
         row = by_class[targets.argmax(axis=1)]
         return np.broadcast_to(row[:, None], targets.shape).astype(np.float32)
-    sides = np.stack([class_weights(np.array([total - count, count]), weighting) for count in counts.tolist()])
+    sides = np.stack([class_weights(np.array(both), weighting) for both in zip(others, counts, strict=True)])
     return np.where(targets, sides[:, 1] * sample.costs, sides[:, 0]).astype(np.float32)

@@ -9,7 +9,7 @@ from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig, Task
 from workers.training import classifier, solver
 from workers.training.calibration import Calibration, Doubles, calibrate, log_loss, untouched
-from workers.training.classifier import LinearModel, Sample, Tuning
+from workers.training.classifier import Added, LinearModel, Sample, Tuning
 from workers.training.decision import best_offsets
 from workers.training.selection_bias import selection_weights
 from workers.training.splits import assign_folds
@@ -38,7 +38,7 @@ def train(pool: Pool, config: ProjectConfig, *, previous: LinearModel | None = N
     """
     labeled = _telling(pool, np.flatnonzero(pool.labeled), config)
     known = previous.tuning if previous is not None and previous.classes == pool.classes else None
-    fresh = known is not None and len(labeled) < known.labels * _GROWTH
+    fresh = known is not None and _still_holds(known, labels=len(labeled), augmented=_augmented_of(pool, labeled))
     return train_on(pool, labeled, config, tuning=known if fresh else None)
 
 
@@ -67,6 +67,7 @@ def train_on(
         families=pool.families[rows],
         options=config.training,
         seed=config.seed,
+        added=_added(pool, rows, config),
     )
     if tuning is not None:
         return learn_as(sample, tuning, classes=pool.classes)
@@ -110,7 +111,8 @@ def learn(
     plain = Tuning(0, strength, calibration, nothing, nothing)
     draft = classifier.assemble(sample, coefficients, plain, classes=classes, prior=prior)
     odds = _odds(draft, unlabeled) if unlabeled is not None else held_out.odds(calibration, strength, sample.exclusive)
-    tuning = Tuning(len(folds), strength, calibration, _gain(draft, odds), _trust(sample.targets))
+    texts = 0 if sample.added is None else len(sample.added.parents)
+    tuning = Tuning(len(folds), strength, calibration, _gain(draft, odds), _trust(sample.targets), texts)
     return classifier.assemble(sample, coefficients, tuning, classes=classes, prior=prior)
 
 
@@ -125,6 +127,31 @@ def learn_as(sample: Sample, tuning: Tuning, *, classes: tuple[str, ...]) -> Lin
 def _telling(pool: Pool, rows: Index, config: ProjectConfig) -> Index:
     """Labeled items that teach: not those of a class that the project no longer has, where each item has one class."""
     return rows[pool.targets[rows].any(axis=1)] if config.task is Task.SINGLE else rows
+
+
+def _still_holds(known: Tuning, *, labels: int, augmented: int) -> bool:
+    """Whether there are not many more labels by now, and neither many more nor fewer augmented texts."""
+    fewer, more = sorted((known.augmented, augmented))
+    return labels < known.labels * _GROWTH and more <= fewer * _GROWTH
+
+
+def _augmented_of(pool: Pool, rows: Index) -> int:
+    """How many augmented texts are made from these labeled items."""
+    return 0 if pool.augmented is None else int(np.isin(pool.augmented.parents, rows).sum())
+
+
+def _added(pool: Pool, rows: Index, config: ProjectConfig) -> Added | None:
+    """The augmented texts that are made from these labeled items; those made from others stay away with them."""
+    made = pool.augmented
+    if made is None:
+        return None
+    row_of = np.full(len(pool), -1, dtype=np.int64)
+    row_of[rows] = np.arange(len(rows))
+    parents = row_of[made.parents]
+    kept = parents >= 0
+    if not kept.any():
+        return None
+    return Added(parents[kept], made.vectors[kept], made.targets[kept], config.augmentation.weight)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from shared.pool import Index
 Weighting = Literal["balanced", "effective", "none"]
 
 
-def class_weights(counts: Index, weighting: Weighting = "balanced") -> NDArray[np.float64]:
+def class_weights(counts: Index | NDArray[np.float64], weighting: Weighting = "balanced") -> NDArray[np.float64]:
     """Weights of the classes, 1 on average over the items; 0 for a class without an item.
 
     `balanced` is inverse frequency, `N / (K n_c)` for N items of K classes that occur.
@@ -23,7 +23,7 @@ def class_weights(counts: Index, weighting: Weighting = "balanced") -> NDArray[n
     at a hundred thousand.
 
     Args:
-        counts: (n_classes,) items of each class.
+        counts: (n_classes,) items of each class; parts of items where some count less.
         weighting: Which of the weights; `none` is 1 for each class that occurs.
     """
     occurring = counts > 0
@@ -41,7 +41,7 @@ def class_weights(counts: Index, weighting: Weighting = "balanced") -> NDArray[n
     return weights
 
 
-def _effective(counts: Index, *, volume: float) -> NDArray[np.float64]:
+def _effective(counts: Index | NDArray[np.float64], *, volume: float) -> NDArray[np.float64]:
     """Effective numbers of samples; `volume` of 1 or more."""
     beta = (volume - 1) / volume
     return np.asarray((1 - beta**counts) / (1 - beta), dtype=np.float64)
