@@ -21,7 +21,6 @@ from workers.reporting.plain import one_line
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 SKY, PURPLE, YELLOW = "#56B4E9", "#CC79A7", "#F0E442"
 INK, SOFT, FAINT = "#2b2b33", "#8b8b96", "#c9c9d2"
-CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, YELLOW)
 LINES = (
     (BLUE, "-", "o"),
     (RED, "--", "s"),

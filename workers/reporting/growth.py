@@ -75,7 +75,7 @@ def cumulative(growth: Sequence[LabelsOfRound], classes: Iterable[str]) -> tuple
     return rounds, counts
 
 
-def _labels(session: Session, project_id: int) -> Sequence[Row[tuple[int | None, str | None, float | None, str, int]]]:
+def _labels(session: Session, project_id: int) -> Sequence[Row[int | None, str | None, float | None, str, int]]:
     """(round, channel, time, label as JSON, items): round and channel of what a batch asked for, time of the rest."""
     first = (
         select(func.min(col(Assignment.id)).label("id"), col(Assignment.item).label("item"))

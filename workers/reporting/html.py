@@ -1,14 +1,14 @@
 """The report: one HTML page that needs nothing beside itself, no script and no network."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from string import Template
-from typing import Any
 
 from shared.database import Database
 from shared.project import ProjectConfig
 from workers.reporting import plots
+from workers.reporting.advice import advice
 from workers.reporting.history import History, WindowLine, explained_windows, read_history
 from workers.reporting.markup import (
     Cell,
@@ -24,142 +24,54 @@ from workers.reporting.markup import (
     table,
 )
 from workers.reporting.plain import clock, one_line
-from workers.reporting.plots import LEVELS, Estimate
+from workers.reporting.plots import LEVELS
+from workers.reporting.quality import confused, costs, frequencies, probabilities, quality_now, recalls_and_curves
+from workers.reporting.rounds import batches, labels_over_rounds, learning
 from workers.reporting.rules import rule_precision
 from workers.reporting.sentences import cell_finding, counted, headline, share, window_findings
-from workers.selection.reasons import CHANNELS
 
 # More would make the page long and the plots thin; the tables hold all.
 _CLASSES_PLOTTED = 30
 _SOURCES_PLOTTED = 7
-_BATCHES_SHOWN = 50
 _TEXT_SHOWN = 400
 _OTHER = "other sources"
+Advance = Callable[[int, int], None]
+"""Hears how many of how many sections are done."""
 
 
-def report_html(database: Database, project_id: int, name: str, config: ProjectConfig) -> str:
-    """The report on a project as it stands now, as a whole HTML document."""
+def report_html(
+    database: Database, project_id: int, name: str, config: ProjectConfig, *, advance: Advance | None = None
+) -> str:
+    """The report on a project as it stands now, as a whole HTML document; `advance` hears of each finished section."""
     with database.read() as session:
-        return page(read_history(session, project_id, name, config))
+        history = read_history(session, project_id, name, config)
+    return page(history, advance=advance)
 
 
-def page(history: History) -> str:
+def page(history: History, *, advance: Advance | None = None) -> str:
     """The report on a history."""
     status = history.status
+    content = []
+    for number, part in enumerate(_SECTIONS, 1):
+        content.append(part(history))
+        if advance:
+            advance(number, len(_SECTIONS))
     template = Template(files("workers.reporting").joinpath("report.html").read_text(encoding="utf-8"))
     return template.substitute(
         title=escape(f"{status['project']}: how the labeling stands"),
         subtitle=escape(_subtitle(history)),
-        content="\n".join(
-            part
-            for part in (
-                section("In short", bullets(headline(history))),
-                _learning(history),
-                _classes(history),
-                _sources(history),
-                _rules(history),
-                _batches(history),
-                _drift(history),
-                _campaigns(history),
-                _dead_letters(history),
-            )
-            if part
-        ),
+        content="\n".join(part for part in content if part),
     )
+
+
+def _in_short(history: History) -> str:
+    return section("In short", bullets(headline(history)), "<h3>What to do next</h3>", bullets(advice(history)))
 
 
 def _subtitle(history: History) -> str:
     status = history.status
     classes = counted(len(status["classes"]), "class", "classes")
     return f"{clock(history.read_at)} UTC, task {status['task']}, {classes}, {counted(status['rounds'], 'round')}"
-
-
-def _learning(history: History) -> str:
-    measured = [model for model in history.models if model.metrics["macro_f1"] is not None]
-    if not measured:
-        return section("Learning curve", paragraph("No model has been measured yet.", kind="soft"))
-    macro = [model.metrics["macro_f1"] for model in measured]
-    plot = plots.learning_curve(
-        [model.labels for model in measured],
-        [found["value"] for found in macro],
-        [(found["low"], found["high"]) for found in macro],
-    )
-    caption = (
-        f"Macro-F1 of {counted(len(measured), 'model version')} with 95 % intervals. Measured on the audit sample, "
-        f"which chance alone draws; {counted(measured[-1].metrics['n'], 'audit item')} stand behind the last version."
-    )
-    columns = [
-        Column("version", number=True),
-        Column("labels", number=True),
-        Column("audit items", number=True),
-        Column("macro-F1", number=True),
-        Column("95 % interval", number=True),
-        Column("trained (UTC)"),
-    ]
-    rows = [
-        (
-            str(model.version),
-            f"{model.labels:,}",
-            f"{model.metrics['n']:,}",
-            f"{found['value']:.3f}",
-            f"{found['low']:.3f} to {found['high']:.3f}",
-            clock(model.trained_at),
-        )
-        for model, found in zip(reversed(measured), reversed(macro), strict=True)
-    ]
-    return section("Learning curve", figure(plot, caption), folded("All versions", table(columns, rows)))
-
-
-def _classes(history: History) -> str:
-    labels = history.status["labels"]["by_class"]
-    ranked = sorted(labels, key=lambda name: labels[name])
-    metrics = history.models[-1].metrics if history.models else {"per_class": {}, "too_few": []}
-    plotted = [
-        _estimate(name, metrics) for name in ranked if metrics["per_class"].get(name, {}).get("recall_low") is not None
-    ][:_CLASSES_PLOTTED]
-    caption = (
-        "Recall by class with 95 % intervals, the class with the fewest labels first. Hollow: too few audit items."
-    )
-    columns = [Column("class"), Column("labels", number=True)]
-    columns += [Column("target", number=True)] if history.targets else []
-    columns += [
-        Column(heading, number=True) for heading in ("audit items", "recall", "95 % interval", "precision", "F1")
-    ]
-    rows = [
-        [
-            name,
-            f"{labels[name]:,}",
-            *([f"{history.targets[name]:,}" if name in history.targets else ""] if history.targets else []),
-            *_rates(name, metrics),
-        ]
-        for name in ranked
-    ]
-    plot = [figure(plots.recalls(plotted), caption)] if plotted else []
-    return section("Classes", *plot, table(columns, rows))
-
-
-def _estimate(name: str, metrics: dict[str, Any]) -> Estimate:
-    found = metrics["per_class"][name]
-    return Estimate(
-        name, found["recall"], found["recall_low"], found["recall_high"], sure=name not in metrics["too_few"]
-    )
-
-
-def _rates(name: str, metrics: dict[str, Any]) -> list[str]:
-    """Audit items, recall, its interval, precision and F1; too few items give no rates."""
-    found = metrics["per_class"].get(name)
-    if found is None:
-        return ["", "", "", "", ""]
-    if name in metrics["too_few"]:
-        return [f"{found['support']:,}", "too few", "", "", ""]
-    interval = f"{found['recall_low']:.2f} to {found['recall_high']:.2f}" if "recall_low" in found else ""
-    return [
-        f"{found['support']:,}",
-        f"{found['recall']:.2f}",
-        interval,
-        f"{found['precision']:.2f}",
-        f"{found['f1']:.2f}",
-    ]
 
 
 def _sources(history: History) -> str:
@@ -209,8 +121,11 @@ def _rules(history: History) -> str:
     if not rules:
         return ""
     columns = [Column("rule"), Column("class"), Column("kind")]
-    columns += [Column(heading, number=True) for heading in ("hits", "labels", "right", "precision", "95 % interval")]
-    rows = [
+    columns += [
+        Column(heading, number=True) for heading in ("hits", "labels", "right", "precision", "95 % interval", "chance")
+    ]
+    columns += [Column("")]
+    rows: list[Sequence[Cell]] = [
         (
             rule["rule"],
             rule["class"],
@@ -219,49 +134,16 @@ def _rules(history: History) -> str:
             f"{rule['labels']:,}",
             f"{rule['right']:,}",
             *rule_precision(rule),
+            "" if rule["prior"] is None else share(rule["prior"]["value"]),
+            chips([("stopped", "missed")]) if rule["stopped"] else "",
         )
         for rule in rules
     ]
-    told = "Precision: the share of the labeled hits that are of the rule's class, whatever channel chose them."
+    told = (
+        "Precision: the share of the labeled hits that are of the rule's class, whatever channel chose them. Chance: "
+        "the share of the class in the pool. A rule that surely finds less than chance stops: it gets no more places."
+    )
     return section("Seeding rules", table(columns, rows), paragraph(told, kind="soft"))
-
-
-def _batches(history: History) -> str:
-    if not history.batches:
-        return section("Batches", paragraph("No batch has been chosen yet.", kind="soft"))
-    columns = [
-        Column("round", number=True),
-        Column("chosen (UTC)"),
-        Column("model", number=True),
-        Column("items", number=True),
-        Column("channels", wide=True),
-        Column("answered", number=True),
-        Column("seconds", number=True),
-        Column("shortfalls", wide=True),
-    ]
-    rows: list[Sequence[Cell]] = [
-        (
-            str(batch.round),
-            clock(batch.selected_at),
-            "" if batch.model is None else str(batch.model),
-            f"{batch.chosen:,} of {batch.wanted:,}",
-            chips((f"{channel} {items:,}", "") for channel, items in batch.channels.items()),
-            f"{batch.done:,} of {batch.assignments:,}",
-            f"{batch.train_s + batch.select_s:.2f}",
-            "; ".join(batch.shortfalls),
-        )
-        for batch in history.batches[: -_BATCHES_SHOWN - 1 : -1]
-    ]
-    left = len(history.batches) - len(rows)
-    note = [paragraph(f"{counted(left, 'earlier batch', 'earlier batches')} not shown.", kind="soft")] if left else []
-    return section("Batches", table(columns, rows), *note, _legend(history))
-
-
-def _legend(history: History) -> str:
-    """What the channels that occur look for."""
-    seen = {channel for batch in history.batches for channel in batch.channels}
-    told = [f"{channel}: {what}" for channel, what in CHANNELS.items() if channel in seen]
-    return folded("What the channels look for", bullets(told)) if told else ""
 
 
 def _drift(history: History) -> str:
@@ -325,3 +207,23 @@ def _dead_letters(history: History) -> str:
     ]
     columns = [Column("received (UTC)"), Column("from"), Column("reason", wide=True), Column("payload", wide=True)]
     return section("Dead letters", paragraph(told), table(columns, rows))
+
+
+_SECTIONS = (
+    _in_short,
+    quality_now,
+    learning,
+    recalls_and_curves,
+    probabilities,
+    confused,
+    costs,
+    frequencies,
+    labels_over_rounds,
+    _sources,
+    _rules,
+    batches,
+    _drift,
+    _campaigns,
+    _dead_letters,
+)
+"""In the order of the page."""

@@ -61,6 +61,23 @@ def chips(texts: Iterable[tuple[str, str]]) -> Markup:
     )
 
 
+def with_below(text: str, below: str) -> Markup:
+    """A cell of two lines, the second one small."""
+    return Markup(f"{escape(text)}<br><small>{escape(below)}</small>" if below else escape(text))
+
+
+def cards(figures: Iterable[tuple[str, str, str]]) -> str:
+    """Figures that stand out: (name, figure, what is said below it)."""
+    return (
+        '<dl class="cards">'
+        + "".join(
+            f'<div><dt>{escape(name)}</dt><dd>{escape(told)}</dd><dd class="below">{escape(below)}</dd></div>'
+            for name, told, below in figures
+        )
+        + "</dl>"
+    )
+
+
 def quote(text: str) -> str:
     """Somebody else's words."""
     return f"<blockquote>{escape(text)}</blockquote>"

@@ -1,6 +1,6 @@
 """The status of a project on a terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -10,13 +10,14 @@ from rich.text import Text
 
 from shared.lanes import MOST_ATTEMPTS
 from workers.reporting.plain import clock, one_line
-from workers.reporting.rules import rule_precision
-from workers.reporting.sentences import counted, share
+from workers.reporting.rules import rule_precision, stopped_rules
+from workers.reporting.sentences import counted, goal_figures, goal_state, listed, share
 
 # Classes and sources shown; the rarest classes come first.
 _MOST_ROWS = 20
 _LONGEST_NAME = 40
 _LONGEST_ERROR = 300
+_GOAL_STYLES = {"met": "green", "not met": "bold yellow"}
 _LEVEL_STYLES = {"warn": "yellow", "act": "bold red"}
 
 Status = dict[str, Any]
@@ -44,6 +45,9 @@ def _overview(status: Status) -> Table:
         ("queue", _queue(status["queue"])),
         ("rounds", Text(f"{status['rounds']:,}")),
         ("model", _model(status["model"])),
+        *([("goals", _goals(status["goals"]))] if status["goals"] else []),
+        *([("classes done", _names(status["done"], "nearly all of their items are found"))] if status["done"] else []),
+        *([("rules stopped", _stopped(status["rules"]))] if stopped_rules(status["rules"]) else []),
         ("drift", _drift(status["drift"])),
         ("dead letters", _dead_letters(status["dead_letters"])),
     ):
@@ -83,10 +87,33 @@ def _model(model: Status) -> Text:
     if metrics["macro_f1"] is None:
         return Text(line + f"too few audit items to measure it ({metrics['n']:,})")
     macro = metrics["macro_f1"]
-    return Text(
-        line + f"macro-F1 {macro['value']:.2f} ({macro['low']:.2f} to {macro['high']:.2f}) "
-        f"on {metrics['n']:,} audit items"
-    )
+    told = f"macro-F1 {macro['value']:.2f} ({macro['low']:.2f} to {macro['high']:.2f})"
+    if area := metrics.get("macro_pr_auc"):
+        told += f", macro PR-AUC {area['value']:.2f} ({area['low']:.2f} to {area['high']:.2f})"
+    return Text(line + f"{told} on {metrics['n']:,} audit items")
+
+
+def _goals(goals: Status) -> Text:
+    """One line each: those that are not met first."""
+    ranked = sorted(goals, key=lambda name: (goals[name]["met"] is not False, goals[name]["met"] is not None))
+    lines = []
+    for name in ranked[:_MOST_ROWS]:
+        state = goal_state(goals[name])
+        told = f"{one_line(name, longest=_LONGEST_NAME)}: {goal_figures(goals[name])}, "
+        lines.append(Text.assemble(told, (state, _GOAL_STYLES.get(state, ""))))
+    if len(goals) > _MOST_ROWS:
+        lines.append(Text(f"and {len(goals) - _MOST_ROWS:,} more (--json shows all)", style="dim"))
+    return Text("\n").join(lines)
+
+
+def _names(names: Sequence[str], what: str) -> Text:
+    return Text(f"{listed([one_line(name, longest=_LONGEST_NAME) for name in names])}: {what}")
+
+
+def _stopped(rules: list[Status]) -> Text:
+    told = _names(stopped_rules(rules), "they find less of their class than chance, and get no more places")
+    told.stylize("yellow")
+    return told
 
 
 def _drift(drift: Status) -> Text:
@@ -108,7 +135,7 @@ def _classes(status: Status) -> Table:
     metrics = status["model"]["metrics"] or {"per_class": {}, "too_few": []}
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("class", overflow="fold")
-    for heading in ("labels", "recall", "precision", "audit items"):
+    for heading in ("labels", "recall", "precision", "PR-AUC", "audit items"):
         table.add_column(heading, justify="right")
     ranked = sorted(status["labels"]["by_class"].items(), key=lambda pair: pair[1])
     for name, count in ranked[:_MOST_ROWS]:
@@ -120,10 +147,16 @@ def _classes(status: Status) -> Table:
 def _rates(metrics: Status, name: str) -> Iterable[str]:
     found = metrics["per_class"].get(name)
     if found is None:
-        return ("", "", "")
+        return ("", "", "", "")
     if name in metrics["too_few"]:
-        return ("too few", "too few", f"{found['support']:,}")
-    return (f"{found['recall']:.2f}", f"{found['precision']:.2f}", f"{found['support']:,}")
+        return ("too few", "too few", "", f"{found['support']:,}")
+    area = found.get("pr_auc")
+    return (
+        f"{found['recall']:.2f}",
+        f"{found['precision']:.2f}",
+        "" if area is None else f"{area:.2f}",
+        f"{found['support']:,}",
+    )
 
 
 def _sources(status: Status) -> Table:
@@ -142,12 +175,22 @@ def _rules(rules: list[Status]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("rule", "class", "kind"):
         table.add_column(heading, overflow="fold")
-    for heading in ("hits", "labels", "right", "precision", "95 % interval"):
+    for heading in ("hits", "labels", "right", "precision", "95 % interval", "chance"):
         table.add_column(heading, justify="right")
+    table.add_column("")
     for rule in rules[:_MOST_ROWS]:
         hits = "the nearest" if rule["hits"] is None else f"{rule['hits']:,}"
         counts = hits, f"{rule['labels']:,}", f"{rule['right']:,}"
-        table.add_row(_name(rule["rule"]), _name(rule["class"]), rule["kind"], *counts, *rule_precision(rule))
+        chance = "" if rule["prior"] is None else share(rule["prior"]["value"])
+        table.add_row(
+            _name(rule["rule"]),
+            _name(rule["class"]),
+            rule["kind"],
+            *counts,
+            *rule_precision(rule),
+            chance,
+            Text("stopped", style="yellow") if rule["stopped"] else "",
+        )
     _say_what_is_left(table, len(rules))
     return table
 

@@ -5,8 +5,12 @@ from typing import Any
 
 from shared.lanes import MOST_ATTEMPTS
 from workers.reporting.history import History, MeasuredModel
+from workers.reporting.measured import ClassQuality, Measure, Quality, measure, read_quality
 
 _NAMES_SHOWN = 8
+# A macro-F1 that may be anywhere within so much hardly tells one version from another.
+_WIDE = 0.2
+_WEAKEST_SHOWN = 3
 
 
 def headline(history: History) -> list[str]:
@@ -15,7 +19,10 @@ def headline(history: History) -> list[str]:
     return [
         _pool(status),
         *_quality(status, history.models),
+        *_change(history.models),
         *_rarest(status, history.models),
+        *_weakest(history.models),
+        *_goals(status["goals"]),
         *_targets(status["labels"]["by_class"], history.targets),
         _queue(status["queue"]),
         *_drift(status["drift"]),
@@ -39,6 +46,29 @@ def listed(names: Sequence[str]) -> str:
     """Names in a row; beyond some, only how many more."""
     shown = [*names[:_NAMES_SHOWN], *([f"{len(names) - _NAMES_SHOWN:,} more"] if len(names) > _NAMES_SHOWN else [])]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
+
+
+def figure(found: Measure, *, digits: int = 2) -> str:
+    """A figure with its interval: "0.70 (0.60 to 0.80)"."""
+    if found.interval is None:
+        return f"{found.value:.{digits}f}"
+    low, high = found.interval
+    return f"{found.value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def goal_state(goal: Mapping[str, Any]) -> str:
+    """Whether a goal of the status is met, in two or three words."""
+    return {True: "met", False: "not met", None: "not known yet"}[goal["met"]]
+
+
+def goal_figures(goal: Mapping[str, Any]) -> str:
+    """What a goal of the status wants and what is reached: "recall 0.62 of 0.90"."""
+    parts = []
+    for rate, wanted in goal["wanted"].items():
+        if wanted is not None:
+            found = measure(goal[rate])
+            parts.append(f"{rate} {'?' if found is None else f'{found.value:.2f}'} of {wanted:.2f}")
+    return ", ".join(parts)
 
 
 def window_findings(findings: Mapping[str, Any]) -> list[str]:
@@ -85,41 +115,91 @@ def _quality(status: Mapping[str, Any], models: Sequence[MeasuredModel]) -> list
     if not models:
         return [f"Model version {newest} has not been measured yet."]
     model = models[-1]
-    macro, items = model.metrics["macro_f1"], counted(model.metrics["n"], "item")
+    quality = read_quality(model.metrics)
+    items = counted(quality.items, "item")
     which = f"Model version {model.version}, trained on {counted(model.labels, 'labeled item')},"
-    if macro is None:
-        told = f"{which} can't be measured yet: the audit sample has {items} with a label."
+    if quality.macro_f1 is None:
+        told = [f"{which} can't be measured yet: the audit sample has {items} with a label."]
     else:
-        told = (
-            f"{which} reaches a macro-F1 of {macro['value']:.2f} (95 % interval {macro['low']:.2f} to "
-            f"{macro['high']:.2f}), measured on {items} drawn at random, each judged by a model that had not seen it."
-        )
+        told = [_measured(which, quality, quality.macro_f1, items)]
     later = [] if model.version == newest else [f"Version {newest} is newer and not measured yet."]
-    return [told, *later]
+    return [*told, *later]
+
+
+def _measured(which: str, quality: Quality, macro: Measure, items: str) -> str:
+    within = f" (95 % interval {macro.low:.2f} to {macro.high:.2f})" if macro.interval else ""
+    told = (
+        f"{which} reaches a macro-F1 of {macro.value:.2f}{within}, measured on {items} drawn at random, each judged by "
+        "a model that had not seen it."
+    )
+    if quality.macro_pr_auc is not None:
+        told += f" Its macro PR-AUC is {figure(quality.macro_pr_auc)}."
+    if macro.interval and macro.interval[1] - macro.interval[0] > _WIDE:
+        told += " So wide an interval says little yet; four times as many audit items would halve it."
+    return told
+
+
+def _change(models: Sequence[MeasuredModel]) -> list[str]:
+    """Macro-F1 beside that of the newest version with at most half the labels."""
+    if not models or (now := measure(models[-1].metrics["macro_f1"])) is None:
+        return []
+    before = [
+        (model, found)
+        for model in models[:-1]
+        if (found := measure(model.metrics["macro_f1"])) is not None and 2 * model.labels <= models[-1].labels
+    ]
+    if not before or not now.interval or not (then := before[-1][1]).interval:
+        return []
+    if now.interval[0] > then.interval[1]:
+        verdict = "surely lower"
+    elif now.interval[1] < then.interval[0]:
+        verdict = "surely higher"
+    else:
+        verdict = "and the intervals overlap, so the difference may be chance"
+    return [f"With {counted(before[-1][0].labels, 'label')} macro-F1 was {figure(then)}, {verdict}."]
 
 
 def _rarest(status: Mapping[str, Any], models: Sequence[MeasuredModel]) -> list[str]:
     """Recall of the class that is rarest in the audit sample, and the classes of which it has too few items."""
     if not models or not models[-1].metrics["per_class"]:
         return []
-    metrics = models[-1].metrics
-    known = {name: found for name, found in metrics["per_class"].items() if name not in metrics["too_few"]}
+    quality = read_quality(models[-1].metrics)
     told = []
-    if known:
-        name = min(known, key=lambda one: known[one]["support"])
-        found = known[name]
-        interval = (
-            f" (95 % interval {share(found['recall_low'])} to {share(found['recall_high'])})"
-            if "recall_low" in found
-            else ""
-        )
-        told.append(
-            f"Of the class {name}, the rarest that can be measured, it finds {share(found['recall'])}{interval}; "
-            f"{share(found['precision'])} of what it calls {name} is."
-        )
-    if few := [name for name in status["classes"] if name in metrics["too_few"]]:
+    if known := [found for found in quality.sure if found.recall is not None]:
+        found = min(known, key=lambda one: one.support)
+        told.append(f"Of the class {found.name}, the rarest that can be measured, it finds {_finds(found)}.")
+    if few := [name for name in status["classes"] if name in models[-1].metrics["too_few"]]:
         told.append(f"Too few audit items to say anything about {listed(few)}.")
     return told
+
+
+def _finds(found: ClassQuality) -> str:
+    recall, precision = found.recall, found.precision
+    told = "" if recall is None else share(recall.value)
+    if recall is not None and recall.interval:
+        told += f" (95 % interval {share(recall.interval[0])} to {share(recall.interval[1])})"
+    if precision is not None:
+        told += f"; {share(precision.value)} of what it calls {found.name} is"
+    return told
+
+
+def _weakest(models: Sequence[MeasuredModel]) -> list[str]:
+    """The classes with the lowest F1; a few of many."""
+    known = [(found, found.f1) for found in read_quality(models[-1].metrics).sure if found.f1] if models else []
+    if len(known) < 2:
+        return []
+    ranked = sorted(known, key=lambda one: (one[1].value, one[0].name))[: min(_WEAKEST_SHOWN, len(known) // 2)]
+    return [f"Weakest by F1: {listed([f'{found.name} ({figure(f1)})' for found, f1 in ranked])}."]
+
+
+def _goals(goals: Mapping[str, Any]) -> list[str]:
+    if not goals:
+        return []
+    told = f"{sum(goal['met'] is True for goal in goals.values())} of {counted(len(goals), 'goal')} met"
+    for state, opening in ((False, "not met"), (None, "not known yet")):
+        named = [f"{name} ({goal_figures(goal)})" for name, goal in goals.items() if goal["met"] is state]
+        told += f"; {opening}: {listed(named)}" if named else ""
+    return [f"{told}."]
 
 
 def _targets(labels: Mapping[str, int], targets: Mapping[str, int]) -> list[str]:

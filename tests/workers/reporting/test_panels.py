@@ -31,13 +31,14 @@ def test_rules_are_told_with_their_precision_once_it_is_known(database: Database
     assert "Seeding rules" not in _shown(status)
     rule = {"rule": "[red]words", "class": RARE, "kind": "keywords", "hits": 1200, "labels": 0, "right": 0}
     found = {"value": 0.5, "low": 0.15, "high": 0.85}
-    status["rules"] = [
-        {**rule, "precision": None},
-        {**rule, "kind": "description", "hits": None, "labels": 4, "right": 2, "precision": found},
-    ]
+    unjudged = {"precision": None, "prior": None, "stopped": False}
+    chance = {"value": 0.9, "low": 0.88, "high": 0.92}
+    described = {"kind": "description", "hits": None, "labels": 4, "right": 2, "precision": found}
+    status["rules"] = [{**rule, **unjudged}, {**rule, **described, "prior": chance, "stopped": True}]
     lines = [line.split() for line in _shown(status).splitlines() if "[red]words" in line]
-    assert lines[0][-5:] == ["keywords", "1,200", "0", "0", "│"]
-    assert lines[1][-10:] == ["description", "the", "nearest", "4", "2", "0.50", "0.15", "to", "0.85", "│"]
+    assert lines[1][-5:] == ["keywords", "1,200", "0", "0", "│"]
+    assert lines[-1][5:-1] == ["the", "nearest", "4", "2", "0.50", "0.15", "to", "0.85", "90", "%", "stopped"]
+    assert "[red]words: they find less of their class than chance, and get no more places" in _shown(status)
 
 
 def test_a_project_without_anything_has_panels(database: Database) -> None:
