@@ -1,7 +1,7 @@
 """The light classifier: class-weighted, calibrated logistic regression on frozen sentence vectors."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,9 @@ class LinearModel:
         offsets: (n_classes,) float32, added to log-probabilities (log-odds where classes don't exclude each other)
             before a class is decided for.
         tuning: what it was trained with.
+        prior: (n_classes,) float32, the part of `bias` that undoes the class weights.
+        savings: (n_classes, n_classes) float32, what deciding for the column saves where the row is true; None where
+            all errors on a class cost the same. Only where classes exclude each other.
     """
 
     classes: tuple[str, ...]
@@ -73,6 +76,8 @@ class LinearModel:
     bias: Floats
     offsets: Floats
     tuning: Tuning
+    prior: Floats
+    savings: Floats | None = None
 
     @property
     def learned(self) -> Mask:
@@ -221,6 +226,18 @@ def assemble(
         np.where(known, bias * slope + correction, bias).astype(np.float32),
         np.where(known, tuning.trust * wanted - (1 - tuning.trust) * correction, 0).astype(np.float32),
         tuning,
+        prior.astype(np.float32),
+    )
+
+
+def uncalibrated(model: LinearModel) -> LinearModel:
+    """The model with the probabilities of its class-weighted scores, as they were before calibration."""
+    slope = model.tuning.calibration.slope
+    correction = model.prior + model.tuning.calibration.shift
+    return replace(
+        model,
+        weights=(model.weights / slope[:, None]).astype(np.float32),
+        bias=np.where(model.learned, (model.bias - correction) / slope, model.bias).astype(np.float32),
     )
 
 
@@ -253,8 +270,17 @@ def log_scores(probability: Floats, *, exclusive: bool) -> Floats:
 
 
 def decision_scores(model: LinearModel, probability: Floats) -> Floats:
-    """(n, n_classes) float32: the highest of a row is decided for, or all of 0 and more."""
-    moved: Floats = log_scores(probability, exclusive=model.exclusive) + model.offsets
+    """(n, n_classes) float32: the highest of a row is decided for, or all of 0 and more.
+
+    With savings, the logarithm of what a decision is expected to save stands in for the log-probability; where all
+    errors cost the same, the two are equal.
+    """
+    if model.savings is None:
+        scores = log_scores(probability, exclusive=model.exclusive)
+    else:
+        saved = np.log(np.maximum(probability @ model.savings, _TELLING[0]))
+        scores = np.where(model.learned, saved, 2 * np.float32(np.log(_TELLING[0])))  # without a label never the best
+    moved: Floats = scores + model.offsets
     return moved
 
 
@@ -271,6 +297,8 @@ def dump(model: LinearModel, *, header: Mapping[str, Any]) -> bytes:
             "weights": model.weights,
             "bias": model.bias,
             "offsets": model.offsets,
+            "prior": model.prior,
+            **({} if model.savings is None else {"savings": model.savings}),
             "slope": tuning.calibration.slope,
             "shift": tuning.calibration.shift,
             "gain": tuning.gain,
@@ -304,8 +332,17 @@ def load(blob: bytes) -> LinearModel:
             arrays["trust"],
             header.get("tuned_with_augmented", 0),
         )
-    offsets = arrays.get("offsets", nothing.astype(np.float32))
-    return LinearModel(classes, header["exclusive"], arrays["weights"], arrays["bias"], offsets, tuning)
+    none = nothing.astype(np.float32)
+    return LinearModel(
+        classes,
+        header["exclusive"],
+        arrays["weights"],
+        arrays["bias"],
+        arrays.get("offsets", none),
+        tuning,
+        arrays.get("prior", none),
+        arrays.get("savings"),
+    )
 
 
 def _parts(sample: Sample, rows: Index) -> list[Index]:

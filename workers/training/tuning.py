@@ -8,6 +8,7 @@ import numpy as np
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig, Task
 from workers.training import classifier, solver
+from workers.training.aims import aim
 from workers.training.calibration import Calibration, Doubles, calibrate, log_loss, untouched
 from workers.training.classifier import Added, LinearModel, Sample, Tuning
 from workers.training.decision import best_offsets
@@ -69,15 +70,18 @@ def train_on(
         seed=config.seed,
         added=_added(pool, rows, config),
     )
+    like_pool = pool.vectors(_standing_for(pool, seed=config.seed))
     if tuning is not None:
-        return learn_as(sample, tuning, classes=pool.classes)
-    return learn(
-        sample,
-        classes=pool.classes,
-        folds=assign_folds(pool, seed=config.seed)[rows],
-        unlabeled=pool.vectors(_standing_for(pool, seed=config.seed)),
-        strengths=STRENGTHS if strength is None else (strength,),
-    )
+        model = learn_as(sample, tuning, classes=pool.classes)
+    else:
+        model = learn(
+            sample,
+            classes=pool.classes,
+            folds=assign_folds(pool, seed=config.seed)[rows],
+            unlabeled=like_pool,
+            strengths=STRENGTHS if strength is None else (strength,),
+        )
+    return aim(model, config, like_pool)
 
 
 def learn(
