@@ -31,7 +31,7 @@ def provenance(pool: Pool, config: ProjectConfig, *, encoder: str) -> dict[str, 
     taught = pool.targets.any(axis=1) if config.task is Task.SINGLE else np.ones(len(pool), dtype=bool)
     rows = np.flatnonzero(pool.labeled & taught)
     answers = {
-        pool.item_ids[row]: [pool.classes[column] for column in np.flatnonzero(pool.targets[row])] for row in rows
+        pool.item_ids[row]: [pool.classes[column] for column in np.flatnonzero(pool.targets[row])] for row in rows.tolist()
     }
     folds = dict(zip(answers, pool.folds[rows].tolist(), strict=True))
     return {

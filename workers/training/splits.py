@@ -77,7 +77,7 @@ def spread(
         (n,) int64, 0 to `count - 1`.
     """
     of = np.full(len(targets), _UNDECIDED, dtype=np.int64) if decided is None else decided.copy()
-    strata = np.concatenate([targets, ~targets.any(axis=1)[:, None]], axis=1)
+    strata = np.concatenate([targets, ~targets.any(axis=1, keepdims=True)], axis=1)
     by_stratum, by_source = _lacking(strata, of, count), _lacking(_one_hot(sources), of, count)
     by_rows = _lacking(np.ones((len(of), 1), dtype=bool), of, count)[0]
     open_rows = np.flatnonzero(of == _UNDECIDED)
@@ -153,7 +153,8 @@ def _in_turn(rows_of: Index) -> Iterator[tuple[int, int]]:
 
 
 def _one_hot(codes: Index) -> Mask:
-    return codes[:, None] == np.arange(int(codes.max(initial=0)) + 1)
+    hot: Mask = codes[:, None] == np.arange(int(codes.max(initial=0)) + 1)
+    return hot
 
 
 def _sums(strata: Mask, place: Index, count: int) -> Index:

@@ -185,7 +185,8 @@ def rows_of(pool: Pool, kept: Index) -> Pool:
 
 
 def one_hot(codes: Index, count: int) -> Mask:
-    return codes[:, None] == np.arange(count)
+    hot: Mask = codes[:, None] == np.arange(count)
+    return hot
 
 
 def straddling(families: Index, folds: Index) -> list[int]:
