@@ -193,6 +193,18 @@ class ProjectConfig(Section):
             raise ValueError("two rules have the same name")
         return self
 
+    @model_validator(mode="after")
+    def _error_costs_are_of_errors(self) -> Self:
+        if self.error_costs and self.task is not Task.SINGLE:
+            raise ValueError(
+                f'error_costs needs task = "single". With task = "{self.task}" an error on a class is a miss, which costs '
+                "what costs says of it, or a false alarm, which costs 1."
+            )
+        right = sorted(name for name, row in self.error_costs.items() if row.get(name))
+        if right:
+            raise ValueError(f"error_costs gives {right[0]!r} a cost where it is right; a right decision costs nothing")
+        return self
+
 
 def parse_project(text: str, *, origin: str) -> ProjectConfig:
     """Read a project from TOML.
