@@ -77,8 +77,6 @@ class Item(SQLModel, table=True):
     """Permanent random number in [0, 1): decides when the item enters the audit sample."""
     fold: int | None = None
     """The part in which the item's family is held out of training; decided when the first of it is labeled."""
-    band: int | None = None
-    """Stratum of the audit sample: how likely the item looked to be of a rare class; null before that was asked."""
     added_at: float
 
 
@@ -140,13 +138,25 @@ class Model(SQLModel, table=True):
 
 
 class AuditScorer(SQLModel, table=True):
-    """What told the audit sample's bands apart; it is made once and stays."""
+    """A model by which the pool is divided into bands of the audit sample; those of a project are numbered from 1."""
 
     project_id: int = _reference("project.id", primary_key=True, index=False)
+    phase: int = Field(primary_key=True)
     encoder: str
     arrays: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     """safetensors: see `workers.training.bands.dump`."""
     made_at: float
+
+
+class AuditBands(SQLModel, table=True):
+    """The bands into which the scorers of a project put a run of items."""
+
+    id: int = _own_id()
+    project_id: int = _reference("project.id")
+    items: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    """(n,) int64, little endian: `Item.id`, ascending."""
+    codes: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    """(n,) int32, little endian: see `workers.training.bands`."""
 
 
 class ReviewState(StrEnum):

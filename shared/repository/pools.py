@@ -11,6 +11,7 @@ from shared.descriptions import described_hits
 from shared.labels import classes_of
 from shared.pool import Floats, Index, Mask, Pool, join_groups
 from shared.project import ProjectConfig
+from shared.repository.audit import load_bands
 from shared.repository.augmentation import load_augmented
 from shared.tables import Assignment, AssignmentState, Item, Label, Project, RuleHit
 from shared.vectors import load_vectors
@@ -52,7 +53,6 @@ def load_pool(session: Session, *, project_id: int, config: ProjectConfig, vecto
             col(Item.duplicate_group),
             col(Item.draw),
             col(Item.fold),
-            col(Item.band),
         )
         .where(col(Item.project_id) == project_id)
         .order_by(col(Item.id))
@@ -78,8 +78,8 @@ def load_pool(session: Session, *, project_id: int, config: ProjectConfig, vecto
         groups=groups,
         families=join_groups(groups, [item[4] for item in embedded]),
         draws=np.array([item[6] for item in embedded], dtype=np.float64),
-        folds=_codes([item[7] for item in embedded]),
-        bands=_codes([item[8] for item in embedded]),
+        folds=np.array([-1 if item[7] is None else item[7] for item in embedded], dtype=np.int64),
+        bands=load_bands(session, project_id, ids),
         rule_names=tuple(rule.name for rule in config.rules),
         rule_hits=hits | near,
         rule_scores=scores + cosine,
@@ -93,11 +93,6 @@ def load_pool(session: Session, *, project_id: int, config: ProjectConfig, vecto
         return pool
     made = load_vectors(session, space=augmented_space_of(project_id), encoder=encoder, folder=vector_folder)
     return replace(pool, augmented=load_augmented(session, project_id, config=config, pool=pool, vectors=made))
-
-
-def _codes(values: list[int | None]) -> Index:
-    """Small whole numbers (n,), -1 for null."""
-    return np.array([-1 if value is None else value for value in values], dtype=np.int64)
 
 
 def _labels(session: Session, project_id: int, ids: Index, config: ProjectConfig) -> tuple[Mask, Mask]:

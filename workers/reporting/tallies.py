@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from sqlalchemy import ColumnElement, exists, func, or_, select
@@ -9,12 +10,16 @@ from sqlmodel import Session, col
 
 from shared.labels import classes_of
 from shared.project import ProjectConfig, Task
+from shared.repository.audit import load_bands
 from shared.repository.evaluation import audit_thresholds
 from shared.tables import Item, Label, RuleHit
 from workers.reporting.remedies import InForce
 from workers.reporting.status import label_counts
 from workers.simulation.dataset import Dataset
+from workers.training import bands
+from workers.training.audit import post_stratify
 from workers.training.imbalance import AuditTally, Tally
+from workers.training.intervals import Design
 
 _Counts = Mapping[tuple[str, str], int]
 """(row name, class) -> labeled items."""
@@ -41,28 +46,34 @@ def project_audit(session: Session, project_id: int, config: ProjectConfig) -> A
     """The labeled audit items of a project by stratum.
 
     The sample is the one that `workers.training.audit.measure` finds, read without vectors: one item a duplicate
-    group, its draw below the threshold of its stratum.
+    group, its draw below the largest of its thresholds.
     """
     standing = or_(col(Item.duplicate_group).is_(None), col(Item.duplicate_group) == col(Item.id))
-    mine = (col(Item.project_id) == project_id, standing)
-    # The subquery, because PostgreSQL can't tell that two expressions with parameters are the same.
-    strata = select(col(Item.source), _hit(config).label("hit")).where(*mine).subquery()
-    sizes = select(strata.c.source, strata.c.hit, func.count()).group_by(strata.c.source, strata.c.hit)
-    found = {_stratum(source, hit): count for source, hit, count in session.connection().execute(sizes)}
-    thresholds = audit_thresholds(session, project_id)
-    answers = (
-        select(col(Item.source), _hit(config), col(Item.draw), col(Label.value))
-        .join(Label, col(Label.item) == col(Item.id))
-        .where(*mine)
+    statement = (
+        select(col(Item.id), col(Item.source), _hit(config), col(Item.draw), col(Label.value))
+        .outerjoin(Label, col(Label.item) == col(Item.id))
+        .where(col(Item.project_id) == project_id, standing)
+        .order_by(col(Item.id))
     )
-    answered, held = Counter[str](), Counter[tuple[str, str]]()
-    for source, hit, draw, value in session.connection().execute(answers):
-        stratum = _stratum(source, hit)
-        if draw < thresholds.get(stratum, 0.0):
-            answered[stratum] += 1
-            held.update((stratum, name) for name in classes_of(value))
-    names = sorted(found)
-    return AuditTally(_column(names, found), _column(names, answered), _grid(names, config.classes, held))
+    rows = session.connection().execute(statement).all()
+    ids = np.array([row[0] for row in rows], dtype=np.int64)
+    codes, thresholds = load_bands(session, project_id, ids), audit_thresholds(session, project_id)
+    strata = [_stratum(source, hit) for _, source, hit, _, _ in rows]
+    by_stratum = np.array([thresholds.get(stratum, 0.0) for stratum in strata])
+    inclusion = np.maximum(by_stratum, bands.by_item(thresholds, codes))
+    answered = [place for place, row in enumerate(rows) if row[4] is not None and row[3] < inclusion[place]]
+    counts, held = Counter(strata[place] for place in answered), Counter[tuple[str, str]]()
+    for place in answered:
+        held.update((strata[place], name) for name in classes_of(rows[place][4]))
+    names, sizes = sorted(set(strata)), Counter(strata)
+    tally = AuditTally(_column(names, sizes), _column(names, counts), _grid(names, config.classes, held))
+    newest = bands.phases(codes)
+    if not newest or not answered:
+        return tally
+    cells = bands.band(codes, newest) + 1
+    weighed = post_stratify(inclusion[answered], cells[answered], np.bincount(cells))
+    targets = np.array([[name in classes_of(rows[place][4]) for name in config.classes] for place in answered])
+    return replace(tally, shares=Design(weighed.weights, weighed.strata, ids[answered]).shares(targets))
 
 
 def in_force(session: Session, project_id: int, config: ProjectConfig) -> InForce:

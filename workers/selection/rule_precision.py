@@ -27,8 +27,9 @@ import numpy as np
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig, Task
 from workers.selection.proportions import ENOUGH_AUDIT_ITEMS, stops, wilson
-from workers.training import audit
+from workers.training import audit, bands
 from workers.training.imbalance import AuditTally, prevalence
+from workers.training.intervals import Design
 from workers.training.metrics import Interval
 
 # Share of the pool for which the labeled audit items' strata stand, from which on the sample is asked.
@@ -117,12 +118,21 @@ def audit_tally(pool: Pool, thresholds: Mapping[str, float]) -> AuditTally:
     """The labeled part of the audit sample, by strata in the order of `audit.stratify`."""
     names, stratum = audit.stratify(pool)
     answered = np.flatnonzero(audit.measure(pool, thresholds).members & pool.labeled)
-    positives = np.zeros((len(names), len(pool.classes)), dtype=np.int64)
-    np.add.at(positives, stratum[answered], pool.targets[answered])
+    counts = _counts(stratum[answered], len(names))
+    answers = pool.targets[answered]
+    if not bands.phases(pool.bands):
+        positives = np.zeros((len(names), len(pool.classes)), dtype=np.int64)
+        np.add.at(positives, stratum[answered], answers)
+        return AuditTally(_counts(stratum[pool.representatives], len(names)), counts, positives)
+    weighed = audit.weigh(pool, thresholds, answered)
+    stands = np.bincount(stratum[answered], weights=weighed.weights, minlength=len(names))
+    held = np.zeros((len(names), len(pool.classes)))
+    np.add.at(held, stratum[answered], answers * weighed.weights[:, None])
     return AuditTally(
         sizes=_counts(stratum[pool.representatives], len(names)),
-        answered=_counts(stratum[answered], len(names)),
-        positives=positives,
+        answered=counts,
+        positives=held * (counts / np.where(counts, stands, 1))[:, None],
+        shares=Design(weighed.weights, weighed.strata, pool.families[answered]).shares(answers),
     )
 
 

@@ -1,13 +1,15 @@
 """The audit sample: a stratified random sample of the pool, the only source of reported metrics.
 
 Every item has a permanent random number, its draw (Ohlsson, "Coordination of samples using permanent random numbers",
-1995). An item belongs to the sample when its draw lies below the threshold of its stratum. Thresholds only grow, and
-never depend on a model, so within a stratum the sample is a simple random one, whatever else was labeled in between;
-an item that some other channel had labeled already joins it at no cost.
+1995). An item belongs to the sample when its draw lies below its threshold, which is thereby the probability with which
+it entered. Thresholds only grow and never depend on a draw, whatever else was labeled in between; an item that some
+other channel had labeled already joins the sample at no cost.
 
-Strata are source by "hit by a seeding rule or not", both known before any model: half of the draws go to items that a
-rule hits, so that rare classes are seen. What a description hits moves with the pool, and an item that changes its
-stratum would leave the sample or enter it by another threshold, so those hits make no stratum.
+At first strata are source by "hit by a seeding rule or not", both known before any model: half of the draws go to items
+that a rule hits, so that rare classes are seen. What a description hits moves with the pool, and an item that changes
+its stratum would leave the sample or enter it by another threshold, so those hits make no stratum. Once there are
+labels enough, strata are bands of likelihood (see `workers.training.bands`). Each division of the pool is a phase; the
+thresholds of earlier phases stay as they were, and an item's threshold is the largest of all phases.
 """
 
 from collections.abc import Mapping
@@ -17,9 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.pool import Index, Mask, Pool
+from workers.training import bands
 
 # Share of the draws that goes to strata hit by a seeding rule, where there are any.
 _RULE_SHARE = 0.5
+# Fewer answers of a stratum can't stand for it.
+_FEWEST_ANSWERS = 2
 
 
 @dataclass(frozen=True)
@@ -37,46 +42,138 @@ class AuditSample:
     inclusion: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """Answered audit items as what they stand for.
+
+    Attributes:
+        weights: (m,) float64, items of the pool that each stands for, one a duplicate group.
+        strata: (m,) int64, items with equal numbers were drawn from one stratum.
+    """
+
+    weights: NDArray[np.float64]
+    strata: Index
+
+
 def stratify(pool: Pool) -> tuple[tuple[str, ...], Index]:
-    """Names of the strata, and the stratum (n,) of each item."""
+    """Names of the strata by source and rule, and the stratum (n,) of each item."""
     hit = pool.rule_hits[:, pool.rule_settled].any(axis=1)
     names = tuple(f"{source}|{kind}" for source in pool.source_names for kind in ("other", "rule"))
     return names, pool.sources * 2 + hit
 
 
 def extend(pool: Pool, thresholds: Mapping[str, float], *, draws: int) -> AuditSample:
-    """Let `draws` more items into the sample, labeled ones included.
+    """Let `draws` more items into the sample.
+
+    By source and rule, labeled items count among them; by bands they don't and come on top, since they cost nothing.
 
     Args:
         pool: The pool; the sample is drawn among one item a duplicate group.
         thresholds: What an earlier call returned; empty at first.
         draws: How many items more.
     """
-    names, stratum = stratify(pool)
-    standing = pool.representatives
-    raised = {name: float(thresholds.get(name, 0.0)) for name in names}
-    outside = [
-        np.sort(pool.draws[standing[(stratum[standing] == code) & (pool.draws[standing] >= raised[name])]])
-        for code, name in enumerate(names)
-    ]
-    for code, share in enumerate(_allot(np.array([len(draw) for draw in outside]), draws)):
-        if share:
-            left = outside[code]
-            raised[names[code]] = 1.0 if share == len(left) else float(left[share - 1] + left[share]) / 2
-    return measure(pool, raised)
+    raise_thresholds = _extend_bands if bands.phases(pool.bands) else _extend_strata
+    return measure(pool, {**_known(pool, thresholds), **raise_thresholds(pool, thresholds, draws)})
 
 
 def measure(pool: Pool, thresholds: Mapping[str, float]) -> AuditSample:
-    """The sample that thresholds stand for, with each item's inclusion probability: the share of its stratum inside."""
+    """The sample that thresholds stand for, with each item's inclusion probability."""
     names, stratum = stratify(pool)
-    threshold = np.array([float(thresholds.get(name, 0.0)) for name in names])
+    by_stratum = np.array([float(thresholds.get(name, 0.0)) for name in names])
+    inclusion = np.maximum(by_stratum[stratum], bands.by_item(thresholds, pool.bands))
     standing = np.zeros(len(pool), dtype=bool)
     standing[pool.representatives] = True
-    members = standing & (pool.draws < threshold[stratum])
-    sizes = np.bincount(stratum[standing], minlength=len(names))
-    inside = np.bincount(stratum[members], minlength=len(names))
-    rate = np.divide(inside, sizes, out=np.zeros(len(names)), where=sizes > 0)
-    return AuditSample(dict(zip(names, threshold.tolist(), strict=True)), members, rate[stratum])
+    return AuditSample(dict(thresholds), standing & (pool.draws < inclusion), inclusion)
+
+
+def weigh(pool: Pool, thresholds: Mapping[str, float], rows: Index) -> Weighed:
+    """How many items of the pool each answered audit item stands for.
+
+    One over its inclusion probability (Horvitz and Thompson 1952), scaled so that the answers of a stratum stand for
+    all of it: those that are still out count as missing at random. Strata with fewer than 2 answers are put together.
+
+    Args:
+        pool: The pool.
+        thresholds: The sample's.
+        rows: (m,) positions of labeled members.
+    """
+    cells, standing = _cells(pool), pool.representatives
+    return post_stratify(measure(pool, thresholds).inclusion[rows], cells[rows], np.bincount(cells[standing]))
+
+
+def post_stratify(inclusion: NDArray[np.float64], cells: Index, sizes: Index) -> Weighed:
+    """As `weigh`, from the inclusion probabilities (m,) and cells (m,) of answered items, and the size of each cell."""
+    answers = np.bincount(cells, minlength=len(sizes))
+    joined = np.where(answers < _FEWEST_ANSWERS, -1, np.arange(len(sizes)))
+    if len(cells) and ((joined < 0).all() or answers[joined < 0].sum() < _FEWEST_ANSWERS):
+        joined[joined < 0] = int(answers.argmax())
+    strata, raw = joined[cells], 1 / inclusion
+    stood = np.bincount(strata + 1, weights=raw, minlength=len(sizes) + 1)
+    whole = np.bincount(joined + 1, weights=sizes, minlength=len(sizes) + 1)
+    return Weighed(raw * whole[strata + 1] / stood[strata + 1], strata)
+
+
+def _cells(pool: Pool) -> Index:
+    """(n,) the strata that are in force: the newest bands, or source by rule before there are any."""
+    newest = bands.phases(pool.bands)
+    return bands.band(pool.bands, newest) + 1 if newest else stratify(pool)[1]
+
+
+def _known(pool: Pool, thresholds: Mapping[str, float]) -> dict[str, float]:
+    """All thresholds so far, 0 for a stratum that is new."""
+    return {**dict.fromkeys(stratify(pool)[0], 0.0), **{name: float(value) for name, value in thresholds.items()}}
+
+
+def _extend_strata(pool: Pool, thresholds: Mapping[str, float], draws: int) -> dict[str, float]:
+    names, stratum = stratify(pool)
+    standing = pool.representatives
+    outside = [
+        np.sort(pool.draws[standing[(stratum[standing] == code) & (pool.draws[standing] >= thresholds.get(name, 0.0))]])
+        for code, name in enumerate(names)
+    ]
+    raised = {}
+    for code, share in enumerate(_allot(np.array([len(draw) for draw in outside]), draws)):
+        if share:
+            raised[names[code]] = _between(outside[code], int(share))
+    return raised
+
+
+def _extend_bands(pool: Pool, thresholds: Mapping[str, float], draws: int) -> dict[str, float]:
+    """As many draws for each band, fewer where most of it is labeled: for an item that costs c the best number of draws
+    goes with 1 / sqrt(c) (Cochran, "Sampling Techniques", 1977, section 5.5), so what is spent on them with sqrt(c)."""
+    phase = bands.phases(pool.bands)
+    standing = pool.representatives
+    outside = standing[~measure(pool, thresholds).members[standing]]
+    digits, asked = bands.band(pool.bands, phase), ~(pool.labeled | pool.queued)
+    waiting = [outside[(digits[outside] == number)] for number in range(bands.COUNT)]
+    costs = np.array([asked[part].mean() if len(part) else 0.0 for part in waiting])
+    room = np.array([int(asked[part].sum()) for part in waiting])
+    raised = {}
+    for number, share in enumerate(_within(np.sqrt(costs), room, draws)):
+        if share:
+            part = waiting[number]
+            raised[bands.key(phase, number)] = _just_above(np.sort(pool.draws[part[asked[part]]]), int(share))
+    return raised
+
+
+def _just_above(draws: NDArray[np.float64], share: int) -> float:
+    """A threshold that lets the first `share` of ascending draws in and is no larger than that takes, since others than
+    these have draws too: of those a larger one would let in more than their part."""
+    return 1.0 if share == len(draws) else float(np.nextafter(draws[share - 1], 1.0))
+
+
+def _between(draws: NDArray[np.float64], share: int) -> float:
+    """A threshold that lets the first `share` of ascending draws in."""
+    return 1.0 if share == len(draws) else float(draws[share - 1] + draws[share]) / 2
+
+
+def _within(wishes: NDArray[np.float64], room: Index, total: int) -> Index:
+    """Split `total` in proportion to `wishes`; no part exceeds its room, and what it leaves goes to the others."""
+    parts = np.zeros(len(room), dtype=np.int64)
+    while total > parts.sum() and (open_ := (parts < room) & (wishes > 0)).any():
+        more = _largest_remainder(wishes * open_, total - int(parts.sum()))
+        parts = np.minimum(parts + more, room)
+    return parts
 
 
 def _allot(sizes: Index, draws: int) -> Index:
@@ -91,10 +188,11 @@ def _allot(sizes: Index, draws: int) -> Index:
 
 def _proportional(sizes: Index, total: int) -> Index:
     """Largest-remainder split of `total` in proportion to `sizes`; no part exceeds its size."""
-    if not total:
-        return np.zeros(len(sizes), dtype=np.int64)
-    exact = sizes * total / sizes.sum()
+    return _largest_remainder(sizes.astype(np.float64), total) if total else np.zeros(len(sizes), dtype=np.int64)
+
+
+def _largest_remainder(weights: NDArray[np.float64], total: int) -> Index:
+    exact = weights * total / weights.sum()
     parts: Index = np.floor(exact).astype(np.int64)
-    by_remainder = np.argsort(parts - exact, kind="stable")
-    parts[by_remainder[: total - int(parts.sum())]] += 1
+    parts[np.argsort(parts - exact, kind="stable")[: total - int(parts.sum())]] += 1
     return parts

@@ -7,15 +7,52 @@ from typing import Any
 import numpy as np
 
 from shared.pool import Floats, Index, Mask, Pool
-from shared.project import ProjectConfig
+from shared.project import ProjectConfig, Task
 from workers.training import audit, classifier
-from workers.training.metrics import Interval, bootstrap, evaluate
-from workers.training.splits import make_folds
+from workers.training.error_costs import cost_curve, cost_matrix, item_costs
+from workers.training.goals import check_goal, margins
+from workers.training.intervals import Design, Doubles, bootstrap
+from workers.training.metrics import Interval, Metrics, Ranking, evaluate, rates
+from workers.training.reliability import expected_calibration_error, reliability
+from workers.training.splits import FOLDS, assign_folds
 from workers.training.tuning import train_on
 
-_FOLDS = 5
 # With fewer audit items of a class, its rates say next to nothing.
 FEW = 5
+_CURVES, _CURVE_POINTS = 12, 60
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """Held-out predictions of m items.
+
+    Attributes:
+        probability: (m, n_classes) float32.
+        scores: (m, n_classes) float32 decision scores, see `classifier.decision_scores`.
+        decided: (m, n_classes) bool.
+    """
+
+    probability: Floats
+    scores: Floats
+    decided: Mask
+
+
+@dataclass(frozen=True)
+class _Audited:
+    """Answered audit items with what is known and said of them."""
+
+    config: ProjectConfig
+    classes: tuple[str, ...]
+    targets: Mask
+    said: CrossFit
+    design: Design
+    found: Metrics
+    rng: np.random.Generator
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether an item has exactly one class."""
+        return self.config.task is Task.SINGLE
 
 
 def evaluate_on_audit(
@@ -29,9 +66,9 @@ def evaluate_on_audit(
 ) -> dict[str, Any]:
     """Quality of a model trained as the current one is, on the labeled part of the audit sample.
 
-    Every audit item is predicted by a model that saw neither it nor its family: labeled items are split into folds,
-    and each fold is predicted by a model trained on the others. Each item weighs as many items of the pool as it
-    stands for: the size of its stratum over the stratum's labeled audit items.
+    Every audit item is predicted by a model that saw neither it nor its family: the audit items are divided by their
+    recorded folds, and those of each fold are predicted by a model trained on all other labels. Each item weighs as
+    many items of the pool as it stands for.
 
     Args:
         pool: The pool.
@@ -39,71 +76,216 @@ def evaluate_on_audit(
         thresholds: The audit sample's, by stratum.
         strength: Inverse of the model's ridge penalty; calibration and decisions are found anew in each fold.
         rng: Source of the bootstrap's draws.
-        seed: Of the folds.
+        seed: Of folds that are not recorded yet.
 
     Returns:
-        JSON-ready: `n` audit items, `macro_f1` with interval or None, `per_class` with precision, recall (with
-        interval), f1 and support, and `too_few`, the classes with under 5 audit items.
+        JSON-ready; an interval is `value`, `low` and `high`, or None where it can't be had. `n` audit items, `labels`,
+        `macro_f1`, `macro_pr_auc`, `accuracy`, `cost` of an item on average, `per_class` rates, `prevalence_by_source`,
+        `too_few` (classes with under 5 audit items), `confusion` (shares of the pool by true and decided class),
+        `curves` of precision by recall, `reliability`, `cost_curves` and `goals`.
     """
-    sample = audit.measure(pool, thresholds)
-    labeled = np.flatnonzero(pool.labeled)
-    answered = sample.members[labeled]
-    crossed = cross_fit(pool, labeled, config, strength=strength, seed=seed)
-    if crossed is None or not answered.any():
-        return {"n": int(answered.sum()), "macro_f1": None, "per_class": {}, "too_few": list(pool.classes)}
-    rows = labeled[answered]
-    targets, weights = pool.targets[rows], _weights(pool, rows)
-    predicted, probability = crossed.decided[answered], crossed.probability[answered]
-    found = evaluate(targets, predicted, probability, classes=pool.classes, weights=weights)
-    macro, recalls = bootstrap(targets, predicted, weights, pool.families[rows], rng=rng)
+    members = audit.measure(pool, thresholds).members
+    rows, labels = np.flatnonzero(pool.labeled & members), int(pool.labeled.sum())
+    said = cross_fit(pool, rows, config, strength=strength, seed=seed) if len(rows) else None
+    if said is None:
+        return {"n": len(rows), "labels": labels, "macro_f1": None, "per_class": {}, "too_few": list(pool.classes)}
+    weighed = audit.weigh(pool, thresholds, rows)
+    design = Design(weighed.weights, weighed.strata, pool.families[rows])
+    targets = pool.targets[rows]
+    found = evaluate(targets, said.decided, said.probability, classes=pool.classes, weights=design.weights)
+    audited = _Audited(config, pool.classes, targets, said, design, found, rng)
+    macro_f1, macro_pr_auc, areas = _bootstrapped(audited)
     return {
         "n": len(rows),
-        "macro_f1": macro and asdict(macro),
-        "per_class": {
-            name: _class(asdict(metrics), recall)
-            for (name, metrics), recall in zip(found.per_class.items(), recalls, strict=True)
-        },
+        "labels": labels,
+        "macro_f1": _json(macro_f1),
+        "macro_pr_auc": _json(macro_pr_auc),
+        "accuracy": float(np.average((targets == said.decided).all(axis=1), weights=design.weights)),
+        "cost": _cost(audited),
+        "per_class": {name: _class(audited, column, areas[column]) for column, name in enumerate(pool.classes)},
+        "prevalence_by_source": _prevalence_by_source(audited, pool, rows),
         "too_few": [name for name, metrics in found.per_class.items() if metrics.support < FEW],
+        "confusion": _confusion(audited) if audited.exclusive else None,
+        "curves": _curves(audited),
+        "reliability": _reliability(audited),
+        "cost_curves": _cost_curves(audited),
+        "goals": _goals(audited),
     }
 
 
-@dataclass(frozen=True)
-class CrossFit:
-    """Held-out predictions: probabilities (m, n_classes) float32 and decided classes (m, n_classes) bool."""
-
-    probability: Floats
-    decided: Mask
-
-
-def cross_fit(pool: Pool, labeled: Index, config: ProjectConfig, *, strength: float, seed: int) -> CrossFit | None:
-    """Predict each labeled item by a model that was trained, calibrated and thresholded without it and its family.
+def cross_fit(pool: Pool, asked: Index, config: ProjectConfig, *, strength: float, seed: int) -> CrossFit | None:
+    """Predict labeled items, each by a model that was trained, calibrated and thresholded without it and its family.
 
     None when the labels are too few or too much of one class to train in every fold.
+
+    Args:
+        pool: The pool.
+        asked: (m,) positions of labeled items.
+        config: The project.
+        strength: Inverse of the ridge penalty.
+        seed: Of folds that are not recorded yet.
     """
-    folds = make_folds(pool.targets[labeled], pool.families[labeled], count=_FOLDS, seed=seed)
-    if folds.count < 2:
-        return None
-    probability = np.zeros((len(labeled), len(pool.classes)), dtype=np.float32)
-    decided = np.zeros(probability.shape, dtype=bool)
-    for fold in range(folds.count):
-        inside = folds.of == fold
-        model = train_on(pool, labeled[~inside], config, strength=strength)
+    labeled, folds = np.flatnonzero(pool.labeled), assign_folds(pool, seed=seed)
+    held_out = np.isin(pool.families[labeled], pool.families[asked])
+    shape = len(asked), len(pool.classes)
+    probability, scores = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
+    decided = np.zeros(shape, dtype=bool)
+    for fold in range(FOLDS):
+        inside = np.flatnonzero(folds[asked] == fold)
+        if not len(inside):
+            continue
+        model = train_on(pool, labeled[~(held_out & (folds[labeled] == fold))], config, strength=strength)
         if model is None:
             return None
-        probability[inside] = classifier.probabilities(model, pool.matrix, pool.rows[labeled[inside]])
+        probability[inside] = classifier.probabilities(model, pool.matrix, pool.rows[asked[inside]])
+        scores[inside] = classifier.decision_scores(model, probability[inside])
         decided[inside] = classifier.decide(model, probability[inside])
-    return CrossFit(probability, decided)
+    return CrossFit(probability, scores, decided)
 
 
-def _weights(pool: Pool, rows: Index) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """How many items of the pool each labeled audit item stands for; a stratum's unanswered ones count as missing at
-    random."""
-    names, stratum = audit.stratify(pool)
-    sizes = np.bincount(stratum[pool.representatives], minlength=len(names))
-    answered = np.bincount(stratum[rows], minlength=len(names))
-    return sizes[stratum[rows]] / answered[stratum[rows]]
+def _bootstrapped(audited: _Audited) -> tuple[Interval | None, Interval | None, list[Interval | None]]:
+    """Macro-F1, macro-PR-AUC and each class's PR-AUC."""
+    targets, decided = audited.targets, audited.said.decided
+    ranking, support = Ranking.of(targets, audited.said.probability), targets.sum(axis=0).astype(np.float64)
+
+    def figures(weights: Doubles) -> Doubles:
+        seen = (targets * weights[:, None]).sum(axis=0) > 0
+        f1, areas = rates(targets, decided, weights)[2], ranking.average_precisions(weights)
+        macro = [f1[seen].mean(), areas[seen].mean()] if seen.any() else [np.nan, np.nan]
+        return np.concatenate([macro, np.where(seen, areas, np.nan)])
+
+    whole = support.sum()
+    found = bootstrap(audited.design, figures, sizes=np.concatenate([[whole, whole], support]), rng=audited.rng)
+    return found[0], found[1], found[2:]
 
 
-def _class(metrics: dict[str, Any], recall: Interval | None) -> dict[str, Any]:
-    interval = {"recall_low": recall.low, "recall_high": recall.high} if recall else {}
-    return {name: metrics[name] for name in ("precision", "recall", "f1", "support")} | interval
+def _class(audited: _Audited, column: int, area: Interval | None) -> dict[str, Any]:
+    metrics = audited.found.per_class[audited.classes[column]]
+    true = audited.targets[:, column].astype(np.float64)
+    said = audited.said.decided[:, column].astype(np.float64)
+    return {
+        **_named("precision", audited.design.ratio(true * said, said), metrics.precision),
+        **_named("recall", _recall(audited, column), metrics.recall),
+        "f1": metrics.f1,
+        **_named("pr_auc", area, metrics.pr_auc),
+        "roc_auc": _roc_auc(audited, column),
+        "support": metrics.support,
+        **_named("prevalence", audited.design.ratio(true, np.ones(len(true))), 0.0),
+    }
+
+
+def _recall(audited: _Audited, column: int) -> Interval | None:
+    true = audited.targets[:, column].astype(np.float64)
+    said = audited.said.decided[:, column].astype(np.float64)
+    chance = audited.said.probability[:, column].astype(np.float64)
+    return audited.design.ratio(true * said, true, expected=(chance * said, chance * (1 - said)))
+
+
+def _named(name: str, interval: Interval | None, value: float | None) -> dict[str, Any]:
+    if interval is None:
+        return {name: value}
+    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+
+
+def _roc_auc(audited: _Audited, column: int) -> float | None:
+    """Weighted chance that an item of the class is more probably of it than another; ties count by half."""
+    true, weights = audited.targets[:, column], audited.design.weights
+    if true.all() or not true.any():
+        return None
+    values, place = np.unique(audited.said.probability[:, column], return_inverse=True)
+    others = np.bincount(place, weights * ~true, minlength=len(values))
+    below = others.cumsum() - others / 2
+    return float((weights * true) @ below[place] / ((weights @ true) * others.sum()))
+
+
+def _cost(audited: _Audited) -> dict[str, float] | None:
+    matrix = cost_matrix(audited.config)
+    costs = item_costs(audited.targets, audited.said.decided, matrix, exclusive=audited.exclusive)
+    most = float(matrix.max() if audited.exclusive else matrix.max(axis=1).sum())
+    found = audited.design.ratio(costs / most, np.ones(len(costs))) if most else None
+    return None if found is None else {name: value * most for name, value in asdict(found).items()}
+
+
+def _prevalence_by_source(audited: _Audited, pool: Pool, rows: Index) -> dict[str, dict[str, Any]]:
+    sources = pool.sources[rows]
+    return {
+        pool.source_names[source]: {
+            name: _json(audited.design.ratio(audited.targets[:, column] * inside, inside))
+            for column, name in enumerate(audited.classes)
+            if audited.found.per_class[name].support
+        }
+        for source in np.unique(sources).tolist()
+        for inside in [(sources == source).astype(np.float64)]
+    }
+
+
+def _confusion(audited: _Audited) -> dict[str, Any]:
+    share = (audited.targets * audited.design.weights[:, None]).T @ audited.said.decided / audited.design.weights.sum()
+    return {"classes": list(audited.classes), "share": np.round(share, 6).tolist()}
+
+
+def _curves(audited: _Audited) -> dict[str, Any]:
+    """Of the classes with the fewest audit items, those with a goal before all."""
+    per_class, goals = audited.found.per_class, audited.config.goals
+    there = [name for name in audited.classes if per_class[name].support]
+    shown = sorted(there, key=lambda name: (name not in goals, per_class[name].support))[:_CURVES]
+    ranking = Ranking.of(audited.targets, audited.said.probability)
+    found = {}
+    for name in shown:
+        column = audited.classes.index(name)
+        recall, precision = ranking.curve(column, audited.design.weights, points=_CURVE_POINTS)
+        found[name] = {"recall": recall, "precision": precision}
+    return found
+
+
+def _reliability(audited: _Audited) -> dict[str, Any]:
+    """Of the most probable class of each item, or of all classes where they don't exclude each other."""
+    probability, hits, design = audited.said.probability, audited.targets, audited.design
+    if audited.exclusive:
+        best = np.arange(len(hits)), probability.argmax(axis=1)
+        said, came = probability[best], hits[best]
+    else:
+        said, came = probability.ravel(), hits.ravel()
+        each = np.repeat(np.arange(len(hits)), hits.shape[1])
+        design = Design(design.weights[each], design.strata[each], design.families[each])
+    error = expected_calibration_error(said, came, design.weights, design.families, rng=audited.rng)
+    return {"bins": reliability(said, came, design.weights, ratio=design.ratio), "ece": asdict(error)}
+
+
+def _cost_curves(audited: _Audited) -> dict[str, Any]:
+    named = {*audited.config.costs, *audited.config.error_costs, *audited.config.goals}
+    return {
+        name: dict(
+            cost_curve(
+                audited.targets,
+                audited.said.scores,
+                audited.design.weights,
+                cost_matrix(audited.config),
+                column=column,
+                exclusive=audited.exclusive,
+            )
+        )
+        for column, name in enumerate(audited.classes)
+        if name in named
+    }
+
+
+def _goals(audited: _Audited) -> dict[str, Any]:
+    margin = margins(audited.said.scores, exclusive=audited.exclusive)
+    return {
+        name: check_goal(
+            name,
+            goal,
+            truth=audited.targets[:, column],
+            decided=audited.said.decided[:, column],
+            margin=margin[:, column],
+            weights=audited.design.weights,
+            ratio=audited.design.ratio,
+        )
+        for name, goal in audited.config.goals.items()
+        for column in [audited.classes.index(name)]
+    }
+
+
+def _json(interval: Interval | None) -> dict[str, float] | None:
+    return None if interval is None else asdict(interval)

@@ -44,12 +44,15 @@ class AuditTally:
     Attributes:
         sizes: (n_strata,) items of the pool, one a duplicate group.
         answered: (n_strata,) labeled audit items among them.
-        positives: (n_strata, n_classes) those of them that hold each class.
+        positives: (n_strata, n_classes) those of them that hold each class. Where the items of a stratum were drawn
+            with different probabilities, the share that they stand for times `answered`, no whole numbers.
+        shares: Each class's share of the pool, where more is known of how the items were drawn than their strata.
     """
 
     sizes: Index
     answered: Index
-    positives: Index
+    positives: Index | Shares
+    shares: list[Interval] | None = None
 
     @property
     def items(self) -> int:
@@ -190,6 +193,8 @@ def prevalence(audit: AuditTally) -> list[Interval] | None:
     nothing at zero. The effective sample size is Kish's (1965) with the finite population correction, so that a pool
     that is labeled as a whole has no interval left.
     """
+    if audit.shares is not None:
+        return audit.shares
     seen = audit.answered > 0
     if not seen.any():
         return None

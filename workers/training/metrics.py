@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,7 @@ def evaluate(
             Horvitz and Thompson 1952); 1 each when None.
     """
     weight = np.ones(len(targets)) if weights is None else weights
-    precision, recall, f1 = _rates(targets, predicted, weight)
+    precision, recall, f1 = rates(targets, predicted, weight)
     support = targets.sum(axis=0)
     areas = [
         area if items else None
@@ -82,65 +83,63 @@ def evaluate(
 def average_precisions(targets: Mask, probability: Floats, weight: Weights) -> Weights:
     """(n_classes,) average precision of every class, 0 of one that does not occur; as scikit-learn defines it.
 
-    One sort for all classes: scikit-learn's own takes milliseconds a class to check its input.
-
     Args:
         targets: (n, n_classes) bool, the labels.
         probability: (n, n_classes) float32.
         weight: (n,) float64.
     """
-    scores = np.ascontiguousarray(probability.T)
-    order = np.argsort(-scores, axis=1)
-    score = np.take_along_axis(scores, order, axis=1)
-    said = np.cumsum(weight[order], axis=1)
-    hit = np.cumsum(np.take_along_axis(targets.T, order, axis=1) * weight[order], axis=1)
-    last = np.ones(score.shape, dtype=bool)  # of equal scores, which stand on the same side of any threshold
-    last[:, :-1] = score[:, :-1] != score[:, 1:]
-    known = np.maximum.accumulate(np.where(last, hit, 0), axis=1)
-    gained = np.diff(known, axis=1, prepend=0)
-    return _ratio((gained * _ratio(hit, said)).sum(axis=1), hit[:, -1])
+    return Ranking.of(targets, probability).average_precisions(weight)
 
 
-def bootstrap(
-    targets: Mask, predicted: Mask, weights: Weights, families: Index, *, rng: np.random.Generator, rounds: int = 500
-) -> tuple[Interval | None, list[Interval | None]]:
-    """95 % percentile intervals of macro-F1 and of each class's recall, drawing whole families with replacement.
+@dataclass(frozen=True)
+class Ranking:
+    """Items by falling probability of each class, sorted once for any number of weightings.
 
-    Args:
-        targets: (n, n_classes) bool, the labels.
-        predicted: (n, n_classes) bool, the decisions.
-        weights: (n,) float64, one over the inclusion probability.
-        families: (n,) items with equal numbers are drawn together.
-        rng: Source of the draws.
-        rounds: Number of bootstrap samples.
+    scikit-learn's own average precision takes milliseconds a class to check its input.
 
-    Returns:
-        Macro-F1, None without labels; and a recall for each class, None where the class does not occur.
+    Attributes:
+        order: (n_classes, n) the items.
+        last: (n_classes, n) bool, the last of equal probabilities, which stand on the same side of any threshold.
+        hits: (n_classes, n) bool, whether they are of the class.
     """
-    occurring: Mask = targets.sum(axis=0) > 0
-    if not occurring.any():
-        return None, [None] * targets.shape[1]
-    _, family = np.unique(families, return_inverse=True)
-    count = int(family.max()) + 1
-    macro, recalls = np.empty(rounds), np.full((rounds, targets.shape[1]), np.nan)
-    for number in range(rounds):
-        times = rng.multinomial(count, np.full(count, 1 / count))
-        drawn = weights * times[family]
-        _, recall, f1 = _rates(targets, predicted, drawn)
-        seen = (targets * drawn[:, None]).sum(axis=0) > 0
-        macro[number] = f1[seen].mean() if seen.any() else 0.0
-        recalls[number, seen] = recall[seen]
-    _, recall, f1 = _rates(targets, predicted, weights)
-    return (
-        _interval(float(f1[occurring].mean()), macro),
-        [
-            _interval(float(recall[column]), recalls[:, column]) if occurring[column] else None
-            for column in range(targets.shape[1])
-        ],
-    )
+
+    order: Index
+    last: Mask
+    hits: Mask
+
+    @classmethod
+    def of(cls, targets: Mask, probability: Floats) -> Self:
+        """Sort items; arguments as for `average_precisions`."""
+        scores = np.ascontiguousarray(probability.T)
+        order = np.argsort(-scores, axis=1)
+        score = np.take_along_axis(scores, order, axis=1)
+        last = np.ones(score.shape, dtype=bool)
+        last[:, :-1] = score[:, :-1] != score[:, 1:]
+        return cls(order, last, np.take_along_axis(targets.T, order, axis=1))
+
+    def average_precisions(self, weight: Weights) -> Weights:
+        """See the function of this name."""
+        _, known, precision = self._cumulated(weight)
+        gained = np.diff(known, axis=1, prepend=0)
+        return _ratio((gained * precision).sum(axis=1), known[:, -1])
+
+    def curve(self, column: int, weight: Weights, *, points: int) -> tuple[list[float], list[float]]:
+        """Recall, rising, and precision of a class at up to so many thresholds; the class occurs."""
+        last, known, precision = (part[column] for part in self._cumulated(weight))
+        places = np.flatnonzero(last)
+        shown = places[np.unique(np.linspace(0, len(places) - 1, points).round().astype(np.int64))]
+        return (known[shown] / known[-1]).tolist(), precision[shown].tolist()
+
+    def _cumulated(self, weight: Weights) -> tuple[Mask, Weights, Weights]:
+        """`last`, weight of the hits down to the last item of equal probability before each place, and precision."""
+        drawn = weight[self.order]
+        hit = np.cumsum(self.hits * drawn, axis=1)
+        known = np.maximum.accumulate(np.where(self.last, hit, 0), axis=1)
+        return self.last, known, _ratio(hit, np.cumsum(drawn, axis=1))
 
 
-def _rates(targets: Mask, predicted: Mask, weight: Weights) -> tuple[Weights, Weights, Weights]:
+def rates(targets: Mask, predicted: Mask, weight: Weights) -> tuple[Weights, Weights, Weights]:
+    """Weighted precision, recall and F1 of every class, (n_classes,) each; 0 where nothing is divided by nothing."""
     hit = ((targets & predicted) * weight[:, None]).sum(axis=0)
     said = (predicted * weight[:, None]).sum(axis=0)
     true = (targets * weight[:, None]).sum(axis=0)
@@ -149,8 +148,3 @@ def _rates(targets: Mask, predicted: Mask, weight: Weights) -> tuple[Weights, We
 
 def _ratio(part: Weights, whole: Weights) -> Weights:
     return np.divide(part, whole, out=np.zeros_like(part, dtype=np.float64), where=whole > 0)
-
-
-def _interval(value: float, samples: Weights) -> Interval:
-    low, high = np.nanpercentile(samples, [2.5, 97.5])
-    return Interval(value, float(low), float(high))

@@ -1,4 +1,4 @@
-"""folds and audit bands of items, what told the bands apart, and augmented texts"""
+"""folds of items, bands of the audit sample, what told the bands apart, and augmented texts"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,16 +13,26 @@ _ROW = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     op.add_column("item", sa.Column("fold", sa.Integer(), nullable=True))
-    op.add_column("item", sa.Column("band", sa.Integer(), nullable=True))
     op.create_table(
         "auditscorer",
         sa.Column("project_id", _ROW, nullable=False),
+        sa.Column("phase", sa.Integer(), nullable=False),
         sa.Column("encoder", sa.String(), nullable=False),
         sa.Column("arrays", sa.LargeBinary(), nullable=False),
         sa.Column("made_at", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_auditscorer_project_id_project")),
-        sa.PrimaryKeyConstraint("project_id", name=op.f("pk_auditscorer")),
+        sa.PrimaryKeyConstraint("project_id", "phase", name=op.f("pk_auditscorer")),
     )
+    op.create_table(
+        "auditbands",
+        sa.Column("id", _ROW, autoincrement=True, nullable=False),
+        sa.Column("project_id", _ROW, nullable=False),
+        sa.Column("items", sa.LargeBinary(), nullable=False),
+        sa.Column("codes", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_auditbands_project_id_project")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_auditbands")),
+    )
+    op.create_index(op.f("ix_auditbands_project_id"), "auditbands", ["project_id"], unique=False)
     op.create_table(
         "augmentedtext",
         sa.Column("id", _ROW, autoincrement=True, nullable=False),
@@ -52,7 +62,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index(op.f("ix_augmentedtext_parent"), table_name="augmentedtext")
     op.drop_table("augmentedtext")
+    op.drop_index(op.f("ix_auditbands_project_id"), table_name="auditbands")
+    op.drop_table("auditbands")
     op.drop_table("auditscorer")
-    with op.batch_alter_table("item", schema=None) as batch_op:
-        batch_op.drop_column("band")
-        batch_op.drop_column("fold")
+    op.drop_column("item", "fold")  # not in batch mode, which on SQLite drops a table that others refer to

@@ -50,8 +50,8 @@ def test_an_item_that_arrives_later_belongs_when_its_draw_lies_below_the_thresho
         **{
             name: getattr(pool, name)[first_half]
             for name in (
-                "ids", "rows", "sources", "groups", "families", "draws", "rule_hits", "rule_scores", "targets",
-                "labeled", "queued",
+                "ids", "rows", "sources", "groups", "families", "draws", "folds", "bands", "rule_hits", "rule_scores",
+                "targets", "labeled", "queued",
             )
         },
     )  # fmt: skip

@@ -179,7 +179,7 @@ def test_without_an_answer_or_with_one_class_there_is_no_figure() -> None:
     pool, truth = make_pool(items=200)
     sample = audit.extend(pool, {}, draws=40)
     none = report(label(pool, truth, np.zeros(0, dtype=np.int64)), sample.thresholds)
-    assert none == {"n": 0, "macro_f1": None, "per_class": {}, "too_few": ["common", "rare"]}
+    assert none == {"n": 0, "labels": 0, "macro_f1": None, "per_class": {}, "too_few": ["common", "rare"]}
     common = np.flatnonzero(truth[:, 0] & sample.members)
     assert report(label(pool, truth, common), sample.thresholds)["macro_f1"] is None
     outside = np.flatnonzero(~sample.members)[:60]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score
 
-from workers.training.metrics import average_precisions, bootstrap, evaluate
+from workers.training.metrics import average_precisions, evaluate
 
 
 def made_up(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -38,34 +38,6 @@ def test_a_class_that_does_not_occur_is_left_out_of_the_mean() -> None:
     )
     assert found.macro_f1 == pytest.approx(evaluate(targets, predicted, score, classes=("a", "b", "c")).macro_f1)
     assert found.per_class["never"].pr_auc is None
-
-
-def test_the_interval_holds_the_true_value_about_as_often_as_it_says() -> None:
-    targets, predicted, score = made_up(20_000, 0)
-    true = evaluate(targets, predicted, score, classes=("a", "b", "c")).macro_f1
-    rng = np.random.default_rng(7)
-    hits = 0
-    for _ in range(100):
-        rows = rng.choice(20_000, 200, replace=False)
-        interval, _ = bootstrap(targets[rows], predicted[rows], np.ones(200), np.arange(200), rng=rng, rounds=200)
-        assert interval is not None
-        hits += interval.low <= true <= interval.high
-    assert hits >= 85
-
-
-def test_whole_families_are_drawn_so_copies_do_not_narrow_the_interval() -> None:
-    targets, predicted, _ = made_up(60, 0)
-    alone, _ = bootstrap(targets, predicted, np.ones(60), np.arange(60), rng=np.random.default_rng(0))
-    copied, _ = bootstrap(
-        np.repeat(targets, 10, axis=0),
-        np.repeat(predicted, 10, axis=0),
-        np.ones(600),
-        np.repeat(np.arange(60), 10),
-        rng=np.random.default_rng(0),
-    )
-    assert alone is not None
-    assert copied is not None
-    assert copied.high - copied.low == pytest.approx(alone.high - alone.low, rel=0.2)
 
 
 @given(st.integers(0, 10_000), st.booleans())
