@@ -197,8 +197,8 @@ class ProjectConfig(Section):
     def _error_costs_are_of_errors(self) -> Self:
         if self.error_costs and self.task is not Task.SINGLE:
             raise ValueError(
-                f'error_costs needs task = "single". With task = "{self.task}" an error on a class is a miss, which costs '
-                "what costs says of it, or a false alarm, which costs 1."
+                f'error_costs needs task = "single". With task = "{self.task}" an error on a class is a miss, which '
+                "costs what costs says of it, or a false alarm, which costs 1."
             )
         right = sorted(name for name, row in self.error_costs.items() if row.get(name))
         if right:
