@@ -3,14 +3,17 @@
 import re
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
 from shared.section import Count, Name, Section, Share
-from shared.urls import check_translator_url
 
 Phrase = Annotated[str, Field(max_length=10_000, pattern=r"\S")]
 Phrases = Annotated[tuple[Phrase, ...], Field(min_length=1)]
+
+_URL_FORMS = "https://HOST/PATH or http://localhost:PORT/PATH is expected"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 SLOT = re.compile(r"\{(\w+)\}")
 
@@ -103,7 +106,7 @@ class Translate(Recipe):
         if (self.url is None) == (self.function is None):
             raise ValueError("give exactly one of url = 'https://...' and function = 'module:function'")
         if self.url is not None:
-            check_translator_url(self.url, plain_http=self.plain_http)
+            _check_url(self.url, plain_http=self.plain_http)
         return self
 
 
@@ -139,3 +142,20 @@ class Augmentation(Section):
         """Whether a recipe with so many accepted and rejected texts is stopped."""
         reviewed = accepted + rejected
         return reviewed >= self.review_at_least and rejected > self.stop_above * reviewed
+
+
+def _check_url(url: str, *, plain_http: bool) -> None:
+    """Raise `ValueError` unless texts may be sent there: by https or to this machine; by http elsewhere if allowed."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(f"{error}; {_URL_FORMS}") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"this is no URL of a translator; {_URL_FORMS}")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("a project file is no place for a password; let a proxy on this machine add it")
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not plain_http:
+        raise ValueError(
+            f"texts would go to {parts.hostname} unencrypted; give an https URL, or say plain_http = true to allow it"
+        )

@@ -7,8 +7,6 @@ from urllib.parse import quote, unquote, urlsplit
 _SQLITE = "sqlite:///"
 _DATABASES = ("postgresql", "postgres", "postgresql+psycopg", "sqlite")
 _DATABASE_FORMS = "postgresql://USER:PASSWORD@HOST/NAME or sqlite:///PATH is expected"
-_TRANSLATOR_FORMS = "https://HOST/PATH or http://localhost:PORT/PATH is expected"
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _REDIS_FORMS = "redis://HOST:PORT/NUMBER, rediss://... or unix:///PATH is expected"
 
 
@@ -61,25 +59,6 @@ def check_redis_url(url: str) -> str:
         redis.ConnectionPool.from_url(url).make_connection()
     except (TypeError, ValueError, redis.RedisError) as error:  # an option that it doesn't know, or can't read
         raise ValueError(f"{error}; {_REDIS_FORMS}") from error
-    return url
-
-
-def check_translator_url(url: str, *, plain_http: bool) -> str:
-    """The URL itself, if texts may be sent there: by https or to this machine; by http elsewhere only where allowed.
-
-    Raises:
-        ValueError: says what is wrong with it and what is expected.
-    """
-    _check_port(url, _TRANSLATOR_FORMS)
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"this is no URL of a translator; {_TRANSLATOR_FORMS}")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("a project file is no place for a password; let a proxy on this machine add it")
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not plain_http:
-        raise ValueError(
-            f"texts would go to {parts.hostname} unencrypted; give an https URL, or say plain_http = true to allow it"
-        )
     return url
 
 
