@@ -262,15 +262,15 @@ def normalised(odds: Floats | Doubles, *, exclusive: bool) -> Floats:
     return probability
 
 
-def log_scores(probability: Floats, *, exclusive: bool) -> Floats:
-    """(n, n_classes) float32 log-probabilities, or log-odds where classes don't exclude each other; always finite."""
-    kept = np.clip(probability, *_TELLING)
+def log_scores(probability: Floats | Doubles, *, exclusive: bool) -> Floats:
+    """(n, n_classes) log-probabilities, or log-odds where classes don't exclude each other; always finite."""
+    kept: NDArray[Any] = np.clip(probability, *_TELLING)
     scores: Floats = np.log(kept) if exclusive else np.log(kept) - np.log1p(-kept)
     return scores
 
 
-def decision_scores(model: LinearModel, probability: Floats) -> Floats:
-    """(n, n_classes) float32: the highest of a row is decided for, or all of 0 and more.
+def decision_scores(model: LinearModel, probability: Floats | Doubles) -> Floats:
+    """(n, n_classes): the highest of a row is decided for, or all of 0 and more.
 
     With savings, the logarithm of what a decision is expected to save stands in for the log-probability; where all
     errors cost the same, the two are equal.
