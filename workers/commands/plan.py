@@ -57,9 +57,10 @@ def _plan(
     in_force: "Settings", name: str, budget: int, waves: list[int], guesses: dict[str, float]
 ) -> "tuple[LabelingPlan, ProjectConfig]":
     from shared.repository import pools, rounds
+    from shared.repository.audit import load_scorers
     from workers.selection.plans import check_request, make_plan
     from workers.selection.rehearsal import Stage
-    from workers.training import classifier
+    from workers.training import bands, classifier
     from workers.training.tuning import train
 
     database = edge.database(in_force)
@@ -70,13 +71,14 @@ def _plan(
         pool = pools.load_pool(session, project_id=project_id, config=config, vector_folder=in_force.folder / "vectors")
         last = rounds.last_round(session, project_id)
         newest = rounds.newest_model(session, project_id, encoder=encoder)
+        scorers = [bands.load(blob) for blob in load_scorers(session, project_id, encoder=encoder)]
     if not len(pool):
         raise InvalidInputError(
             f"{name} has no item with a vector, so there is nothing to plan with. `quietcorner ingest {name} FILE` "
             "brings items in, and `quietcorner up` embeds them."
         )
     model = train(pool, config, previous=classifier.load(newest) if newest else None)
-    stage = Stage(round=last.number, model=last.model, audit=last.audit or {}, encoder=encoder)
+    stage = Stage(round=last.number, model=last.model, audit=last.audit or {}, encoder=encoder, scorers=scorers)
     return make_plan(pool, model, config, stage=stage, budget=budget, waves=waves, guesses=guesses), config
 
 

@@ -18,18 +18,21 @@ from shared.project import ProjectConfig, Task
 from workers.selection.knowledge import Knowledge, best_rules
 from workers.selection.round import RoundPlan, Selected, select
 from workers.training import audit, classifier
+from workers.training.bands import Scorer
 from workers.training.classifier import LinearModel
 from workers.training.tuning import train
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Where a project stands before a wave: rounds and model versions so far, audit thresholds, its encoder's key."""
+    """Where a project stands before a wave: rounds and model versions so far, audit thresholds, its encoder's key, and
+    the scorers that divide its pool into bands; None leaves the bands as they are."""
 
     round: int
     model: int
     audit: dict[str, float]
     encoder: str
+    scorers: Sequence[Scorer] | None = None
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,10 @@ def rehearse(
             encoder=stage.encoder,
             model=stage.model + number,
             audit=thresholds,
+            scorers=stage.scorers if number == 1 else None,  # imagined labels can't tell who is likely
         )
         selected = select(pool, model, config, plan)
+        pool = selected.banded.pool if selected.banded else pool
         thresholds = selected.audit
         rng = np.random.default_rng([config.seed, plan.number])
         pool = _imagine(pool, model, config, knowledge, selected, rng)

@@ -14,8 +14,9 @@ from workers.selection.channels import Proposal, proposal
 from workers.selection.ledger import Ledger
 from workers.selection.strategies import STRATEGIES, UNAUDITED, Division
 from workers.selection.view import View
-from workers.training import audit, classifier
+from workers.training import audit, bands, classifier
 from workers.training.audit import AuditSample
+from workers.training.bands import Banded, Scorer
 from workers.training.classifier import LinearModel
 
 
@@ -32,6 +33,7 @@ class RoundPlan:
         strategy: one of `STRATEGIES`.
         drift: `Pool.ids` that an open campaign wants labeled, the most wanted first.
         relabel: `Pool.ids` of labeled items that it wants labeled again.
+        scorers: which divide the pool into bands of the audit sample, so far; None leaves the bands as they are.
     """
 
     number: int
@@ -42,6 +44,7 @@ class RoundPlan:
     strategy: str = "quietcorner"
     drift: Sequence[int] = ()
     relabel: Sequence[int] = ()
+    scorers: Sequence[Scorer] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Selected:
         audit: the audit thresholds after it.
         division: how many places each channel was given, in the order in which they chose.
         done: classes that got no places since nearly all of them is found.
+        banded: the pool with the bands of its items, and what divides it; None where the plan leaves them.
     """
 
     choices: tuple[Choice, ...]
@@ -71,6 +75,7 @@ class Selected:
     audit: dict[str, float]
     division: dict[str, int]
     done: tuple[str, ...]
+    banded: Banded | None
 
 
 def select(pool: Pool, model: LinearModel | None, config: ProjectConfig, plan: RoundPlan) -> Selected:
@@ -80,6 +85,8 @@ def select(pool: Pool, model: LinearModel | None, config: ProjectConfig, plan: R
     channels. Caps hold for all of them: an audit item that a cap refuses stays due and comes in a later batch.
     """
     seed = round_seed(config.seed, plan.number)
+    banded = _divide(pool, config, plan)
+    pool = banded.pool if banded else pool
     probability = None if model is None else classifier.probabilities(model, pool.matrix, pool.rows)
     view = View(pool, config, model, probability, plan.audit, np.random.default_rng(seed))
     ledger = Ledger(view, wanted=plan.places)
@@ -101,6 +108,7 @@ def select(pool: Pool, model: LinearModel | None, config: ProjectConfig, plan: R
         audit=sample.thresholds,
         division={name: places for name, places in division.items() if places},
         done=tuple(pool.classes[need.column] for need in view.needs if need.done),
+        banded=banded,
     )
 
 
@@ -115,6 +123,13 @@ class _Pick:
     score: float | None
     cluster: int | None
     wanted: int
+
+
+def _divide(pool: Pool, config: ProjectConfig, plan: RoundPlan) -> Banded | None:
+    """The pool with its bands, where there is an audit sample to draw from them."""
+    if plan.scorers is None or not _audit_draws(config, plan):
+        return None
+    return bands.divide(pool, config, audit.measure(pool, plan.audit).members, plan.scorers)
 
 
 def _audit_draws(config: ProjectConfig, plan: RoundPlan) -> int:

@@ -17,13 +17,14 @@ from shared.lanes import Claim
 from shared.pool import Index, Pool
 from shared.project import ProjectConfig
 from shared.repository import embedding, items, pools, rounds
+from shared.repository.audit import load_scorers, store_bands, store_scorers
 from shared.repository.rounds import LastRound
 from shared.tables import Batch, Campaign
 from workers.app import app
 from workers.context import Context, context
 from workers.selection.round import RoundPlan, Selected, round_seed, select
 from workers.selection.triggers import Situation, due, too_early
-from workers.training import classifier
+from workers.training import bands, classifier
 from workers.training.classifier import LinearModel
 from workers.training.provenance import provenance
 from workers.training.splits import assign_folds
@@ -64,10 +65,11 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
             )
             encoder = pools.encoder_in_use(session, project_id)
             previous = rounds.newest_model(session, project_id, encoder=encoder or "")
+            scorers = [bands.load(blob) for blob in load_scorers(session, project_id, encoder=encoder or "")]
         if not pool:
             _rest(held, claimed, ask_again=bool(why) and early)
             return False
-        plan = _plan(config, last, campaigns, encoder or "")
+        plan = replace(_plan(config, last, campaigns, encoder or ""), scorers=scorers)
         recorded, pool = pool.folds, replace(pool, folds=assign_folds(pool, seed=config.seed))
         started = time.perf_counter()
         model = train(pool, config, previous=classifier.load(previous) if previous else None)
@@ -127,6 +129,18 @@ def _changed(pool: Pool, recorded: Index) -> dict[int, int]:
     return dict(zip(pool.ids[changed].tolist(), pool.folds[changed].tolist(), strict=True))
 
 
+def _store_bands(session: Session, project_id: int, plan: RoundPlan, selected: Selected) -> None:
+    """Write what divides the pool into bands, if that is new, and the bands that are."""
+    banded = selected.banded
+    if banded is None or not banded.changed.any():
+        return
+    if banded.fresh:
+        scorers = [(banded.fresh.phase, bands.dump(banded.fresh))]
+        store_scorers(session, project_id, encoder=plan.encoder, scorers=scorers)
+    ids, codes = banded.pool.ids[banded.changed], banded.pool.bands[banded.changed]
+    store_bands(session, project_id, ids=ids, codes=codes, instead=banded.fresh is not None)
+
+
 def _store(
     held: Context,
     claimed: Claim,
@@ -148,6 +162,7 @@ def _store(
             items.hold(session, project_id)  # before this round's own lane: embedding takes them in this order
         lanes.complete(session, claimed)
         rounds.store_folds(session, folds)
+        _store_bands(session, project_id, plan, selected)
         stored = model and rounds.store_model(
             session,
             project_id=project_id,

@@ -12,6 +12,7 @@ from shared.project import ProjectConfig
 from workers.selection.round import RoundPlan, Selected, select
 from workers.simulation.preparation import ReplayData
 from workers.training import classifier
+from workers.training.bands import Scorer
 from workers.training.classifier import LinearModel
 from workers.training.metrics import ClassMetrics, Metrics, evaluate
 from workers.training.splits import assign_folds
@@ -102,6 +103,7 @@ def replay(
     """
     pool, model, version = data.pool, None, 1
     audit: dict[str, float] = {}
+    scorers: tuple[Scorer, ...] = ()
     for number in range(1, rounds + 1):
         if not len(pool.eligible):
             return
@@ -112,11 +114,14 @@ def replay(
             model=version,
             audit=audit,
             strategy=strategy,
+            scorers=scorers,
         )
         started = clock()
         selected = select(pool, model, config, plan)
         select_s = clock() - started
         version += model is not None  # as the workers count: only a round that trained a model stores one
+        if selected.banded:
+            pool, scorers = selected.banded.pool, selected.banded.scorers
         audit, pool = selected.audit, _label(pool, data.truth, selected)
         pool = replace(pool, folds=assign_folds(pool, seed=config.seed))
         started = clock()

@@ -36,8 +36,8 @@ _FEWEST_RARE = 10
 _GROWTH = 2.0
 # Of an even share of the pool; a class with a smaller share is rare.
 _RARE_SHARE = 0.5
-# No item is so surely not of a rare class that none like it would be drawn.
-_LEAST_LIKELY = 1e-3
+# Added to both sides of a likelihood, so that no item is so surely of one side that none like it would be drawn.
+_DOUBT = 1e-3
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _next_scorer(
     if int(pool.targets[rows][:, columns].any(axis=1).sum()) < _FEWEST_RARE:
         return None
     likelihood = np.sort(_likelihood(probability[:, columns]))
-    weight = np.cumsum(np.sqrt(likelihood * (1 - likelihood)))
+    weight = np.cumsum(np.sqrt((likelihood + _DOUBT) * (1 - likelihood + _DOUBT)))
     ends = np.searchsorted(weight, weight[-1] * np.arange(1, COUNT) / COUNT)
     return Scorer(len(scorers) + 1, model, columns, likelihood[ends], len(rows))
 
@@ -156,9 +156,9 @@ def _rare(probability: NDArray[np.float64], config: ProjectConfig, classes: Sequ
 
 
 def _likelihood(probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n,) chance of any of the classes of the columns, as far as it may be from sure."""
+    """(n,) chance of any of the classes of the columns."""
     any_of_them: NDArray[np.float64] = 1 - np.prod(1 - probability, axis=1)
-    return np.clip(any_of_them, _LEAST_LIKELY, 1 - _LEAST_LIKELY)
+    return any_of_them
 
 
 def _bands(pool: Pool, positions: Index, scorer: Scorer) -> Index:
