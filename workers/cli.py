@@ -48,6 +48,12 @@ _COMMANDS = {
         "Plan a budget of labels: what each wave would hold, and what it should bring.",
         "quietcorner plan tickets --budget 2000 --waves 1000,1000 --prior fraud=0.02",
     ),
+    "model": _Entry("model:commands", "List, show, compare and export model versions.", ""),
+    "predict": _Entry(
+        "predict:predict",
+        "Decide on texts that are not in the pool, with a project's model.",
+        "quietcorner predict tickets new.jsonl --out predicted.jsonl",
+    ),
     "export": _Entry(
         "export:export",
         "Write each labeled item as a line of JSON: text, label, agreement, all submissions, and why it was queued.",

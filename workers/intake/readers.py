@@ -6,7 +6,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from shared.errors import InvalidInputError
 from workers.intake.rows import Columns, Row
@@ -66,6 +66,27 @@ def read_rows(path: Path, *, columns: Columns) -> Iterator[RawRow]:
         raise InvalidInputError(f"{path}: the file holds no rows; there is nothing to ingest")
 
 
+def read_lines(stream: BinaryIO, *, text: str) -> Iterator[RawRow]:
+    """Rows from a stream as its lines come: a line that begins with `{` is a JSON object, any other a text.
+
+    Args:
+        stream: Bytes, not compressed.
+        text: The column under which a plain line is given.
+
+    Raises:
+        InvalidInputError: there is no line in it.
+    """
+    empty, bytes_read = True, 0
+    for number, line in enumerate(stream, 1):
+        bytes_read += len(line)
+        content = _parse_json(line) if line.lstrip().startswith(b"{") else _parse_text(line, text)
+        if content is not None:
+            empty = False
+            yield RawRow(number, content, bytes_read)
+    if empty:
+        raise InvalidInputError("standard input holds no text; give a line of JSON or of plain text for each")
+
+
 def reject(reason: str, content: Row) -> RejectedRow:
     """Set aside a row that could be read."""
     try:
@@ -110,6 +131,15 @@ def _parse_json(line: bytes) -> Row | RejectedRow | None:
     if not isinstance(content, dict):
         return RejectedRow("a JSON object is expected on each line", _shown(line))
     return content
+
+
+def _parse_text(line: bytes, column: str) -> Row | RejectedRow | None:
+    if not line or line.isspace():
+        return None
+    try:
+        return {column: line.decode().rstrip("\r\n")}
+    except UnicodeDecodeError as error:
+        return RejectedRow(f"not valid UTF-8 at byte {error.start + 1} of the line", _shown(line))
 
 
 def _read_csv(path: Path, columns: Columns) -> Iterator[RawRow]:

@@ -149,7 +149,7 @@ def compare_on_pool(session: Session, before: Version, after: Version, pool: Poo
     compared = compare(before.model, after.model, pool.matrix, pool.rows, examples=_EXAMPLES)
     ids = [int(pool.ids[found.position]) for found in compared.examples]
     texts = dict(
-        session.connection().execute(select(col(Item.id), col(Item.text)).where(col(Item.id).in_(ids))).tuples()
+        session.connection().execute(select(col(Item.id), col(Item.text)).where(col(Item.id).in_(ids))).all()
     )
     return compared, [
         {

@@ -1,7 +1,6 @@
 """Folds that keep families of items together and classes and sources spread, and do not change once decided."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -94,20 +93,6 @@ def spread(
         by_rows[fold] -= count * sizes[family]
     of[open_rows] = chosen[place]
     return of
-
-
-@dataclass(frozen=True)
-class Folds:
-    """`of[i]` is the fold of row i; a model meets row i only in evaluation, never in training, of that fold."""
-
-    of: Index
-    count: int
-
-
-def make_folds(targets: Mask, families: Index, *, count: int, seed: int) -> Folds:
-    """Folds of rows that have none recorded, as by `spread`; fewer where there are fewer families."""
-    count = max(1, min(count, len(np.unique(families))))
-    return Folds(spread(targets, families, np.zeros(len(targets), dtype=np.int64), count=count, seed=seed), count)
 
 
 def _recorded(pool: Pool) -> Index:

@@ -1,0 +1,204 @@
+"""`quietcorner predict`: a model's decisions about texts from a file or from another program."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TextIO
+
+import typer
+
+from shared.errors import InvalidInputError
+from shared.repository.items import NewItem
+from workers.commands import edge, rejected
+from workers.intake.readers import RawRow, RejectedRow, read_lines, read_rows, reject
+from workers.intake.rows import Columns, parse_columns, parse_row
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from shared.project import ProjectConfig
+    from shared.settings import Settings
+    from workers.embedding.encoders import Encoder
+    from workers.reporting.models import Version
+
+# Texts encoded together: some seconds on two cores, and what a reader of the output waits for.
+_AT_ONCE = 256
+
+
+@dataclass
+class _Outcome:
+    """How many texts were decided on and refused, and why reading stopped early, if it did."""
+
+    decided: int = 0
+    refused: int = 0
+    error: InvalidInputError | None = None
+    derived: Counter[str] = field(default_factory=Counter)
+
+
+class _Checked(NamedTuple):
+    line: int
+    row: NewItem | RejectedRow
+    bytes_read: int
+
+
+def predict(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="the project")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="[FILE]",
+            help=".jsonl, .ndjson, .csv (or .gz) or .parquet; - reads lines of JSON or plain text from standard input",
+        ),
+    ] = Path("-"),
+    version: Annotated[int | None, typer.Option(metavar="N", help="which version; the newest if left out")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.jsonl", help="where to; standard output if left out")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, metavar="K", help="classes to give a probability of, the likeliest")] = 5,
+    everything: Annotated[bool, typer.Option("--all", help="give the probability of every class")] = False,
+    column: Annotated[
+        list[str] | None, typer.Option(metavar="FIELD=COLUMN", help="where a field stands, as in text=body; repeatable")
+    ] = None,
+) -> None:
+    """Decide on texts that are not in the pool, with a project's model.
+
+    Each text becomes a line of JSON: its item_id, the classes that the model
+    decides for at its thresholds, and the probabilities of the likeliest
+    classes. Nothing is stored. Rows that can't be taken are written to
+    FILE.rejected.jsonl with the reason.
+    """
+    from workers.reporting.models import read_version
+
+    columns = parse_columns(column or [])
+    in_force = edge.settings()
+    database = edge.database(in_force)
+    project_id, config = edge.open_project(database, name)
+    with database.read() as session:
+        chosen = read_version(session, project_id, name, version)
+    encoder = _encoder(in_force, config, chosen)
+    rejected_file = rejected.rejected_file(Path("stdin") if str(file) == "-" else file)
+    rejected.begin(rejected_file)
+    outcome = _Outcome()
+    shown = len(chosen.model.classes) if everything else top
+    with _destination(out) as stream, _progress(file) as (bar, task):
+        rows = _checked(file, columns, outcome)
+        while chunk := list(islice(rows, _AT_ONCE)):
+            for line in _decide(chosen, encoder, [part.row for part in chunk if isinstance(part.row, NewItem)], shown):
+                stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+            stream.flush()
+            _count(outcome, chunk, rejected_file)
+            bar.update(task, completed=chunk[-1].bytes_read, rows=outcome.decided + outcome.refused)
+    _summarise(name, chosen.number, outcome, rejected_file)
+
+
+def _encoder(in_force: "Settings", config: "ProjectConfig", version: "Version") -> "Encoder":
+    from workers.embedding.encoders import load_encoder
+
+    encoder = load_encoder(config.encoder, threads=in_force.compute_threads)
+    if encoder.key != version.encoder:
+        raise InvalidInputError(
+            f"model version {version.number} was trained on vectors of {version.encoder}, and this machine's encoder "
+            f"{config.encoder!r} is {encoder.key}; its vectors mean nothing to it. Install that encoder, or give a "
+            "--version of this one."
+        )
+    return encoder
+
+
+def _checked(file: Path, columns: Columns, outcome: _Outcome) -> Iterator[_Checked]:
+    """Rows, each an item or refused; what keeps the file from being read on goes into the outcome."""
+    try:
+        for raw in _rows(file, columns):
+            yield _Checked(raw.line, _check(raw, columns, outcome.derived), raw.bytes_read)
+    except InvalidInputError as error:
+        outcome.error = error
+
+
+def _rows(file: Path, columns: Columns) -> Iterable[RawRow]:
+    if str(file) != "-":
+        return read_rows(file, columns=columns)
+    return read_lines(typer.get_binary_stream("stdin"), text=columns.text)
+
+
+def _check(raw: RawRow, columns: Columns, derived: Counter[str]) -> NewItem | RejectedRow:
+    if isinstance(raw.content, RejectedRow):
+        return raw.content
+    try:
+        return parse_row(raw.content, columns=columns, derived=derived)
+    except InvalidInputError as error:
+        return reject(str(error), raw.content)
+
+
+def _decide(version: "Version", encoder: "Encoder", items: list[NewItem], shown: int) -> Iterator[dict[str, Any]]:
+    import numpy as np
+
+    from workers.training import classifier
+
+    if not items:
+        return
+    model = version.model
+    # As the pool's vectors are stored, so that a text gets the probabilities that it would have as an item.
+    vectors = encoder.encode([item.text for item in items]).astype(np.float16)
+    probability = classifier.probabilities(model, vectors, np.arange(len(items)))
+    decided = classifier.decide(model, probability)
+    ranked = np.argsort(-probability, axis=1, kind="stable")[:, :shown]
+    for row, item in enumerate(items):
+        yield {
+            "item_id": item.item_id,
+            "classes": [model.classes[place] for place in np.flatnonzero(decided[row]).tolist()],
+            "probabilities": {
+                model.classes[place]: round(float(probability[row, place]), 6) for place in ranked[row].tolist()
+            },
+            "version": version.number,
+        }
+
+
+def _count(outcome: _Outcome, chunk: list[_Checked], rejected_file: Path) -> None:
+    bad = {part.line: part.row for part in chunk if isinstance(part.row, RejectedRow)}
+    rejected.append(rejected_file, bad)
+    outcome.refused += len(bad)
+    outcome.decided += len(chunk) - len(bad)
+
+
+@contextmanager
+def _destination(out: Path | None) -> Iterator[TextIO]:
+    """Standard output, or a file that is there only once it is whole."""
+    if out is None:
+        yield sys.stdout
+        return
+    unfinished = out.with_name(out.name + ".part")
+    try:
+        with unfinished.open("w", encoding="utf-8") as stream:
+            yield stream
+        unfinished.replace(out)
+    except OSError as error:
+        raise InvalidInputError(f"{out}: can't be written: {error}") from error
+    finally:
+        with suppress(OSError):
+            unfinished.unlink()
+
+
+@contextmanager
+def _progress(file: Path) -> "Iterator[tuple[Progress, TaskID]]":
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rows]:,} texts")
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        size = file.stat().st_size if file.is_file() else None
+        yield bar, bar.add_task("standard input" if str(file) == "-" else file.name, total=size, rows=0)
+
+
+def _summarise(name: str, version: int, outcome: _Outcome, rejected_file: Path) -> None:
+    """Say on standard error how it went. Raises `InvalidInputError` when it did not go to the end or took nothing."""
+    told = f"{name}, version {version}: {outcome.decided:,} decided on, {outcome.refused:,} rejected"
+    typer.echo(told + (f", with reasons in {rejected_file}" if outcome.refused else ""), err=True)
+    if outcome.error:
+        raise outcome.error
+    if not outcome.decided:
+        raise InvalidInputError(f"every row was rejected; the reasons are in {rejected_file}")
