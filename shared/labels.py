@@ -1,7 +1,7 @@
 """Labels: what an annotator may answer, one shape a task."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -28,7 +28,7 @@ _SPANS = TypeAdapter(list[Span])
 
 
 def parse_label(value: object, *, config: ProjectConfig, text: str | None = None) -> LabelJson:
-    """Check a label against its project and bring it into canonical form.
+    """Check a label against its project and bring it into canonical form; a former name of a class stays as it came.
 
     Args:
         value: What the annotator sent.
@@ -47,6 +47,23 @@ def parse_label(value: object, *, config: ProjectConfig, text: str | None = None
             return sorted({_known(name, config) for name in value})
         case Task.NER:
             return _parse_spans(value, config=config, text=text)
+
+
+def in_force(label: LabelJson, former: Mapping[str, str]) -> LabelJson:
+    """A canonical label with the classes of today, in canonical form.
+
+    Args:
+        label: Canonical, with the classes that there were when it came.
+        former: Name that a class had before -> its name today.
+    """
+    if isinstance(label, str):
+        return former.get(label, label)
+    if not former or not label:
+        return label
+    if isinstance(label[0], str):
+        return sorted({former.get(str(name), str(name)) for name in label})
+    spans = [Span.model_validate(span) for span in label]
+    return _ordered(span.model_copy(update={"label": former.get(span.label, span.label)}) for span in spans)
 
 
 def classes_of(label: LabelJson) -> list[str]:
@@ -73,7 +90,7 @@ def resolve(answers: Sequence[LabelJson]) -> tuple[LabelJson, float]:
 def _known(name: object, config: ProjectConfig) -> str:
     if not isinstance(name, str):
         raise InvalidInputError(f"label = {name!r}: a class name is expected")
-    if name not in config.classes:
+    if name not in config.classes and name not in config.former_classes:
         allowed = ", ".join(config.classes[:20]) + (", ..." if len(config.classes) > 20 else "")
         raise InvalidInputError(f"unknown class {name!r}; the project has: {allowed}")
     return name
@@ -90,5 +107,9 @@ def _parse_spans(value: object, *, config: ProjectConfig, text: str | None) -> l
         _known(span.label, config)
         if span.end <= span.start or (text is not None and span.end > len(text)):
             raise InvalidInputError(f"span {span.start} to {span.end} does not lie inside the text")
+    return _ordered(spans)
+
+
+def _ordered(spans: Iterable[Span]) -> list[dict[str, int | str]]:
     ordered = sorted(set(spans), key=lambda span: (span.start, span.end, span.label))
     return [span.model_dump() for span in ordered]

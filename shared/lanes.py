@@ -110,6 +110,18 @@ def give_back(session: Session, claimed: Claim, *, error: str, counts: bool = Tr
     _as_holder(session, claimed, owner=None, until=None, error=error[:2_000], **forgiven)
 
 
+def interrupt(session: Session, project_id: int, room: str) -> None:
+    """Take the lane from whoever holds it and leave it free: what is being computed there is out of date.
+
+    The holder's `complete` raises `LeaseLostError`, and its work is done anew.
+    """
+    session.connection().execute(
+        update(Lane)
+        .where(col(Lane.project_id) == project_id, col(Lane.room) == room)
+        .values(token=Lane.token + 1, owner=None, until=None, attempts=0)
+    )
+
+
 def has_work(session: Session, project_id: int, room: str) -> bool:
     """Whether a lane has work that is not done yet, held or not."""
     statement = select(col(Lane.room)).where(col(Lane.project_id) == project_id, col(Lane.room) == room, _has_work())

@@ -149,6 +149,7 @@ class ProjectConfig(Section):
 
     task: Task = Task.SINGLE
     classes: Annotated[tuple[Name, ...], Field(min_length=1, max_length=1_000)]
+    former_classes: dict[Name, Name] = Field(default_factory=dict)
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     encoder: Name = "all-MiniLM-L6-v2"
     near_duplicate_cosine: Annotated[float, Field(gt=0.5, le=1.0)] = 0.95
@@ -183,11 +184,15 @@ class ProjectConfig(Section):
             ("goals", list(self.goals)),
             ("caps.classes", list(self.caps.classes)),
             ("rules", [rule.label for rule in self.rules]),
+            ("former_classes", list(self.former_classes.values())),
             ("augmentation.recipes", [name for recipe in self.augmentation.recipes for name in recipe.classes]),
         ):
             unknown = sorted(set(names) - set(self.classes))
             if unknown:
                 raise ValueError(f"{place} names {unknown[0]!r}, which is not in classes: {', '.join(self.classes)}")
+        again = sorted(self.former_classes.keys() & set(self.classes))
+        if again:
+            raise ValueError(f"former_classes names {again[0]!r}, which is in classes: an answer could mean either")
         names = [rule.name for rule in self.rules]
         if len(set(names)) < len(names):
             raise ValueError("two rules have the same name")

@@ -1,7 +1,7 @@
 """Queries on submissions, labels and dead letters."""
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -9,8 +9,8 @@ from sqlalchemy import insert, update
 from sqlmodel import Session, col, select
 
 from shared.database import now
-from shared.labels import LabelJson, resolve
-from shared.tables import Assignment, AssignmentState, DeadLetter, Item, Label, Submission
+from shared.labels import LabelJson, classes_of, in_force, resolve
+from shared.tables import Assignment, AssignmentState, DeadLetter, Item, Label, Project, Submission
 
 T = TypeVar("T")
 
@@ -94,7 +94,54 @@ def store_dead_letter(session: Session, *, origin: str, project: str | None, pay
     session.add(DeadLetter(origin=origin, project=name, payload=clean, reason=reason[:2_000], received_at=now(session)))
 
 
+def resolve_again(session: Session, project_id: int, former: Mapping[str, str]) -> int:
+    """Resolve every label of a project anew from its submissions, which stay as they came.
+
+    Args:
+        session: A writing transaction.
+        project_id: The project's row number.
+        former: Name that a class had before -> its name today.
+
+    Returns:
+        How many labels are other ones now.
+    """
+    changed = 0
+    standing = session.exec(select(Label.item).where(col(Label.project_id) == project_id).order_by(col(Label.item)))
+    for part in _parts(standing.all()):
+        labels = {label.item: label for label in session.exec(select(Label).where(col(Label.item).in_(part)))}
+        for item, answers in _latest_answers(session, part).items():
+            label, (value, agreement) = labels[item], resolve([in_force(answer, former) for answer in answers])
+            if (label.value, label.agreement) != (value, agreement):
+                changed += label.value != value
+                label.value, label.agreement, label.updated_at = value, agreement, now(session)
+        session.flush()
+        session.expunge_all()  # a million labels need no place in memory
+    return changed
+
+
+def answered_classes(session: Session, project_id: int, former: Mapping[str, str]) -> Counter[str]:
+    """How many submissions name each class, by its name today."""
+    statement = select(Submission.label).where(col(Submission.project_id) == project_id)
+    counts: Counter[str] = Counter()
+    for label in session.exec(statement.execution_options(yield_per=_AT_ONCE)):
+        counts.update(classes_of(in_force(label, former)))
+    return counts
+
+
 def _resolve(session: Session, project_id: int, items: Sequence[int], time: float) -> None:
+    former = session.get_one(Project, project_id).config.get("former_classes", {})
+    standing = {label.item: label for label in session.exec(select(Label).where(col(Label.item).in_(items)))}
+    for item, answers in _latest_answers(session, items).items():
+        value, agreement = resolve([in_force(answer, former) for answer in answers])
+        label = standing.get(item) or Label(
+            item=item, project_id=project_id, value=value, submissions=0, agreement=0.0, updated_at=time
+        )
+        label.value, label.agreement, label.submissions, label.updated_at = value, agreement, len(answers), time
+        session.add(label)
+
+
+def _latest_answers(session: Session, items: Sequence[int]) -> dict[int, list[LabelJson]]:
+    """Item row number -> the last answer of each annotator, the oldest first."""
     statement = (
         select(Submission.item, Submission.annotator, Submission.label)
         .where(col(Submission.item).in_(items))
@@ -106,14 +153,7 @@ def _resolve(session: Session, project_id: int, items: Sequence[int], time: floa
             annotator, None
         )  # a later answer of the same annotator replaces the earlier, and counts as new
         latest[item][annotator] = label
-    standing = {label.item: label for label in session.exec(select(Label).where(col(Label.item).in_(items)))}
-    for item, answers in latest.items():
-        value, agreement = resolve(list(answers.values()))
-        label = standing.get(item) or Label(
-            item=item, project_id=project_id, value=value, submissions=0, agreement=0.0, updated_at=time
-        )
-        label.value, label.agreement, label.submissions, label.updated_at = value, agreement, len(answers), time
-        session.add(label)
+    return {item: list(answers.values()) for item, answers in latest.items()}
 
 
 def _parts(values: Sequence[T]) -> list[Sequence[T]]:

@@ -29,7 +29,8 @@ def take_answers(
         One verdict a message, in the same order.
     """
     # One at a time per project, so that two listeners can't resolve one item's label from half of its answers.
-    session.get_one(Project, project_id, with_for_update=True)
+    # Not from its key, which the rows of a round refer to: it may hold the lane that is asked for below.
+    session.get_one(Project, project_id, with_for_update={"key_share": True})
     items = rows.find_items(session, project_id, {message.item_id for message in messages})
     earlier = {
         key: Earlier(*value)

@@ -1,10 +1,10 @@
 """Submissions: what becomes of one answer. Pure: `workers.intake.answers` brings the facts and keeps the verdicts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.contracts import ReceiptMessage, SubmissionMessage
 from shared.errors import InvalidInputError
-from shared.labels import LabelJson, parse_label
+from shared.labels import LabelJson, in_force, parse_label
 from shared.project import ProjectConfig
 
 
@@ -77,7 +77,7 @@ def judge(
     except InvalidInputError as error:
         return _refuse(message, f"label: {error}")
     if earlier is not None:
-        if earlier == Earlier(message.item_id, message.annotator, label):
+        if _same(earlier, Earlier(message.item_id, message.annotator, label), config):
             return Verdict(ReceiptMessage(submission_id=message.submission_id, status="duplicate"))
         return _refuse(message, "submission_id: it was used before for another answer; the first one stands")
     if message.assignment is not None and (assignment is None or assignment.item != item.id):
@@ -93,6 +93,12 @@ def judge(
         label=label,
         closes=assignment.id if assignment is not None and assignment.open else None,
     )
+
+
+def _same(one: Earlier, other: Earlier, config: ProjectConfig) -> bool:
+    """Whether two answers are the same, whichever name of a class they use."""
+    first, second = (replace(each, label=in_force(each.label, config.former_classes)) for each in (one, other))
+    return first == second
 
 
 def _refuse(message: SubmissionMessage, reason: str) -> Verdict:
