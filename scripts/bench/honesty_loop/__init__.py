@@ -1,0 +1,1 @@
+"""Whether reported figures are true: simulated campaigns on labeled files, where the truth is known."""
