@@ -27,7 +27,7 @@ from shared.project import ProjectConfig
 from workers.selection.doubts import draw_count
 from workers.selection.knowledge import Knowledge, best_rules
 from workers.selection.rates import Doubles, Rates, anything_up_to, draw_rates
-from workers.training import audit
+from workers.training import audit, bands
 from workers.training.metrics import Interval
 
 _DRAWS = 2_000
@@ -86,7 +86,7 @@ def expect(
         probability: (n, n_classes) float32 calibrated; None before the first model.
         seed: Of the draws.
     """
-    stratum = audit.stratify(pool)[1]
+    stratum = None if bands.phases(pool.bands) else audit.stratify(pool)[1]
     by_class = []
     for column in range(len(pool.classes)):
         rng = np.random.default_rng([seed, column])
@@ -106,7 +106,7 @@ class _Facts:
     Attributes:
         rates: of the class.
         rules: (n,) the rule by which each item is judged, -1 for none.
-        stratum: (n,) of the audit sample.
+        stratum: (n,) of the audit sample; None where it is drawn by bands, which a stratum's rate says nothing of.
         kinds: (n,) the shift that holds for each item.
         probability: (n,) float64; None before the first model.
         eligible: items that may be chosen.
@@ -114,7 +114,7 @@ class _Facts:
 
     rates: Rates
     rules: Index
-    stratum: Index
+    stratum: Index | None
     kinds: Index
     probability: Doubles | None
     eligible: int
@@ -160,7 +160,7 @@ def _sort_out(wave: ChosenItems, number: int, facts: _Facts) -> dict[str, Mask]:
     ruled = (rules >= 0) & ((channels == "rule") | (not modelled))
     later = (number > 0) & (facts.probability is None) & ~np.isin(channels, _WITHOUT_MODEL)
     wanted = {
-        "audit": (channels == "audit") & (rates.strata is not None),
+        "audit": (channels == "audit") & (rates.strata is not None) & (facts.stratum is not None),
         "rule": ruled & np.isin(rules, list(rates.rules)),
         "unknown": (ruled & ~np.isin(rules, list(rates.rules))) | ((rates.share is None) & (not modelled)),
         "model": np.full(len(rules), modelled),
@@ -179,7 +179,7 @@ def _draw(kind: str, positions: Index, number: int, found: Doubles, facts: _Fact
     """(n_draws,) items of the class among those at `positions`."""
     rates, count = facts.rates, len(positions)
     match kind:
-        case "audit" if rates.strata is not None:
+        case "audit" if rates.strata is not None and facts.stratum is not None:
             return _by_cell(facts.stratum[positions], dict(enumerate(rates.strata)), rng)
         case "rule":
             return _by_cell(facts.rules[positions], rates.rules, rng)

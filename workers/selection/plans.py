@@ -16,7 +16,7 @@ from workers.selection.rehearsal import Rehearsed, Stage, rehearse
 from workers.selection.rule_precision import RulePrecision
 from workers.training import classifier
 from workers.training.classifier import LinearModel
-from workers.training.evaluation import cross_fit
+from workers.training.crossfit import cross_fit
 from workers.training.metrics import Interval
 
 # Of a wave, kept for sources by proposed quotas; the other half goes where most is found.

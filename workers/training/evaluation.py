@@ -8,33 +8,17 @@ import numpy as np
 
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig, Task
-from workers.training import audit, classifier
+from workers.training import audit
+from workers.training.crossfit import CrossFit, cross_fit
 from workers.training.error_costs import cost_curve, cost_matrix, item_costs
 from workers.training.goals import check_goal, margins
 from workers.training.intervals import Design, Doubles, bootstrap
 from workers.training.metrics import Interval, Metrics, Ranking, evaluate, rates
 from workers.training.reliability import expected_calibration_error, reliability
-from workers.training.splits import FOLDS, assign_folds
-from workers.training.tuning import train_on
 
 # With fewer audit items of a class, its rates say next to nothing.
 FEW = 5
 _CURVES, _CURVE_POINTS = 12, 60
-
-
-@dataclass(frozen=True)
-class CrossFit:
-    """Held-out predictions of m items.
-
-    Attributes:
-        probability: (m, n_classes) float32.
-        scores: (m, n_classes) float32 decision scores, see `classifier.decision_scores`.
-        decided: (m, n_classes) bool.
-    """
-
-    probability: Floats
-    scores: Floats
-    decided: Mask
 
 
 @dataclass(frozen=True)
@@ -111,36 +95,6 @@ def evaluate_on_audit(
         "cost_curves": _cost_curves(audited),
         "goals": _goals(audited),
     }
-
-
-def cross_fit(pool: Pool, asked: Index, config: ProjectConfig, *, strength: float, seed: int) -> CrossFit | None:
-    """Predict labeled items, each by a model that was trained, calibrated and thresholded without it and its family.
-
-    None when the labels are too few or too much of one class to train in every fold.
-
-    Args:
-        pool: The pool.
-        asked: (m,) positions of labeled items.
-        config: The project.
-        strength: Inverse of the ridge penalty.
-        seed: Of folds that are not recorded yet.
-    """
-    labeled, folds = np.flatnonzero(pool.labeled), assign_folds(pool, seed=seed)
-    held_out = np.isin(pool.families[labeled], pool.families[asked])
-    shape = len(asked), len(pool.classes)
-    probability, scores = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
-    decided = np.zeros(shape, dtype=bool)
-    for fold in range(FOLDS):
-        inside = np.flatnonzero(folds[asked] == fold)
-        if not len(inside):
-            continue
-        model = train_on(pool, labeled[~(held_out & (folds[labeled] == fold))], config, strength=strength)
-        if model is None:
-            return None
-        probability[inside] = classifier.probabilities(model, pool.matrix, pool.rows[asked[inside]])
-        scores[inside] = classifier.decision_scores(model, probability[inside])
-        decided[inside] = classifier.decide(model, probability[inside])
-    return CrossFit(probability, scores, decided)
 
 
 def _bootstrapped(audited: _Audited) -> tuple[Interval | None, Interval | None, list[Interval | None]]:
@@ -240,16 +194,28 @@ def _curves(audited: _Audited) -> dict[str, Any]:
 
 def _reliability(audited: _Audited) -> dict[str, Any]:
     """Of the most probable class of each item, or of all classes where they don't exclude each other."""
-    probability, hits, design = audited.said.probability, audited.targets, audited.design
+    said, came, design = _asked(audited, audited.said.probability)
+    return {
+        "bins": reliability(said, came, design.weights, ratio=design.ratio),
+        "ece": _calibration_error(audited, audited.said.probability),
+        "ece_before": _calibration_error(audited, audited.said.before),
+    }
+
+
+def _calibration_error(audited: _Audited, probability: Floats) -> dict[str, float]:
+    said, came, design = _asked(audited, probability)
+    return asdict(expected_calibration_error(said, came, design.weights, design.families, rng=audited.rng))
+
+
+def _asked(audited: _Audited, probability: Floats) -> tuple[Floats, Mask, Design]:
+    """What was predicted, whether it came true, and how it was drawn."""
+    hits, design = audited.targets, audited.design
     if audited.exclusive:
         best = np.arange(len(hits)), probability.argmax(axis=1)
-        said, came = probability[best], hits[best]
-    else:
-        said, came = probability.ravel(), hits.ravel()
-        each = np.repeat(np.arange(len(hits)), hits.shape[1])
-        design = Design(design.weights[each], design.strata[each], design.families[each])
-    error = expected_calibration_error(said, came, design.weights, design.families, rng=audited.rng)
-    return {"bins": reliability(said, came, design.weights, ratio=design.ratio), "ece": asdict(error)}
+        return probability[best], hits[best], design
+    each = np.repeat(np.arange(len(hits)), hits.shape[1])
+    repeated = Design(design.weights[each], design.strata[each], design.families[each])
+    return probability.ravel(), hits.ravel(), repeated
 
 
 def _cost_curves(audited: _Audited) -> dict[str, Any]:
@@ -280,6 +246,7 @@ def _goals(audited: _Audited) -> dict[str, Any]:
             decided=audited.said.decided[:, column],
             margin=margin[:, column],
             weights=audited.design.weights,
+            recall=_recall(audited, column),
             ratio=audited.design.ratio,
         )
         for name, goal in audited.config.goals.items()

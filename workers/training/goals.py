@@ -113,7 +113,15 @@ def _ends(ordered: Doubles) -> Index:
 
 
 def check_goal(
-    name: str, goal: Goal, *, truth: Mask, decided: Mask, margin: Doubles, weights: Doubles, ratio: Ratio
+    name: str,
+    goal: Goal,
+    *,
+    truth: Mask,
+    decided: Mask,
+    margin: Doubles,
+    weights: Doubles,
+    recall: Interval | None,
+    ratio: Ratio,
 ) -> dict[str, Any]:
     """Whether the decisions for a class reach its goal, on held-out predictions of audit items.
 
@@ -124,6 +132,7 @@ def check_goal(
         decided: (n,) bool, whether it is decided to be.
         margin: (n,) the column of the class in `margins`: the higher, the sooner it would be.
         weights: (n,) float64, one over the inclusion probability.
+        recall: Of the decisions.
         ratio: Intervals of weighted ratios over these items.
 
     Returns:
@@ -131,7 +140,7 @@ def check_goal(
         and a `sentence` that says so.
     """
     true, said = truth.astype(np.float64), decided.astype(np.float64)
-    recall, precision = ratio(true * said, true), ratio(true * said, said)
+    precision = ratio(true * said, said)
     wanted = {"recall": goal.recall, "precision": goal.precision}
     asked = [(found, want) for found, want in ((recall, goal.recall), (precision, goal.precision)) if want is not None]
     support = int(truth.sum())

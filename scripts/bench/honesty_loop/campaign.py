@@ -11,7 +11,7 @@ from workers.selection.round import RoundPlan, select
 from workers.training import classifier
 from workers.training.bands import Scorer
 from workers.training.classifier import LinearModel
-from workers.training.evaluation import CrossFit, cross_fit
+from workers.training.crossfit import CrossFit, cross_fit
 from workers.training.splits import assign_folds
 from workers.training.tuning import train
 

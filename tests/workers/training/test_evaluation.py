@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from shared.pool import Floats, Index, Mask, Pool, join_groups
 from shared.project import ProjectConfig, Task
 from tests.pools import make_pool
-from workers.training import audit, classifier, evaluation
+from workers.training import audit, classifier, crossfit, evaluation
 from workers.training.classifier import LinearModel
-from workers.training.evaluation import cross_fit, evaluate_on_audit
+from workers.training.crossfit import cross_fit
+from workers.training.evaluation import evaluate_on_audit
 from workers.training.metrics import evaluate
 from workers.training.tuning import train, train_on
 
@@ -40,7 +41,7 @@ class Watched:
         self.taught: dict[int, Index] = {}
         self.models: list[LinearModel] = []
         self.asked: list[tuple[LinearModel, Index]] = []
-        patch.setattr(evaluation, "train_on", self.train_on)
+        patch.setattr(crossfit, "train_on", self.train_on)
         patch.setattr(classifier, "probabilities", self.probabilities)
 
     def train_on(self, pool: Pool, rows: Index, config: ProjectConfig, *, strength: float) -> LinearModel | None:

@@ -168,6 +168,7 @@ def checked(
         decided=lead >= 0,
         margin=lead,
         weights=weight,
+        recall=ratio(np.array(truth) * (lead >= 0.0), np.array(truth, dtype=np.float64), weights=weight, spread=spread),
         ratio=partial(ratio, weights=weight, spread=spread),
     )
 
