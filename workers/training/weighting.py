@@ -9,6 +9,8 @@ from shared.pool import Index
 
 Weighting = Literal["balanced", "effective", "none"]
 
+_BETA = 0.999
+
 
 def class_weights(counts: Index | NDArray[np.float64], weighting: Weighting = "balanced") -> NDArray[np.float64]:
     """Weights of the classes, 1 on average over the items; 0 for a class without an item.
@@ -16,11 +18,11 @@ def class_weights(counts: Index | NDArray[np.float64], weighting: Weighting = "b
     `balanced` is inverse frequency, `N / (K n_c)` for N items of K classes that occur.
 
     `effective` is the inverse of the effective number of samples `(1 - beta^n_c) / (1 - beta)` (Cui et al.,
-    "Class-Balanced Loss Based on Effective Number of Samples", 2019, section 3), with `beta = (V - 1) / V`: V items
-    would tell all there is to tell of a class, and the nearer a class is to them, the less a further item adds. The
-    paper takes one V for all classes and searches it for each data set. Here V is the mean size of a class: far below
-    it the weights are those of `balanced`, far above it all large classes weigh alike, and that at a hundred labels as
-    at a hundred thousand.
+    "Class-Balanced Loss Based on Effective Number of Samples", 2019, section 3): `1 / (1 - beta)` items would tell all
+    there is to tell of a class, so of a class far below that each item counts in full, and far beyond it one more adds
+    nothing. The paper takes one beta for all classes, of 0.9 to 0.9999; here it is 0.999. With `(N - 1) / N` for N
+    labels no class ever is near its limit and the weights are those of `balanced`; with the mean size of a class in
+    place of N, macro-F1 of 200 labels was lower by 0.02 to 0.03 on development sets.
 
     Args:
         counts: (n_classes,) items of each class; parts of items where some count less.
@@ -34,14 +36,8 @@ def class_weights(counts: Index | NDArray[np.float64], weighting: Weighting = "b
     if weighting == "balanced":
         weights[occurring] = kept.sum() / (len(kept) * kept)
     elif weighting == "effective":
-        inverse = 1 / _effective(kept, volume=float(kept.mean()))
+        inverse = (1 - _BETA) / (1 - _BETA**kept)
         weights[occurring] = inverse * (kept.sum() / (inverse * kept).sum())
     else:
         weights[occurring] = 1.0
     return weights
-
-
-def _effective(counts: Index | NDArray[np.float64], *, volume: float) -> NDArray[np.float64]:
-    """Effective numbers of samples; `volume` of 1 or more."""
-    beta = (volume - 1) / volume
-    return np.asarray((1 - beta**counts) / (1 - beta), dtype=np.float64)

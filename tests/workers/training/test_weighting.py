@@ -22,10 +22,15 @@ def test_a_class_without_an_item_has_no_weight_and_does_not_count() -> None:
 
 
 def test_the_effective_number_of_samples_is_that_of_the_paper() -> None:
-    beta = (200 - 1) / 200  # the mean size
-    inverse = (1 - beta) / (1 - beta ** np.array([50, 350]))
-    expected = inverse * 400 / (inverse * [50, 350]).sum()
-    assert class_weights(np.array([50, 350]), "effective") == pytest.approx(expected)
+    inverse = 0.001 / (1 - 0.999 ** np.array([50, 3_500]))
+    expected = inverse * 3_550 / (inverse * [50, 3_500]).sum()
+    assert class_weights(np.array([50, 3_500]), "effective") == pytest.approx(expected)
+
+
+def test_beyond_some_thousand_items_one_more_changes_nothing_and_below_a_hundred_all_count() -> None:
+    weights = class_weights(np.array([10, 20, 20_000, 40_000]), "effective")
+    assert weights[2] == pytest.approx(weights[3])
+    assert weights[0] == pytest.approx(2 * weights[1], rel=0.01)
 
 
 @given(sizes=SIZES, weighting=st.sampled_from(["balanced", "effective", "none"]))
