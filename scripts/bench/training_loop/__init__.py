@@ -1,0 +1,1 @@
+"""What makes and compares trained models for `scripts/bench/training`."""
