@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _EXAMPLES = 3
 _TEXT_SHOWN = 300
 _NAME_SHOWN = 40
-_ANSWERS = {"accepted", "rejected"}
+_ANSWERS = ("accepted", "rejected")
+_KEYS = ("a", "r", "s", "q")
 
 commands = typer.Typer(
     no_args_is_help=True,
@@ -336,16 +337,14 @@ def _print_pair(text: "ReviewedText", number: int, of: int) -> None:
 
 
 def _key() -> str:
+    """One of the keys, as soon as it is pressed."""
     import click
 
-    while True:
-        typer.echo("[a]ccept  [r]eject  [s]kip  [q]uit: ", nl=False)
-        key = click.getchar().lower()
-        typer.echo(key if key.isprintable() else "")
-        if key in ("a", "r", "s", "q"):
-            return key
-        if key in ("\x03", "\x04"):
-            return "q"
+    typer.echo("[a]ccept  [r]eject  [s]kip  [q]uit: ", nl=False)
+    while (key := click.getchar().lower()) not in _KEYS:
+        pass
+    typer.echo(key)
+    return key
 
 
 def _destination(out: Path | None) -> Any:
