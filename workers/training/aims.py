@@ -8,6 +8,7 @@ moved by the logarithm of the class's cost.
 from dataclasses import replace
 
 import numpy as np
+from scipy.special import expit
 
 from shared.pool import Floats
 from shared.project import ProjectConfig
@@ -20,7 +21,9 @@ from workers.training.goals import goal_offsets
 def aim(model: LinearModel, config: ProjectConfig, vectors: Floats) -> LinearModel:
     """The model, deciding as the project's error costs and goals want it; its probabilities stay what they are.
 
-    Before there is a tuning, goals are not aimed at: probabilities that were never held against held-out labels say
+    What a threshold finds is reckoned with the probability of its class alone where there is one: a softmax has one
+    slope for all classes, so a class that is harder to tell than the others would be taken to be found sooner than it
+    is. Before there is a tuning, goals are not aimed at: probabilities that were never held against held-out labels say
     nothing about a recall.
 
     Args:
@@ -37,5 +40,8 @@ def aim(model: LinearModel, config: ProjectConfig, vectors: Floats) -> LinearMod
         return model
     probability = classifier.probabilities(model, vectors, np.arange(len(vectors)))
     plain = classifier.decision_scores(replace(model, offsets=nothing), probability)
+    if model.tuning.alone is not None:
+        odds = classifier.log_scores(probability, exclusive=False)
+        probability = expit(model.tuning.alone.apply(odds, np.zeros(len(model.classes)))).astype(np.float32)
     found = goal_offsets(probability, plain, model.offsets, goals, exclusive=model.exclusive)
     return replace(model, offsets=found.astype(np.float32))

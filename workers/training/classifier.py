@@ -43,6 +43,8 @@ class Tuning:
         trust: (n_classes,) in [0, 1), how far the decision follows probabilities and `gain`, and not the class-weighted
             scores as they are.
         augmented: augmented texts that taught beside the labeled items.
+        alone: log-odds of each class against all others, by those of its probability; None where nothing asked for it.
+            A softmax has one slope for all classes, so the probability of one class alone can be bettered.
     """
 
     labels: int
@@ -51,6 +53,7 @@ class Tuning:
     gain: Doubles
     trust: Doubles
     augmented: int = 0
+    alone: Calibration | None = None
 
 
 @dataclass(frozen=True)
@@ -303,6 +306,7 @@ def dump(model: LinearModel, *, header: Mapping[str, Any]) -> bytes:
             "shift": tuning.calibration.shift,
             "gain": tuning.gain,
             "trust": tuning.trust,
+            **({} if tuning.alone is None else {"alone_slope": tuning.alone.slope, "alone_shift": tuning.alone.shift}),
         },
         {
             **header,
@@ -331,6 +335,7 @@ def load(blob: bytes) -> LinearModel:
             arrays["gain"],
             arrays["trust"],
             header.get("tuned_with_augmented", 0),
+            Calibration(arrays["alone_slope"], arrays["alone_shift"]) if "alone_slope" in arrays else None,
         )
     none = nothing.astype(np.float32)
     return LinearModel(

@@ -39,7 +39,11 @@ def train(pool: Pool, config: ProjectConfig, *, previous: LinearModel | None = N
     """
     labeled = _telling(pool, np.flatnonzero(pool.labeled), config)
     known = previous.tuning if previous is not None and previous.classes == pool.classes else None
-    fresh = known is not None and _still_holds(known, labels=len(labeled), augmented=_augmented_of(pool, labeled))
+    fresh = (
+        known is not None
+        and _still_holds(known, labels=len(labeled), augmented=_augmented_of(pool, labeled))
+        and (known.alone is not None or not _asks_for_classes_alone(config))
+    )
     return train_on(pool, labeled, config, tuning=known if fresh else None)
 
 
@@ -80,6 +84,7 @@ def train_on(
             folds=assign_folds(pool, seed=config.seed)[rows],
             unlabeled=like_pool,
             strengths=STRENGTHS if strength is None else (strength,),
+            alone=_asks_for_classes_alone(config),
         )
     return aim(model, config, like_pool)
 
@@ -91,6 +96,7 @@ def learn(
     folds: Index,
     unlabeled: Floats | None = None,
     strengths: Sequence[float] = STRENGTHS,
+    alone: bool = False,
 ) -> LinearModel:
     """Find a model's tuning by cross-fitting, and fit to all labeled items with it.
 
@@ -101,6 +107,7 @@ def learn(
         unlabeled: (m, d) float32, items like those that decisions are wanted for; the labeled ones themselves, as
             models say of them that did not see them, if not given.
         strengths: Inverse ridge penalties to choose from.
+        alone: Whether the probability of each class alone is wanted as well, see `Tuning`.
     """
     nothing = np.zeros(len(classes))
     held_out = _hold_out(sample, folds, strengths) if len(folds) >= _FEWEST else None
@@ -116,7 +123,8 @@ def learn(
     draft = classifier.assemble(sample, coefficients, plain, classes=classes, prior=prior)
     odds = _odds(draft, unlabeled) if unlabeled is not None else held_out.odds(calibration, strength, sample.exclusive)
     texts = 0 if sample.added is None else len(sample.added.parents)
-    tuning = Tuning(len(folds), strength, calibration, _gain(draft, odds), _trust(sample.targets), texts)
+    each = _calibrate_alone(sample, held_out, calibration, strength) if alone else None
+    tuning = Tuning(len(folds), strength, calibration, _gain(draft, odds), _trust(sample.targets), texts, each)
     return classifier.assemble(sample, coefficients, tuning, classes=classes, prior=prior)
 
 
@@ -215,6 +223,18 @@ def _best(sample: Sample, held_out: _HeldOut) -> tuple[float, Calibration]:
         found.append((loss, strength, calibration))
     _, strength, calibration = min(found, key=lambda entry: entry[:2])
     return strength, calibration
+
+
+def _asks_for_classes_alone(config: ProjectConfig) -> bool:
+    """Whether thresholds of single classes are wanted where all share one slope."""
+    return bool(config.goals) and config.task is Task.SINGLE
+
+
+def _calibrate_alone(sample: Sample, held_out: _HeldOut, calibration: Calibration, strength: float) -> Calibration:
+    """Platt scaling of each class against all others, on top of a softmax that is calibrated as a whole."""
+    probability = np.exp(held_out.odds(calibration, strength, sample.exclusive))
+    odds = classifier.log_scores(probability, exclusive=False)
+    return calibrate(odds, sample.targets, held_out.known, np.zeros(odds.shape), exclusive=False)
 
 
 def _odds(model: LinearModel, vectors: Floats) -> Floats:

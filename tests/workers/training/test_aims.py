@@ -9,6 +9,8 @@ from shared.pool import Mask, Pool
 from shared.project import ProjectConfig
 from tests.pools import make_pool
 from workers.training import classifier
+from workers.training.aims import aim
+from workers.training.calibration import Calibration
 from workers.training.classifier import LinearModel
 from workers.training.error_costs import cost_matrix, mean_cost
 from workers.training.tuning import train
@@ -71,17 +73,24 @@ def test_a_goal_leaves_probabilities_and_the_other_offsets_alone(made: tuple[Poo
     assert plain.offsets[2] < aimed.offsets[2]
 
 
-def test_a_tuning_that_is_kept_is_aimed_anew(made: tuple[Pool, Mask]) -> None:
+def test_a_tuning_that_is_kept_is_aimed_anew_and_one_from_before_the_goal_is_not_kept(made: tuple[Pool, Mask]) -> None:
     pool, truth = made
-    config = ProjectConfig.model_validate({"classes": pool.classes})
-    before = train(pool, config)
-    later = train(
-        pool, config.model_validate({"classes": pool.classes, "goals": {"rare": {"recall": 0.9}}}), previous=before
+    early = ProjectConfig.model_validate({"classes": pool.classes})
+    recall, precision = (
+        ProjectConfig.model_validate({"classes": pool.classes, "goals": {"rare": goal}})
+        for goal in ({"recall": 0.9}, {"precision": 0.5})
     )
-    assert before is not None
-    assert later is not None
-    assert later.tuning is before.tuning
-    assert rates(later, pool, truth, 2)[0] == pytest.approx(0.9, abs=0.05)
+    models = [train(pool, early)]
+    for config in (recall, precision):
+        models.append(train(pool, config, previous=models[-1]))
+    first, second, third = models
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert second.tuning is not first.tuning
+    assert third.tuning is second.tuning
+    assert rates(second, pool, truth, 2)[0] == pytest.approx(0.9, abs=0.05)
+    assert third.offsets[2] < second.offsets[2]
 
 
 def test_before_there_is_a_tuning_goals_are_not_aimed_at(made: tuple[Pool, Mask]) -> None:
@@ -101,23 +110,27 @@ def test_a_goal_for_a_class_without_a_label_changes_nothing(made: tuple[Pool, Ma
 
 def test_error_costs_make_decisions_cheaper_than_any_other_aim(made: tuple[Pool, Mask]) -> None:
     pool, truth = made
-    options = {"error_costs": {"rare": {"common": 20.0, "other": 2.0}, "other": {"common": 4.0}}}
-    costs = cost_matrix(ProjectConfig.model_validate({"classes": pool.classes, **options}))
+    error_costs = {"rare": {"common": 20.0, "other": 2.0}, "other": {"common": 4.0}}
+    costs = cost_matrix(ProjectConfig.model_validate({"classes": pool.classes, "error_costs": error_costs}))
     others = truth[~pool.labeled]
 
     def cost(model: LinearModel) -> float:
         return mean_cost(others, decided(model, pool), np.ones(len(others)), costs, exclusive=True)
 
-    by_f1, by_class, by_error = trained(pool), trained(pool, costs={"rare": 20.0}), trained(pool, **options)
+    by_f1, by_class, by_error = (
+        trained(pool),
+        trained(pool, costs={"rare": 20.0}),
+        trained(pool, error_costs=error_costs),
+    )
     assert cost(by_error) < cost(by_class)
     assert cost(by_error) < cost(by_f1)
 
 
 def test_decisions_by_error_costs_are_those_of_least_expected_cost(made: tuple[Pool, Mask]) -> None:
     pool, _ = made
-    options = {"error_costs": {"rare": {"common": 20.0}, "common": {"rare": 0.5}}}
-    model = trained(pool, **options)
-    costs = cost_matrix(ProjectConfig.model_validate({"classes": pool.classes, **options}))
+    error_costs = {"rare": {"common": 20.0}, "common": {"rare": 0.5}}
+    model = trained(pool, error_costs=error_costs)
+    costs = cost_matrix(ProjectConfig.model_validate({"classes": pool.classes, "error_costs": error_costs}))
     risk = classifier.probabilities(model, pool.matrix, pool.rows[~pool.labeled]) @ costs
     assert risk[decided(model, pool)] == pytest.approx(risk.min(axis=1), abs=1e-5)
 
@@ -140,6 +153,30 @@ def test_no_error_costs_make_a_class_without_a_label_worth_deciding_for(made: tu
     assert not decided(trained(without, error_costs=nothing), without)[:, 2].any()
 
 
+def test_a_threshold_goes_by_the_probability_of_its_class_alone(made: tuple[Pool, Mask]) -> None:
+    pool, _ = made
+    goals = {"rare": {"recall": 0.9}}
+    config = ProjectConfig.model_validate({"classes": pool.classes, "goals": goals})
+    model, like_pool = trained(pool, goals=goals), pool.vectors(np.arange(1_000))
+    assert model.tuning.alone is not None
+    flat = replace(model.tuning, alone=Calibration(np.full(3, 0.3), np.zeros(3)))
+    found = aim(replace(model, tuning=flat), config, like_pool)
+    assert found.offsets[2] > aim(model, config, like_pool).offsets[2] + 1  # more of it is among the unlikely ones
+
+
+def test_classes_alone_are_calibrated_where_goals_ask_for_it_and_all_share_one_slope(made: tuple[Pool, Mask]) -> None:
+    pool, _ = made
+    goals = {"rare": {"recall": 0.9}}
+    assert trained(pool).tuning.alone is None
+    assert trained(pool, task="multi", goals=goals).tuning.alone is None
+    asked = trained(pool, goals=goals)
+    again = classifier.load(classifier.dump(asked, header={})).tuning.alone
+    assert asked.tuning.alone is not None
+    assert again is not None
+    assert np.array_equal(asked.tuning.alone.slope, again.slope)
+    assert np.array_equal(asked.tuning.alone.shift, again.shift)
+
+
 def test_savings_and_prior_are_stored_and_old_models_do_without(made: tuple[Pool, Mask]) -> None:
     pool, _ = made
     model = trained(pool, error_costs={"rare": {"common": 20.0}})
@@ -158,6 +195,7 @@ def test_what_calibration_did_can_be_undone(made: tuple[Pool, Mask]) -> None:
     true_share = truth[:, 2].mean()
     assert after[:, 2].mean() == pytest.approx(true_share, abs=0.02)
     assert before[:, 2].mean() > 2 * true_share  # weighted as if all classes were as frequent
-    slope, shift = model.tuning.calibration.slope, model.tuning.calibration.shift
-    back = replace(raw, weights=raw.weights * slope[:, None], bias=raw.bias * slope + shift + model.prior)
+    slope = model.tuning.calibration.slope.astype(np.float32)
+    shift = (model.tuning.calibration.shift + model.prior).astype(np.float32)
+    back = replace(raw, weights=raw.weights * slope[:, None], bias=raw.bias * slope + shift)
     assert classifier.probabilities(back, pool.matrix, pool.rows) == pytest.approx(after, abs=1e-4)
