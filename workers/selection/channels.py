@@ -222,8 +222,9 @@ def _probability(view: View) -> Floats:
 
 
 def _anchors(view: View, need: Need) -> Index:
-    """Labeled items of a class, a random part of them if there are many."""
-    members = np.flatnonzero(view.pool.labeled & view.pool.targets[:, need.column])
+    """Labeled items of a class, a random part of them if there are many; none of the audit sample, which would be
+    predicted better than others if its neighbours were asked for."""
+    members = np.flatnonzero(view.pool.labeled & view.pool.targets[:, need.column] & ~view.sealed)
     return members if len(members) <= _MOST_ANCHORS else view.rng.choice(members, _MOST_ANCHORS, replace=False)
 
 

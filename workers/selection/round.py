@@ -18,6 +18,7 @@ from workers.training import audit, bands, classifier
 from workers.training.audit import AuditSample
 from workers.training.bands import Banded, Scorer
 from workers.training.classifier import LinearModel
+from workers.training.tuning import train_on
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,14 @@ class Selected:
 def select(pool: Pool, model: LinearModel | None, config: ProjectConfig, plan: RoundPlan) -> Selected:
     """Choose the next batch.
 
-    The audit sample comes first, since chance must not be pushed aside; then an open campaign; then the strategy's
-    channels. Caps hold for all of them: an audit item that a cap refuses stays due and comes in a later batch.
+    What chooses learned nothing from the audit sample, see `audit.sealed`. That sample comes first, since chance must
+    not be pushed aside; then an open campaign; then the strategy's channels. Caps hold for all of them: an audit item
+    that a cap refuses stays due and comes in a later batch.
     """
     seed = round_seed(config.seed, plan.number)
     banded = _divide(pool, config, plan)
     pool = banded.pool if banded else pool
+    model = model and _asking(pool, model, config, plan)
     probability = None if model is None else classifier.probabilities(model, pool.matrix, pool.rows)
     view = View(pool, config, model, probability, plan.audit, np.random.default_rng(seed))
     ledger = Ledger(view, wanted=plan.places)
@@ -123,6 +126,14 @@ class _Pick:
     score: float | None
     cluster: int | None
     wanted: int
+
+
+def _asking(pool: Pool, model: LinearModel, config: ProjectConfig, plan: RoundPlan) -> LinearModel | None:
+    """The model as the labels outside the audit sample alone would have taught it, tuned alike."""
+    sealed = audit.sealed(pool, plan.audit)
+    if not (pool.labeled & sealed).any():
+        return model
+    return train_on(pool, np.flatnonzero(pool.labeled & ~sealed), config, tuning=model.tuning)
 
 
 def _divide(pool: Pool, config: ProjectConfig, plan: RoundPlan) -> Banded | None:

@@ -6,11 +6,11 @@ from functools import cached_property
 
 import numpy as np
 
-from shared.pool import Floats, Index, Pool
+from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig
 from workers.selection.needs import Need, assess
 from workers.selection.rule_precision import RulePrecision, audit_tally, audited_shares, measure_rules
-from workers.training import classifier
+from workers.training import audit, classifier
 from workers.training.classifier import LinearModel
 
 
@@ -48,6 +48,11 @@ class View:
         if self.model is None or self.probability is None:
             return None
         return classifier.decision_scores(self.model, self.probability)
+
+    @cached_property
+    def sealed(self) -> Mask:
+        """(n,) the audit sample and its families, see `workers.training.audit.sealed`."""
+        return audit.sealed(self.pool, self.audit)
 
     @cached_property
     def rules(self) -> tuple[RulePrecision, ...]:

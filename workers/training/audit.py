@@ -86,6 +86,17 @@ def measure(pool: Pool, thresholds: Mapping[str, float]) -> AuditSample:
     return AuditSample(dict(thresholds), standing & (pool.draws < inclusion), inclusion)
 
 
+def sealed(pool: Pool, thresholds: Mapping[str, float]) -> Mask:
+    """(n,) the items of the sample and their families, whose labels must not steer what else is labeled.
+
+    They may teach the model that is reported on, since each is predicted by one that did not see it. But were they to
+    choose as well, labels would crowd around them, and models that never saw them would know their surroundings better
+    than those of other items.
+    """
+    known: Mask = np.isin(pool.families, pool.families[measure(pool, thresholds).members])
+    return known
+
+
 def weigh(pool: Pool, thresholds: Mapping[str, float], rows: Index) -> Weighed:
     """How many items of the pool each answered audit item stands for.
 

@@ -130,8 +130,7 @@ def _next_scorer(
     pool: Pool, config: ProjectConfig, members: NDArray[np.bool_], scorers: Sequence[Scorer]
 ) -> Scorer | None:
     """The scorer of one more phase; None while it would know little more than the last."""
-    apart = pool.labeled & ~np.isin(pool.families, pool.families[members])
-    rows = np.flatnonzero(apart)
+    rows = np.flatnonzero(pool.labeled & ~np.isin(pool.families, pool.families[members]))
     wanted = max(_FEWEST_LABELS, _GROWTH * scorers[-1].labels if scorers else 0)
     if len(rows) < wanted or len(scorers) == _MOST_PHASES:
         return None

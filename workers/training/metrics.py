@@ -81,7 +81,10 @@ def evaluate(
 
 
 def average_precisions(targets: Mask, probability: Floats, weight: Weights) -> Weights:
-    """(n_classes,) average precision of every class, 0 of one that does not occur; as scikit-learn defines it.
+    """(n_classes,) average precision of every class, 0 of one that does not occur.
+
+    With weights up to 1 it is that of scikit-learn. An item that stands for many counts at its own threshold as one of
+    them: the others would not all lie above it, and with few items of a class to count them makes all look better.
 
     Args:
         targets: (n, n_classes) bool, the labels.
@@ -99,12 +102,13 @@ class Ranking:
 
     Attributes:
         order: (n_classes, n) the items.
-        last: (n_classes, n) bool, the last of equal probabilities, which stand on the same side of any threshold.
+        ends: (n_classes, n) the place of the last item that is as probable as the one at each place: equals stand on
+            the same side of any threshold.
         hits: (n_classes, n) bool, whether they are of the class.
     """
 
     order: Index
-    last: Mask
+    ends: Index
     hits: Mask
 
     @classmethod
@@ -115,27 +119,30 @@ class Ranking:
         score = np.take_along_axis(scores, order, axis=1)
         last = np.ones(score.shape, dtype=bool)
         last[:, :-1] = score[:, :-1] != score[:, 1:]
-        return cls(order, last, np.take_along_axis(targets.T, order, axis=1))
+        places = np.where(last, np.arange(score.shape[1]), score.shape[1])
+        ends = np.minimum.accumulate(places[:, ::-1], axis=1)[:, ::-1]
+        return cls(order, ends, np.take_along_axis(targets.T, order, axis=1))
 
     def average_precisions(self, weight: Weights) -> Weights:
         """See the function of this name."""
-        _, known, precision = self._cumulated(weight)
-        gained = np.diff(known, axis=1, prepend=0)
-        return _ratio((gained * precision).sum(axis=1), known[:, -1])
+        drawn, found, said = self._cumulated(weight)
+        others = drawn - np.minimum(drawn, 1)
+        precision = _ratio(found - others, said - others)
+        held = self.hits * drawn
+        return _ratio((held * precision).sum(axis=1), held.sum(axis=1))
 
     def curve(self, column: int, weight: Weights, *, points: int) -> tuple[list[float], list[float]]:
         """Recall, rising, and precision of a class at up to so many thresholds; the class occurs."""
-        last, known, precision = (part[column] for part in self._cumulated(weight))
-        places = np.flatnonzero(last)
+        _, found, said = (part[column] for part in self._cumulated(weight))
+        places = np.unique(self.ends[column])
         shown = places[np.unique(np.linspace(0, len(places) - 1, points).round().astype(np.int64))]
-        return (known[shown] / known[-1]).tolist(), precision[shown].tolist()
+        return (found[shown] / found[-1]).tolist(), (found[shown] / said[shown]).tolist()
 
-    def _cumulated(self, weight: Weights) -> tuple[Mask, Weights, Weights]:
-        """`last`, weight of the hits down to the last item of equal probability before each place, and precision."""
+    def _cumulated(self, weight: Weights) -> tuple[Weights, Weights, Weights]:
+        """Weights in order, and at each place those of the hits and of all items that are no less probable."""
         drawn = weight[self.order]
-        hit = np.cumsum(self.hits * drawn, axis=1)
-        known = np.maximum.accumulate(np.where(self.last, hit, 0), axis=1)
-        return self.last, known, _ratio(hit, np.cumsum(drawn, axis=1))
+        found, said = np.cumsum(self.hits * drawn, axis=1), np.cumsum(drawn, axis=1)
+        return drawn, np.take_along_axis(found, self.ends, axis=1), np.take_along_axis(said, self.ends, axis=1)
 
 
 def rates(targets: Mask, predicted: Mask, weight: Weights) -> tuple[Weights, Weights, Weights]:

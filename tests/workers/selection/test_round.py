@@ -12,7 +12,9 @@ from shared.pool import Pool
 from shared.project import ProjectConfig
 from tests.pools import make_pool
 from workers.selection.round import RoundPlan, Selected, select
-from workers.selection.strategies import STRATEGIES
+from workers.selection.strategies import STRATEGIES, Division
+from workers.selection.view import View
+from workers.training import audit
 from workers.training.tuning import train
 
 
@@ -181,3 +183,28 @@ def test_the_audit_sample_does_not_depend_on_the_model() -> None:
     ]
     assert audited[0] == audited[1]
     assert with_model.audit == without.audit
+
+
+def test_labels_of_the_audit_sample_choose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the probabilities that the channels see nor the items whose neighbours are asked for hang on them."""
+    pool, truth = make_pool(items=600, shares=(0.8, 0.2))
+    config = ProjectConfig(classes=pool.classes)
+    thresholds = audit.extend(pool, {}, draws=60).thresholds
+    members = audit.measure(pool, thresholds).members
+    labeled = members | (np.arange(600) < 200)
+    pool = replace(pool, labeled=labeled, targets=truth & labeled[:, None])
+    model = train(pool, config)
+    seen: list[View] = []
+
+    def watched(view: View, places: int) -> Division:
+        seen.append(view)
+        return STRATEGIES["margin"](view, places)
+
+    monkeypatch.setitem(STRATEGIES, "quietcorner", watched)
+    other = replace(pool, targets=pool.targets ^ (members & labeled)[:, None])
+    for one in (pool, other):
+        select(one, model, config, RoundPlan(number=2, places=20, encoder="e", model=2, audit=thresholds))
+    assert seen[0].probability is not None
+    assert seen[1].probability is not None
+    assert np.array_equal(seen[0].probability, seen[1].probability)
+    assert np.array_equal(seen[0].sealed, members)

@@ -43,7 +43,7 @@ def test_a_class_that_does_not_occur_is_left_out_of_the_mean() -> None:
 @given(st.integers(0, 10_000), st.booleans())
 def test_average_precision_is_that_of_scikit_learn(seed: int, tied: bool) -> None:
     rng = np.random.default_rng(seed)
-    targets, weight = rng.random((60, 4)) < [0.5, 0.1, 0.02, 0.0], rng.random(60) + 0.1
+    targets, weight = rng.random((60, 4)) < [0.5, 0.1, 0.02, 0.0], 1 - 0.9 * rng.random(60)
     scores = rng.random((60, 4), dtype=np.float32)
     probability = np.round(scores, 1) if tied else scores
     expected = [
@@ -53,3 +53,15 @@ def test_average_precision_is_that_of_scikit_learn(seed: int, tied: bool) -> Non
         for column in range(4)
     ]
     assert average_precisions(targets, probability, weight) == pytest.approx(expected)
+
+
+def test_average_precision_of_a_few_items_that_stand_for_many_is_near_that_of_all() -> None:
+    rng = np.random.default_rng(0)
+    targets = rng.random((20_000, 1)) < 0.05
+    score = (rng.normal(size=(20_000, 1)) + 1.2 * targets).astype(np.float32)
+    (true,) = average_precisions(targets, score, np.ones(20_000))
+    drawn = [rng.choice(20_000, 200, replace=False) for _ in range(300)]
+    found = np.mean([average_precisions(targets[rows], score[rows], np.full(200, 100.0)) for rows in drawn])
+    as_if_all_lay_above = np.mean([average_precisions(targets[rows], score[rows], np.ones(200)) for rows in drawn])
+    assert found == pytest.approx(true, abs=0.02)
+    assert as_if_all_lay_above > true + 0.04
