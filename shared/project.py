@@ -88,10 +88,13 @@ class Rule(Section):
     @classmethod
     def _pattern_compiles(cls, pattern: str | None) -> str | None:
         if pattern is not None:
+            quiet = re2.Options()
+            quiet.log_errors = False  # the message below says it
             try:
-                re2.compile(pattern)
+                re2.compile(pattern, quiet)
             except re2.error as error:
-                raise ValueError(f"not a regular expression that RE2 accepts: {error}") from error
+                why = error.args[0].decode() if isinstance(error.args[0], bytes) else error
+                raise ValueError(f"not a regular expression that RE2 accepts: {why}") from error
         return pattern
 
     @field_validator("description")
