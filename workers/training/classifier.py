@@ -45,6 +45,7 @@ class Tuning:
         augmented: augmented texts that taught beside the labeled items.
         alone: log-odds of each class against all others, by those of its probability; None where nothing asked for it.
             A softmax has one slope for all classes, so the probability of one class alone can be bettered.
+        options: how the fits treated classes of uneven size.
     """
 
     labels: int
@@ -54,6 +55,7 @@ class Tuning:
     trust: Doubles
     augmented: int = 0
     alone: Calibration | None = None
+    options: Training = _DEFAULTS
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ def fit(sample: Sample, rows: Index, *, strength: float, start: Floats | None = 
         sample: Labeled items.
         rows: (m,) int64, of the sample.
         strength: Inverse of the ridge penalty, as scikit-learn's `C`.
-        start: What an earlier call for the same rows returned.
+        start: Coefficients that may be near, such as an earlier call for the same rows returned.
 
     Returns:
         (n_classes, d + 1) float32 coefficients on the sample's axes; those of a class that can't be learned say never,
@@ -231,6 +233,14 @@ def assemble(
         tuning,
         prior.astype(np.float32),
     )
+
+
+def coefficients_of(model: LinearModel, sample: Sample) -> Floats:
+    """(n_classes, d + 1) float32, on the axes of another sample, of the fit that a model was assembled of: what `fit`
+    may start from. 0 for a class that was not learned."""
+    plain = uncalibrated(model)
+    found = np.column_stack([plain.weights @ sample.axes.axes, plain.bias])
+    return np.where(model.learned[:, None], found, 0).astype(np.float32)
 
 
 def uncalibrated(model: LinearModel) -> LinearModel:
@@ -315,6 +325,7 @@ def dump(model: LinearModel, *, header: Mapping[str, Any]) -> bytes:
             "tuned_on": tuning.labels,
             "strength": tuning.strength,
             "tuned_with_augmented": tuning.augmented,
+            **({} if tuning.options == _DEFAULTS else {"tuned_with": tuning.options.model_dump()}),
         },
     )
 
@@ -336,6 +347,7 @@ def load(blob: bytes) -> LinearModel:
             arrays["trust"],
             header.get("tuned_with_augmented", 0),
             Calibration(arrays["alone_slope"], arrays["alone_shift"]) if "alone_slope" in arrays else None,
+            Training.model_validate(header.get("tuned_with", {})),
         )
     none = nothing.astype(np.float32)
     return LinearModel(

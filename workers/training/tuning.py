@@ -35,20 +35,28 @@ def train(pool: Pool, config: ProjectConfig, *, previous: LinearModel | None = N
     Args:
         pool: The pool.
         config: The project.
-        previous: The last round's model; its tuning holds until there are a quarter more labels.
+        previous: The last round's model. Its tuning holds until there are a quarter more labels or other options, and
+            as long as it does the fit starts from its coefficients.
     """
     labeled = _telling(pool, np.flatnonzero(pool.labeled), config)
     known = previous.tuning if previous is not None and previous.classes == pool.classes else None
+    known = known if known is not None and known.options == config.training else None
     fresh = (
         known is not None
         and _still_holds(known, labels=len(labeled), augmented=_augmented_of(pool, labeled))
         and (known.alone is not None or not _asks_for_classes_alone(config))
     )
-    return train_on(pool, labeled, config, tuning=known if fresh else None)
+    return train_on(pool, labeled, config, tuning=known if fresh else None, near=previous if fresh else None)
 
 
 def train_on(
-    pool: Pool, rows: Index, config: ProjectConfig, *, tuning: Tuning | None = None, strength: float | None = None
+    pool: Pool,
+    rows: Index,
+    config: ProjectConfig,
+    *,
+    tuning: Tuning | None = None,
+    near: LinearModel | None = None,
+    strength: float | None = None,
 ) -> LinearModel | None:
     """Train on some labeled items; None while there is nothing to tell apart.
 
@@ -57,6 +65,7 @@ def train_on(
         rows: (n,) positions of labeled items.
         config: The project.
         tuning: To be used as it is; found on the same rows if not given.
+        near: With a tuning, a model of it to start the fit from.
         strength: The ridge penalty's inverse, where only the rest is to be tuned.
     """
     exclusive, rows = config.task is Task.SINGLE, _telling(pool, rows, config)
@@ -76,7 +85,7 @@ def train_on(
     )
     like_pool = pool.vectors(_standing_for(pool, seed=config.seed))
     if tuning is not None:
-        model = learn_as(sample, tuning, classes=pool.classes)
+        model = learn_as(sample, tuning, classes=pool.classes, near=near)
     else:
         model = learn(
             sample,
@@ -112,7 +121,11 @@ def learn(
     nothing = np.zeros(len(classes))
     held_out = _hold_out(sample, folds, strengths) if len(folds) >= _FEWEST else None
     if held_out is None:
-        return learn_as(sample, Tuning(0, strengths[0], untouched(len(classes)), nothing, nothing), classes=classes)
+        return learn_as(
+            sample,
+            Tuning(0, strengths[0], untouched(len(classes)), nothing, nothing, options=sample.options),
+            classes=classes,
+        )
     strength, calibration = _best(sample, held_out)
     everything = np.arange(len(folds))
     prior, coefficients = (
@@ -124,14 +137,20 @@ def learn(
     odds = _odds(draft, unlabeled) if unlabeled is not None else held_out.odds(calibration, strength, sample.exclusive)
     texts = 0 if sample.added is None else len(sample.added.parents)
     each = _calibrate_alone(sample, held_out, calibration, strength) if alone else None
-    tuning = Tuning(len(folds), strength, calibration, _gain(draft, odds), _trust(sample.targets), texts, each)
+    tuning = Tuning(
+        len(folds), strength, calibration, _gain(draft, odds), _trust(sample.targets), texts, each, sample.options
+    )
     return classifier.assemble(sample, coefficients, tuning, classes=classes, prior=prior)
 
 
-def learn_as(sample: Sample, tuning: Tuning, *, classes: tuple[str, ...]) -> LinearModel:
-    """Fit to labeled items with a tuning that is known."""
+def learn_as(
+    sample: Sample, tuning: Tuning, *, classes: tuple[str, ...], near: LinearModel | None = None
+) -> LinearModel:
+    """Fit to labeled items with a tuning that is known, from a model that may be near (of other vectors it is not)."""
     everything = np.arange(len(sample.targets))
-    coefficients = classifier.fit(sample, everything, strength=tuning.strength)
+    alike = near is not None and near.weights.shape[1] == len(sample.axes.axes)
+    start = classifier.coefficients_of(near, sample) if near is not None and alike else None
+    coefficients = classifier.fit(sample, everything, strength=tuning.strength, start=start)
     prior = classifier.unweighted(sample, everything)
     return classifier.assemble(sample, coefficients, tuning, classes=classes, prior=prior)
 

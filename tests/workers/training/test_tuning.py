@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import OptimizeResult, minimize
 from scipy.special import expit
 
 from shared.pool import Floats, Index, Mask, Pool
@@ -139,14 +140,56 @@ def test_tuning_is_kept_until_there_are_a_quarter_more_labels() -> None:
     assert np.array_equal(anew.weights, trained(only(pool, truth, 125)).weights)
 
 
-def test_tuning_kept_is_tuning_found_as_long_as_nothing_changed() -> None:
+@pytest.mark.parametrize("task", [Task.SINGLE, Task.MULTI])
+@pytest.mark.parametrize("options", [{}, {"focal_gamma": 1.0}, {"sampling": "undersample"}], ids=str)
+def test_a_fit_that_starts_from_the_last_round_ends_where_one_from_nothing_does(
+    task: Task, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+
+    def counted(*arguments: Any, **given: Any) -> OptimizeResult:
+        result = minimize(*arguments, **given)
+        steps.append(result.nit)
+        return result
+
+    monkeypatch.setattr(solver, "minimize", counted)
+    monkeypatch.setattr(tuning, "selection_weights", lambda _pool, rows, **_: np.ones(len(rows), dtype=np.float32))
+    pool, truth = make_pool(items=600, dimension=64)
+    first, later = trained(only(pool, truth, 300), task=task, training=options), only(pool, truth, 310)
+    steps.clear()
+    warm = trained(later, previous=first, task=task, training=options)
+    from_there = sum(steps)
+    cold = train_on(later, np.arange(310), config_of(pool, task=task, training=options), tuning=first.tuning)
+    assert cold is not None
+    assert warm.tuning is first.tuning
+    assert from_there < 0.7 * (sum(steps) - from_there)
+    found, expected = (classifier.probabilities(model, pool.matrix, pool.rows) for model in (warm, cold))
+    assert np.abs(found - expected).max() < 0.02
+    assert np.abs(found - expected).mean() < 0.003
+
+
+def test_a_last_round_of_other_vectors_is_no_place_to_start_from() -> None:
+    pool, truth = make_pool(items=400)
+    other, _ = make_pool(items=400, dimension=8)
+    first = trained(only(other, truth, 100))
+    later = trained(only(pool, truth, 110), previous=first)
+    from_nothing = train_on(only(pool, truth, 110), np.arange(110), config_of(pool), tuning=first.tuning)
+    assert from_nothing is not None
+    assert np.array_equal(later.weights, from_nothing.weights)
+
+
+@pytest.mark.parametrize("options", [{"class_weights": "none"}, {"focal_gamma": 1.0}, {"sampling": "oversample"}])
+def test_other_options_call_for_new_tuning(options: dict[str, Any]) -> None:
     pool, truth = make_pool(items=400)
     pool = only(pool, truth, 100)
     first = trained(pool)
-    again = trained(pool, previous=first)
-    assert np.array_equal(again.weights, first.weights)
-    assert np.array_equal(again.bias, first.bias)
-    assert np.array_equal(again.offsets, first.offsets)
+    other = trained(pool, previous=first, training=options)
+    assert other.tuning is not first.tuning
+    assert np.array_equal(other.weights, trained(pool, training=options).weights)
+    stored = classifier.load(classifier.dump(other, header={}))
+    assert stored.tuning.options == Training(**options)
+    assert trained(pool, previous=stored, training=options).tuning is stored.tuning
+    assert trained(pool, previous=stored).tuning.options == Training()
 
 
 @pytest.mark.parametrize("task", [Task.SINGLE, Task.MULTI])
@@ -341,7 +384,7 @@ OPTIONS = (
 def test_the_defaults_spelled_out_are_the_defaults() -> None:
     pool, truth = make_pool(items=400)
     pool = only(pool, truth, 120)
-    spelled = Training(class_weights="balanced", focal_gamma=0.0, label_smoothing=0.0, sampling="none", members=7)
+    spelled = Training(class_weights="balanced", focal_gamma=0.0, label_smoothing=0.0, sampling="none")
     one, two = trained(pool), trained(pool, training=spelled)
     assert classifier.dump(one, header={}) == classifier.dump(two, header={})
 
