@@ -13,7 +13,7 @@ from tests.pools import make_pool
 from workers.selection.round import RoundPlan, select
 from workers.training import classifier, tuning
 from workers.training.classifier import LinearModel
-from workers.training.evaluation import cross_fit
+from workers.training.crossfit import cross_fit
 from workers.training.splits import assign_folds
 from workers.training.tuning import STRENGTHS, train, train_on
 

@@ -27,6 +27,7 @@ review_at_least = 2
 [[augmentation.recipes]]
 name = "words"
 kind = "replace"
+per_item = 100
 words = { card = ["visa", "plastic"], stole = ["took", "grabbed"] }
 [[augmentation.recipes]]
 name = "sentences"
@@ -58,12 +59,12 @@ def test_texts_are_made_shown_and_never_those_of_the_pool(made: CommandLine, dat
     told = made("augment", "make", "p")
     facts = json.loads(made("augment", "show", "p", "--json").out)["recipes"]
 
-    assert [one["made"] for one in tried["recipes"]] == [3, 2] == [one["made"] for one in facts]
-    assert "words: 3 made of 1 labeled item(s) of fraud; 3 wait for review, " in told.out
+    assert [one["made"] for one in tried["recipes"]] == [7, 2] == [one["made"] for one in facts]
+    assert "words: 7 made of 1 labeled item(s) of fraud; 7 wait for review, " in told.out
     assert "-> " in told.out
     assert "quietcorner augment review p" in told.out
-    assert [(one["teaching"], one["pending"]) for one in facts] == [(0, 3), (0, 2)]
-    assert [one["text"] for one in facts[1]["examples"]] == [text.text for text in _texts(database)[3:]]
+    assert [(one["teaching"], one["pending"]) for one in facts] == [(0, 7), (0, 2)]
+    assert [one["text"] for one in facts[1]["examples"]] == [text.text for text in _texts(database)[7:]]
     assert "somebody took my visa" not in {text.text.lower() for text in _texts(database)}
     assert "sentences" in made("augment", "show", "p").out
 
@@ -81,7 +82,7 @@ def test_what_waits_goes_out_to_any_tool_and_its_answers_come_back(
 ) -> None:
     made("augment", "make", "p")
     out, answers = tmp_path / "pending.jsonl", tmp_path / "reviews.jsonl"
-    assert "5 text(s) wait for review" in made("augment", "export", "p", "--out", out).err
+    assert "9 text(s) wait for review" in made("augment", "export", "p", "--out", out).err
     waiting = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert waiting[0] == {
         "id": _texts(database)[0].id,
@@ -95,18 +96,18 @@ def test_what_waits_goes_out_to_any_tool_and_its_answers_come_back(
     _write(
         answers,
         {"id": waiting[0]["id"], "review": "accepted"},
-        {"id": waiting[3]["id"], "review": "rejected"},
-        {"id": waiting[4]["id"], "review": "rejected"},
+        {"id": waiting[7]["id"], "review": "rejected"},
+        {"id": waiting[8]["id"], "review": "rejected"},
     )
     told = json.loads(made("augment", "review", "p", "--file", answers, "--reviewer", "anna", "--json").out)
 
     assert told == {"project": "p", "reviewed": 3, "stopped": ["sentences"]}
     states = [(text.review, text.reviewer) for text in _texts(database)]
-    assert states == [("accepted", "anna"), *[("pending", None)] * 2, *[("rejected", "anna")] * 2]
+    assert states == [("accepted", "anna"), *[("pending", None)] * 6, *[("rejected", "anna")] * 2]
     assert "stopped" in made("augment", "show", "p").out
     assert "sentences: stopped" in made("augment", "make", "p").out
     assert json.loads(made("augment", "review", "p", "--file", answers, "--json").out)["reviewed"] == 0
-    assert len(made("augment", "export", "p").out.splitlines()) == 2
+    assert len(made("augment", "export", "p").out.splitlines()) == 6
 
 
 def test_a_file_with_a_wrong_line_is_refused_as_a_whole(made: CommandLine, database: Database, tmp_path: Path) -> None:
@@ -139,7 +140,7 @@ def test_texts_of_another_project_cannot_be_reviewed(made: CommandLine, database
 def test_what_was_dropped_is_gone_and_may_be_made_again(made: CommandLine, database: Database) -> None:
     made("augment", "make", "p")
     before = [text.text for text in _texts(database) if text.recipe == "words"]
-    assert json.loads(made("augment", "drop", "p", "--recipe", "words", "--json").out)["dropped"] == 3
+    assert json.loads(made("augment", "drop", "p", "--recipe", "words", "--json").out)["dropped"] == 7
     assert {text.recipe for text in _texts(database)} == {"sentences"}
     assert made("augment", "drop", "p", "--recipe", "guess").code == 2
     made("augment", "make", "p")
@@ -177,9 +178,9 @@ def test_on_a_terminal_each_text_is_shown_beside_its_parent_and_answered_by_a_ke
     os.close(controller)
     os.close(terminal)
 
-    assert [text.review for text in _texts(database)] == ["accepted", "pending", "rejected", "pending", "pending"]
-    assert "1 of 5" in shown
-    assert "4 of 5" in shown
+    assert [text.review for text in _texts(database)] == ["accepted", "pending", "rejected", *["pending"] * 6]
+    assert "1 of 9" in shown
+    assert "4 of 9" in shown
     assert "Somebody stole my card" in shown
     assert _texts(database)[0].text in shown
     assert "2 review(s) taken" in shown
