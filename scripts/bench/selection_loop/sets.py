@@ -48,11 +48,11 @@ class BenchSet:
         return Made(dataset) if self.vary is None else self.vary(dataset, np.random.default_rng(seed))
 
 
-def cut_class(dataset: Dataset, rng: np.random.Generator, *, name: str) -> Made:
-    """Leave so many items of a class, drawn at random, that it is 1 % of all items."""
+def cut_class(dataset: Dataset, rng: np.random.Generator, *, name: str, share: float = _RARE_SHARE) -> Made:
+    """Leave so many items of a class, drawn at random, that it is such a share of all items."""
     of_class = np.array([name in row.classes for row in dataset.items])
     others = int((~of_class).sum())
-    left = max(1, round(_RARE_SHARE * others / (1 - _RARE_SHARE)))
+    left = max(1, round(share * others / (1 - share)))
     return Made(_keep(dataset, ~of_class | _drawn(of_class, left, rng)), rare=(name,))
 
 
