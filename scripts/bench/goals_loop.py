@@ -74,9 +74,7 @@ def main() -> int:
         for one in chosen:
             for seed in range(given.seeds):
                 console.print(f"{one.name}, seed {seed}")
-                prepared = prepare_set(
-                    one, seed=seed, vectors=stored_vectors(cache, encoder), folder=cache / "prepared"
-                )
+                prepared = prepare_set(one, seed=seed, vectors=vectors, folder=kept)
                 courses += [
                     _follow(one.name, prepared, strategy, given, seed=seed, encoder=encoder) for strategy in _STRATEGIES
                 ]
@@ -179,8 +177,8 @@ def _spread(values: Sequence[float]) -> str:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/bench/goals",
-        description=f"Replays labeled files with a class cut to {_SHARE:.0%}% and the goal of a recall of {_RECALL} at "
-        f"a precision of {_PRECISION} on the test set, and 30 intents of which 5 are under 1 %%: by the loop, and by "
+        description=f"Replays labeled files with a class cut to {_SHARE:.0%} and the goal of a recall of {_RECALL} at "
+        f"a precision of {_PRECISION} on the test set, and 30 intents of which 5 are under 1 %: by the loop, and by "
         "labeling at random.",
     )
     parser.add_argument("--data", type=Path, default=_ROOT.parent / "shared" / "data", help="folder of labeled files")
