@@ -14,7 +14,8 @@ from workers.selection.plans import LabelingPlan, WavePlan, make_plan
 from workers.selection.rehearsal import Stage
 from workers.simulation.preparation import ReplayData
 from workers.simulation.replay import RoundReport, replay
-from workers.training import audit
+from workers.training import audit, bands
+from workers.training.bands import Scorer
 from workers.training.classifier import LinearModel
 from workers.training.tuning import train
 
@@ -70,7 +71,7 @@ def follow(case: Case, data: ReplayData, config: ProjectConfig, *, encoder: str)
         config: Its project, of one seed.
         encoder: Key of the vectors' encoder.
     """
-    stage = Stage(round=0, model=0, audit={}, encoder=encoder)
+    stage = Stage(round=0, model=0, audit={}, encoder=encoder, scorers=())
     first = _plan(case, _Labeled(data.pool, None, stage), config, 0)
     planned = with_quotas(config, first)
     waves = _replayed(case, data, planned, strategy="quietcorner", encoder=encoder)
@@ -117,12 +118,15 @@ def _stages(
 ) -> Iterator[_Labeled]:
     """The project after each wave but the last."""
     pool, model = data.pool, None
+    scorers: tuple[Scorer, ...] = ()
     for number, wave in enumerate(waves[:-1], 1):
+        banded = bands.divide(pool, config, audit.measure(pool, stage.audit).members, scorers)
+        pool, scorers = banded.pool, banded.scorers
         draws = round(config.selection.audit_share * case.waves[number - 1])
         thresholds = audit.extend(pool, stage.audit, draws=draws).thresholds
         pool = _labeled(pool, data, wave.chosen)
         model = train(pool, config, previous=model)
-        stage = Stage(round=number, model=number, audit=thresholds, encoder=stage.encoder)
+        stage = Stage(round=number, model=number, audit=thresholds, encoder=stage.encoder, scorers=scorers)
         yield _Labeled(pool, model, stage)
 
 
