@@ -94,7 +94,7 @@ _COMMANDS = {
         "Run the listener, which takes the submissions from the Redis stream into the database.",
         "quietcorner listen",
     ),
-    "project": _Entry("project:commands", "Make and list projects.", ""),
+    "project": _Entry("project:commands", "Make, list and change projects.", ""),
     "augment": _Entry(
         "augment:commands",
         "Make texts from labeled ones by the project's recipes, for training only, and review them.",

@@ -1,4 +1,4 @@
-"""Queries on projects: making and listing them."""
+"""Queries on projects: making, listing and changing them."""
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
@@ -20,6 +20,24 @@ def create_project(session: Session, name: str, config: ProjectConfig) -> bool:
         return False
     lanes.open_lanes(session, project.id)
     return True
+
+
+def stored_config(session: Session, project_id: int) -> ProjectConfig:
+    """A project's configuration."""
+    return ProjectConfig.model_validate(session.get_one(Project, project_id).config)
+
+
+def hold_config(session: Session, project_id: int) -> ProjectConfig:
+    """A project's configuration, which nobody else changes and by which no answer is taken until the commit."""
+    # Not from its key, which rows refer to that others write meanwhile.
+    project = session.get_one(Project, project_id, with_for_update={"key_share": True})
+    return ProjectConfig.model_validate(project.config)
+
+
+def store_config(session: Session, project_id: int, config: ProjectConfig) -> None:
+    """Replace a project's configuration."""
+    session.get_one(Project, project_id).config = config.model_dump(mode="json", by_alias=True)
+    session.flush()
 
 
 def all_projects(session: Session) -> list[Project]:

@@ -105,7 +105,7 @@ def resolve_again(session: Session, project_id: int, former: Mapping[str, str]) 
     Returns:
         How many labels are other ones now.
     """
-    changed = 0
+    changed, time = 0, now(session)
     standing = session.exec(select(Label.item).where(col(Label.project_id) == project_id).order_by(col(Label.item)))
     for part in _parts(standing.all()):
         labels = {label.item: label for label in session.exec(select(Label).where(col(Label.item).in_(part)))}
@@ -113,7 +113,7 @@ def resolve_again(session: Session, project_id: int, former: Mapping[str, str]) 
             label, (value, agreement) = labels[item], resolve([in_force(answer, former) for answer in answers])
             if (label.value, label.agreement) != (value, agreement):
                 changed += label.value != value
-                label.value, label.agreement, label.updated_at = value, agreement, now(session)
+                label.value, label.agreement, label.updated_at = value, agreement, time
         session.flush()
         session.expunge_all()  # a million labels need no place in memory
     return changed

@@ -1,4 +1,4 @@
-"""`quietcorner project`: write an example project file, make projects, list and show them."""
+"""`quietcorner project`: write an example project file, make, list, show and change projects."""
 
 import json
 import re
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,10 +15,14 @@ from shared.project import ProjectConfig, read_project
 from shared.repository.projects import all_projects, create_project
 from shared.tables import Project
 from workers.commands import edge
+from workers.reporting.changes import Change, changes, flat
+
+if TYPE_CHECKING:
+    from workers.intake.reconfiguring import Reconfigured
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
-commands = typer.Typer(no_args_is_help=True, add_completion=False, help="Make and list projects.")
+commands = typer.Typer(no_args_is_help=True, add_completion=False, help="Make, list and change projects.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
@@ -54,10 +58,12 @@ def create(
     if made:
         typer.echo(f"made the project {name}; bring in texts with: quietcorner ingest {name} FILE")
         return
-    differing = _differences(edge.open_project(database, name)[1], wanted)
+    differing = changes(_document(edge.open_project(database, name)[1]), _document(wanted))
     if differing:
+        told = "\n".join("  {} = {}; the project has {}".format(one.key, *reversed(one.shown)) for one in differing)
         raise ConfigError(
-            f"the project {name!r} exists with another configuration; give the new one another name.\n{differing}"
+            f"the project {name!r} exists with another configuration; change it with `quietcorner project update`, or "
+            f"give the new one another name.\n{told}"
         )
     typer.echo(f"the project {name} exists with this configuration; nothing to do")
 
@@ -81,39 +87,84 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME", help="the project")
     """Show a project's configuration, defaults included."""
     database = edge.database(edge.settings())
     _, config = edge.open_project(database, name)
-    document = config.model_dump(mode="json", by_alias=True)
+    document = _document(config)
     if as_json:
         edge.print_json({"name": name, "config": document})
         return
-    for key, value in _flat(document):
+    for key, value in flat(document):
         typer.echo(f"{key} = {json.dumps(value, ensure_ascii=False)}")
+
+
+@commands.command(
+    epilog="Example: [bold]quietcorner project update tickets --config project.toml --rename parcels=delivery[/bold]"
+)
+def update(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="the project")],
+    config: Annotated[Path, typer.Option(help="the new project file, whole")],
+    rename: Annotated[
+        list[str] | None, typer.Option(metavar="OLD=NEW", help="a class has another name now; repeatable")
+    ] = None,
+    merge: Annotated[
+        list[str] | None, typer.Option(metavar="A,B=C", help="classes are one class now; repeatable")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would change, and change nothing")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Change a project's configuration to that of a project file.
+
+    Submissions stay as they came. Labels of renamed and merged classes are
+    resolved anew, and answers under the old names are understood from then on.
+    Changed rules are looked up in the texts that there are. The next round
+    trains with the new configuration; a running `quietcorner up` goes on.
+    """
+    from workers.intake.class_changes import parse_moves
+    from workers.intake.reconfiguring import reconfigure
+
+    wanted, moves = read_project(config), parse_moves(rename or [], merge or [])
+    renamed = [one.partition("=")[0] for one in rename or []]
+    in_force = edge.settings()
+    database = edge.database(in_force)
+    project_id, _ = edge.open_project(database, name)
+    done = reconfigure(database, project_id, wanted, moves, renamed=renamed, dry_run=dry_run)
+    if not dry_run:
+        edge.kick(in_force, database)
+    changed = changes(_document(done.before), _document(done.after))
+    if as_json:
+        edge.print_json(
+            {
+                "project": name,
+                "dry_run": dry_run,
+                "changes": [change._asdict() for change in changed],
+                "labels_changed": done.labels,
+                "rule_hits": {rule: {"before": before, "after": after} for rule, (before, after) in done.hits.items()},
+                "notes": list(done.notes),
+            }
+        )
+        return
+    for line in _told(done, changed):
+        typer.echo(f"  {line}")
+    if dry_run:
+        typer.echo(f"{name}: nothing was changed; this is what would be" if changed else f"{name}: nothing to change")
+    else:
+        typer.echo(f"{name}: changed; the next round goes by it" if changed else f"{name}: nothing to change")
+
+
+def _told(done: "Reconfigured", changed: list[Change]) -> Iterator[str]:
+    """What changed, a line each."""
+    for change in changed:
+        yield "{}: {} -> {}".format(change.key, *change.shown)
+    if done.labels:
+        yield f"{done.labels:,} labels have another class; their submissions stay as they came"
+    for rule, (before, after) in done.hits.items():
+        yield f"rule {rule!r} hits {after:,} items (before {before:,})"
+    yield from done.notes
+
+
+def _document(config: ProjectConfig) -> dict[str, Any]:
+    return config.model_dump(mode="json", by_alias=True)
 
 
 def _overview(project: Project) -> dict[str, Any]:
     config = ProjectConfig.model_validate(project.config)
     created = datetime.fromtimestamp(project.created_at, UTC).isoformat(timespec="seconds")
     return {"name": project.name, "task": config.task, "classes": list(config.classes), "created_at": created}
-
-
-def _differences(stored: ProjectConfig, wanted: ProjectConfig) -> str:
-    """One line for each key whose value differs."""
-    there = dict(_flat(stored.model_dump(mode="json", by_alias=True)))
-    asked = dict(_flat(wanted.model_dump(mode="json", by_alias=True)))
-    return "\n".join(
-        f"  {key} = {_shown(asked, key)}; the project has {_shown(there, key)}"
-        for key in sorted(there.keys() | asked.keys())
-        if there.get(key) != asked.get(key)
-    )
-
-
-def _shown(values: dict[str, Any], key: str) -> str:
-    return json.dumps(values[key], ensure_ascii=False) if key in values else "nothing"
-
-
-def _flat(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys with their values; an empty section stands for itself."""
-    for key, value in section.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

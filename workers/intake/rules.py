@@ -43,6 +43,11 @@ class Rules:
         )
         self._patterns = _Bank(patterns, _joined(list(patterns.values())))
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the rules, in the order of the project file."""
+        return list(self._order)
+
     def hits(self, text: str) -> list[str]:
         """Names of the rules whose keywords or pattern hit a text, in the order of the project file."""
         found = self._patterns.search(text)
