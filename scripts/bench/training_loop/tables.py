@@ -6,7 +6,7 @@ import numpy as np
 
 from scripts.bench.selection_loop.intervals import paired_difference
 from scripts.bench.selection_loop.markdown import NOTHING, gap, number, table
-from scripts.bench.training_loop.methods import PLAIN
+from scripts.bench.training_loop.methods import METHODS, PLAIN
 from scripts.bench.training_loop.record import Cell, Record
 
 _DIGITS = 3
@@ -71,7 +71,8 @@ def _about(records: Records) -> str:
 
 
 def _methods(records: Records) -> list[str]:
-    return list(dict.fromkeys(cell.method for cell in records))
+    there = {cell.method for cell in records}
+    return [method for method in METHODS if method in there]
 
 
 def _values(records: Records, measure: str, method: str, labels: int) -> dict[str, dict[int, float]]:

@@ -58,8 +58,8 @@ def test_differences_are_those_of_the_same_set_and_seed() -> None:
         for name in ("one", "two")
     ]
     lines = over_sets(by_cell(records), "macro_f1", [200]).splitlines()
-    assert lines[2] == f"| {PLAIN} | 0.500 |"
-    assert lines[3] == f"| {PRODUCT} | 0.600 (+0.100 [+0.100, +0.100]) |"
+    assert lines[2] == f"| {PRODUCT} | 0.600 (+0.100 [+0.100, +0.100]) |"
+    assert lines[3] == f"| {PLAIN} | 0.500 |"
 
 
 def test_a_set_that_has_fewer_labels_than_asked_for_is_left_out_of_that_column() -> None:
