@@ -46,9 +46,7 @@ def _goals(status: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
     for name, wanted in missed[:_GOALS_TOLD]:
         labels = counted(status["labels"]["by_class"].get(name, 0), "label")
         price = precision_at((metrics.get("curves") or {}).get(name), wanted)
-        at = (
-            "" if price is None else f" To find {share(wanted)} today, {share(price)} of what it calls {name} would be."
-        )
+        at = "" if price is None else f" Today a recall of {share(wanted)} comes with a precision of {share(price)}."
         told.append(f"More labels of {name} may lift its recall (it has {labels}).{at}")
     return told
 

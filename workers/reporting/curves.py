@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from workers.reporting.confusions import Confusions
 from workers.reporting.drawing import (
@@ -40,6 +41,8 @@ _SHADES = LinearSegmentedColormap.from_list("shades", ["#ffffff", SKY, BLUE, "#0
 _COLUMN_NAME = 16
 # Shares below it stand at the left edge of a logarithmic axis.
 _LEAST_SHARE = 1e-4
+# Median probability below which a linear axis would crowd most points into its corner.
+_SMALL_PROBABILITY = 0.05
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,8 @@ def precision_recall(curves: Sequence[PrecisionRecall]) -> str:
 
 
 def _precision_recall(axes: Axes, curve: PrecisionRecall) -> None:
-    axes.set_title(short(curve.name, longest=_PANEL_NAME), fontsize=9.5, loc="left")
+    area = "" if curve.area is None else f"\narea {_told_measure(curve.area)}"
+    axes.set_title(f"{short(curve.name, longest=_PANEL_NAME)}{area}", fontsize=9, loc="left")
     if curve.prevalence is not None:
         axes.axhline(curve.prevalence, color=SOFT, lw=1, ls=":", label="chance")
     axes.plot(curve.recall, curve.precision, color=BLUE, lw=1.8, drawstyle="steps-pre", label="curve")
@@ -142,14 +146,12 @@ def _precision_recall(axes: Axes, curve: PrecisionRecall) -> None:
             recall, precision, "*", color=ORANGE, markeredgecolor=INK, markersize=13, ls="none", label="goal", zorder=3
         )
     elif recall is not None:
-        axes.axvline(recall, color=ORANGE, lw=1.6, ls="--", label="goal")
+        axes.axvline(recall, color=ORANGE, lw=1.6, ls="--", label="goal of one rate")
     elif precision is not None:
-        axes.axhline(precision, color=ORANGE, lw=1.6, ls="--", label="goal")
+        axes.axhline(precision, color=ORANGE, lw=1.6, ls="--", label="goal of one rate")
     if curve.decided is not None:
         _cross(axes, *curve.decided)
-    if curve.area is not None:
-        axes.text(0.98, 0.96, f"area {_told_measure(curve.area)}", fontsize=_SMALL, ha="right", va="top")
-    axes.set(xlim=(-0.02, 1.03), ylim=(-0.02, 1.1), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+    axes.set(xlim=(-0.02, 1.03), ylim=(-0.03, 1.05), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
 
 
 def _cross(axes: Axes, recall: Measure, precision: Measure) -> None:
@@ -180,7 +182,7 @@ def _told(curve: PrecisionRecall) -> str:
 
 @dataclass(frozen=True)
 class Bin:
-    """Items of about one probability: how often the class was there, with its 95 % interval, and their share."""
+    """Items of about one probability: how often what was said was so, with its 95 % interval, and their share."""
 
     probability: float
     frequency: float
@@ -190,21 +192,40 @@ class Bin:
 
 
 def reliability(bins: Sequence[Bin], title: str) -> str:
-    """How often what was said with a probability was so, and how often that probability was said."""
+    """How often what was said with a probability was so; on logarithmic axes where most probabilities are small."""
     with style():
-        figure = Figure(figsize=(WIDTH * 0.8, 4.4), layout="constrained")
-        axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
-        axes.plot([0, 1], [0, 1], color=SOFT, lw=1, ls="--", label="perfect")
+        figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
+        axes = figure.subplots()
         said = [one.probability for one in bins]
-        axes.vlines(said, [one.low for one in bins], [one.high for one in bins], color=BLUE, lw=1.4, alpha=0.6)
-        axes.plot(said, [one.frequency for one in bins], color=BLUE, marker="o", markersize=5, lw=1.4, label="measured")
-        axes.set(ylabel="share that was so", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+        small = sorted(said)[len(said) // 2] < _SMALL_PROBABILITY
+        least = _LEAST_SHARE if small else 0.0
+        axes.plot([least, 1], [least, 1], color=SOFT, lw=1, ls="--", label="perfect")
+        axes.vlines(
+            [max(one.probability, least) for one in bins],
+            [max(one.low, least) for one in bins],
+            [max(one.high, least) for one in bins],
+            color=BLUE,
+            lw=1.4,
+            alpha=0.6,
+        )
+        axes.plot(
+            [max(one.probability, least) for one in bins],
+            [max(one.frequency, least) for one in bins],
+            color=BLUE,
+            marker="o",
+            markersize=5,
+            lw=1.4,
+            label="measured",
+        )
+        axes.set(xlabel="probability that was said", ylabel="share that was so")
+        if small:
+            axes.set(xscale="log", yscale="log")
+            _share_axis(axes.xaxis)
+            _share_axis(axes.yaxis)
+        else:
+            axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         axes.set_title(title, fontsize=9.5, loc="left")
-        axes.legend(loc="upper left", fontsize=9)
-        below.bar(said, [one.share for one in bins], 0.03, color=SKY, edgecolor=BLUE, lw=0.6)
-        below.set(xlabel="probability that was said", ylabel="share said")
-        below.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        below.yaxis.set_major_locator(MaxNLocator(2))
+        legend(figure, axes)
         return svg(figure, f"Reliability diagram: share that was so by the probability that was said. {title}")
 
 
@@ -222,7 +243,7 @@ def confusion_matrix(found: Confusions, names: Sequence[str]) -> str:
         figure = Figure(figsize=(WIDTH + max(0, count - 12) * 0.12, 1.6 + side * count), layout="constrained")
         axes = figure.subplots()
         axes.pcolormesh(np.ma.masked_invalid(rates), cmap=_SHADES, vmin=0, vmax=1, edgecolor="#ececf1", lw=0.5)
-        for row, column in zip(*np.nonzero(~(rates < 0.005)), strict=True):  # what rounds to nothing is left blank
+        for row, column in zip(*np.nonzero(rates >= 0.005), strict=True):  # what rounds to nothing is left blank
             _cell(axes, int(row), int(column), rates[row, column], size=8.5 if count <= 12 else 6.5)
         axes.set_xticks(
             np.arange(count) + 0.5,
@@ -244,11 +265,10 @@ def confusion_matrix(found: Confusions, names: Sequence[str]) -> str:
 
 
 def _cell(axes: Axes, row: int, column: int, rate: float, *, size: float) -> None:
-    told = "?" if np.isnan(rate) else f"{100 * rate:.0f}"
     axes.text(
         column + 0.5,
         row + 0.52,
-        told,
+        f"{100 * rate:.0f}",
         ha="center",
         va="center",
         fontsize=size,
@@ -270,11 +290,14 @@ def cost_curves(curves: Sequence[CostCurve]) -> str:
 
 def _cost_curve(axes: Axes, curve: CostCurve) -> None:
     axes.set_title(short(curve.name, longest=_PANEL_NAME), fontsize=9.5, loc="left")
-    pairs = [(max(flagged, _LEAST_SHARE), cost) for flagged, cost in zip(curve.flagged, curve.cost, strict=True)]
-    axes.plot(*zip(*pairs, strict=True), color=BLUE, lw=1.8, label="cost")
+    points = list(zip(curve.flagged, curve.cost, strict=True))
+    if curve.operating is not None and curve.operating_cost is not None:
+        points = sorted([*points, (curve.operating, curve.operating_cost)])
+    edge = max(_LEAST_SHARE, min([share for share, _ in points if share > 0], default=1.0) / 2)
+    axes.plot([max(share, edge) for share, _ in points], [cost for _, cost in points], color=BLUE, lw=1.8, label="cost")
     flagged, cost = curve.best
     axes.plot(
-        max(flagged, _LEAST_SHARE),
+        max(flagged, edge),
         cost,
         "D",
         color="white",
@@ -285,13 +308,25 @@ def _cost_curve(axes: Axes, curve: CostCurve) -> None:
         zorder=3,
     )
     if curve.operating is not None and curve.operating_cost is not None:
-        at = max(curve.operating, _LEAST_SHARE)
+        at = max(curve.operating, edge)
         axes.axvline(at, color=RED, lw=1, ls="--", zorder=1)
-        axes.plot(at, curve.operating_cost, "o", color=RED, markeredgecolor="white", markersize=7, ls="none", zorder=4)
-        axes.plot([], [], "o--", color=RED, markeredgecolor="white", markersize=7, lw=1, label="decisions")
-    _share_axis(axes)
-    axes.set_xlim(min(share for share, _ in pairs) * 0.9, 1.1)
-    axes.set_ylim(0, 1.1 * min(max(curve.cost), 8 * max(cost, 1e-9)) if max(curve.cost) else 1)
+        axes.plot(
+            at,
+            curve.operating_cost,
+            "o",
+            color=RED,
+            markeredgecolor="white",
+            markersize=7,
+            ls="none",
+            label="decisions",
+            zorder=4,
+        )
+    axes.set_xscale("log")
+    _share_axis(axes.xaxis)
+    axes.set_xlim(edge * 0.85, 1.15)
+    # Deciding for all of the pool costs many times what anybody would choose.
+    top = 1.1 * min(max(curve.cost), 4 * max(cost, curve.cost[0])) or 1.0
+    axes.set_ylim(-0.06 * top, top)
     axes.yaxis.set_major_locator(MaxNLocator(4))
 
 
@@ -322,7 +357,8 @@ def prevalences(rows: Sequence[tuple[str, Mapping[str, Measure]]], sources: Sequ
             )
         name_rows(axes, [name for name, _ in rows])
         axes.hlines(np.arange(len(rows) - 1) + 0.5, _LEAST_SHARE, 1, color="#ececf1", lw=0.8)
-        _share_axis(axes)
+        axes.set_xscale("log")
+        _share_axis(axes.xaxis)
         axes.set(xlabel="share of the source", xlim=(_LEAST_SHARE * 0.8, 1.2))
         legend(figure, axes, columns=3)
         return svg(figure, "Share of each class in the pool and in each source, with 95 % intervals")
@@ -332,12 +368,11 @@ def _at_least(share: float) -> float:
     return max(share, _LEAST_SHARE)
 
 
-def _share_axis(axes: Axes) -> None:
-    """Shares from very small to all, in percent."""
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(FixedLocator([1e-4, 1e-3, 1e-2, 1e-1, 1]))
-    axes.xaxis.set_minor_locator(FixedLocator([]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
+def _share_axis(axis: Axis) -> None:
+    """Ticks of a logarithmic axis of shares from very small to all, in percent."""
+    axis.set_major_locator(FixedLocator([1e-4, 1e-3, 1e-2, 1e-1, 1]))
+    axis.set_minor_locator(FixedLocator([]))
+    axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
 
 
 def _outer_labels(axes: Sequence[Axes], across: str, up: str) -> None:

@@ -46,7 +46,7 @@ FILLS = (
 
 # Inches; small, so that the letters are still read on a phone, where the plot shrinks to the screen's width.
 WIDTH, HEIGHT, ROW, FRAME = 5.6, 2.9, 0.26, 0.9
-_PANEL_HEIGHT = 2.2
+_PANEL_HEIGHT = 2.3
 _LONGEST_NAME = 28
 _METADATA = ("Date", "Creator", "Format", "Type")
 _STYLE: dict[Any, Any] = {
@@ -113,9 +113,13 @@ def legend(figure: Figure, axes: Axes, *, columns: int = 4) -> None:
 
 
 def short(name: str, *, longest: int = _LONGEST_NAME) -> str:
-    """A name as a plot has room for it."""
+    """A name as a plot has room for it: cut in the middle, since names of many classes often begin or end alike."""
     # XML has no control characters.
-    return one_line(name, longest=longest)
+    line = one_line(name, longest=10 * longest)
+    if len(line) <= longest:
+        return line
+    tail = longest // 3
+    return f"{line[: longest - tail - 1]}…{line[-tail:]}"
 
 
 def in_legend(name: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from workers.reporting import curves
 from workers.reporting.confusions import Confusions, confusions
 from workers.reporting.curves import Bin, CostCurve, Estimate, PrecisionRecall
+from workers.reporting.drawing import short
 from workers.reporting.history import History
 from workers.reporting.markup import (
     Cell,
@@ -25,12 +26,14 @@ from workers.reporting.measured import ClassQuality, Measure, Metrics, Quality, 
 from workers.reporting.sentences import counted, goal_figures, goal_state, share
 
 # More would make the page long and the plots thin; the tables hold all.
+_CLASSES_OPEN = 30
 _RECALLS_PLOTTED = 30
 _PANELS = 6
 _MATRIX_CLASSES = 20
 _RAREST_IN_MATRIX = 12
+_MATRIX_NAME = 20
 _CONFUSIONS_SHOWN = 15
-_PREVALENCES_PLOTTED = 12
+_PREVALENCES_PLOTTED, _MARKS_PLOTTED = 12, 40
 _SOURCES_PLOTTED = 5
 _SOURCES_SHOWN = 7
 _POOL = "whole pool"
@@ -67,13 +70,13 @@ def quality_now(history: History) -> str:
 
 
 def _cards(quality: Quality) -> Iterable[tuple[str, str, str]]:
-    for name, found in (
-        ("macro-F1", quality.macro_f1),
-        ("macro PR-AUC", quality.macro_pr_auc),
-        ("mean cost an item", quality.cost),
-    ):
+    for name, found in (("macro-F1", quality.macro_f1), ("macro PR-AUC", quality.macro_pr_auc)):
         if found is not None:
-            yield name, f"{found.value:.3g}" if name.startswith("mean") else f"{found.value:.2f}", _ends(found)
+            yield name, f"{found.value:.2f}", _ends(found)
+    if quality.cost is not None:
+        within = quality.cost.interval
+        below = f"{within[0]:.3g} to {within[1]:.3g}" if within else ""
+        yield "mean cost an item", f"{quality.cost.value:.3g}", below
 
 
 def _ends(found: Measure | None, *, in_percent: bool = False) -> str:
@@ -92,13 +95,19 @@ def _beside(quality: Quality, *, exclusive: bool) -> list[str]:
     ]
     if not figures:
         return []
-    known = [found.prevalence.value for found in quality.classes.values() if found.prevalence]
-    if exclusive and known:
-        why = f"deciding always for the largest class would reach an accuracy of {max(known):.2f}"
-    else:
-        why = "nearly all of what they count are items without any rare class"
-    told = f"Beside these: {', '.join(figures)}. Don't go by them where classes are rare: {why}"
+    told = f"Beside these: {', '.join(figures)}. Don't go by them where classes are rare: {_why(quality, exclusive)}"
     return [paragraph(f"{told}, and ROC-AUC hardly feels a rare class drowning in wrong hits.", kind="soft")]
+
+
+def _why(quality: Quality, exclusive: bool) -> str:
+    """How high an accuracy a model may have that is of no use."""
+    shares = sorted(found.prevalence.value for found in quality.classes.values() if found.prevalence)
+    if not exclusive or not shares:
+        return "nearly all of what they count are items without any rare class"
+    if shares[-1] >= 0.5:
+        return f"deciding always for the largest class would reach an accuracy of {shares[-1]:.2f}"
+    rarer = 1 - sum(shares[: len(shares) // 2])
+    return f"with the rarer half of the classes all wrong, accuracy could still be {rarer:.2f}"
 
 
 def _class_table(history: History, quality: Quality | None) -> str:
@@ -123,7 +132,10 @@ def _class_table(history: History, quality: Quality | None) -> str:
                 *([_goal(goals.get(name))] if goals else []),
             ]
         )
-    return table(columns, rows)
+    if len(rows) <= _CLASSES_OPEN:
+        return table(columns, rows)
+    rest = folded(f"{len(rows) - _CLASSES_OPEN:,} more frequent classes", table(columns, rows[_CLASSES_OPEN:]))
+    return table(columns, rows[:_CLASSES_OPEN]) + rest
 
 
 def _named(name: str, *, done: bool) -> Cell:
@@ -214,10 +226,11 @@ def probabilities(history: History) -> str:
     after, before = measure(found.get("ece")), measure(found.get("ece_before"))
     told = [] if after is None else [f"ECE {_error(after)}"]
     told += [] if before is None else [f"before calibration {_error(before)}"]
-    plot = curves.reliability([Bin(**one) for one in found["bins"]], "; ".join(told))
+    plot = curves.reliability([Bin(**one) for one in found["bins"]], "\n".join(told))
+    of_what = "of the most probable class" if history.status["task"] == "single" else "of every class"
     caption = (
-        "Reliability of the calibrated probabilities on the audit sample, with 95 % intervals. ECE is how far "
-        "probabilities are off on average; most of it comes from the frequent classes."
+        f"Reliability of the calibrated probability {of_what} on the audit sample, with 95 % intervals; each point "
+        "stands for about the same share of the pool. ECE is how far probabilities are off on average."
     )
     return section("Probabilities", figure(plot, caption))
 
@@ -235,18 +248,20 @@ def confused(history: History) -> str:
     _, quality, ranked = _ranked(history)
     order = [name for name in ranked if name in set(found.classes)]
     few_classes = len(order) <= _MATRIX_CLASSES
+    if not few_classes:
+        order = [name for name in order if name in quality.classes and not quality.classes[name].few]
     arranged = found.arranged(order if few_classes else order[:_RAREST_IN_MATRIX], others="all others")
     names = [_with_support(name, quality) for name in arranged.classes]
     told = "Percent of each true class by decided class, the rarest first; in brackets: audit items."
     if not few_classes:
-        told += f" The {_RAREST_IN_MATRIX} rarest classes; among the others, mistakes don't show."
+        told += " The rarest classes that can be measured; mistakes among the others don't show."
     matrix = figure(curves.confusion_matrix(arranged, names), f"{told} Under one percent is left blank.")
     return section("Confusions", *([] if few_classes else [_largest(found, quality)]), matrix)
 
 
 def _with_support(name: str, quality: Quality) -> str:
     found = quality.classes.get(name)
-    return f"{name[:18]} ({found.support:,})" if found else name
+    return f"{short(name, longest=_MATRIX_NAME)} ({found.support:,})" if found else name
 
 
 def _largest(found: Confusions, quality: Quality) -> str:
@@ -262,7 +277,10 @@ def _largest(found: Confusions, quality: Quality) -> str:
         )
         for name, other, of_pool, of_class in found.largest(_CONFUSIONS_SHOWN)
     ]
-    return table(columns, rows) + paragraph(f"The {len(rows)} confusions that most of the pool suffers.", kind="soft")
+    if not rows:
+        return paragraph("No audit item is taken for another class.", kind="soft")
+    told = f"The {counted(len(rows), 'confusion')} with the largest share of the pool."
+    return paragraph(told, kind="soft") + table(columns, rows)
 
 
 def costs(history: History) -> str:
@@ -311,23 +329,23 @@ def frequencies(history: History) -> str:
     sources = sorted(by_source, key=lambda source: -items.get(source, 0))
     shares = {_POOL: whole, **{source: by_source[source] for source in sources}}
     plotted, named = list(shares)[: _SOURCES_PLOTTED + 1], list(shares)[: _SOURCES_SHOWN + 1]
-    rows = [(name, {of: shares[of][name] for of in plotted if name in shares[of]}) for name in ranked]
+    seen = [name for name in ranked if name in whole and whole[name].value > 0]
+    drawn = seen[: min(_PREVALENCES_PLOTTED, _MARKS_PLOTTED // len(plotted))]
     caption = (
         "Share of the pool, and of each source, that is of a class, estimated from the audit sample with 95 % "
         "intervals; what is under 0.01 % stands at the left edge."
     )
-    caption += _left_out(len(rows), _PREVALENCES_PLOTTED, len(sources), _SOURCES_PLOTTED)
+    caption += f" The {len(drawn)} rarest classes with an audit item." if len(drawn) < len(ranked) else ""
+    caption += (
+        f" The {_SOURCES_PLOTTED} largest of {len(sources):,} sources." if len(sources) > _SOURCES_PLOTTED else ""
+    )
     grid = table(
         [Column("class"), *(Column(of, number=True) for of in named)],
         [[name, *(_share_cell(shares[of].get(name)) for of in named)] for name in ranked],
     )
-    plot = curves.prevalences(rows[:_PREVALENCES_PLOTTED], plotted)
-    return section("How frequent classes are", figure(plot, caption), folded("All classes", grid))
-
-
-def _left_out(classes: int, classes_shown: int, sources: int, sources_shown: int) -> str:
-    told = f" The {classes_shown} rarest of {classes:,} classes." if classes > classes_shown else ""
-    return told + (f" The {sources_shown} largest of {sources:,} sources." if sources > sources_shown else "")
+    rows = [(name, {of: shares[of][name] for of in plotted if name in shares[of]}) for name in drawn]
+    plot = [figure(curves.prevalences(rows, plotted), caption)] if rows else []
+    return section("How frequent classes are", *plot, folded("All classes", grid))
 
 
 def _share_cell(found: Measure | None) -> Cell:

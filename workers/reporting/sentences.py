@@ -62,11 +62,11 @@ def goal_state(goal: Mapping[str, Any]) -> str:
 
 
 def goal_figures(goal: Mapping[str, Any]) -> str:
-    """What a goal of the status wants and what is reached: "recall 0.62 of 0.90"."""
+    """What a goal of the status wants and what is reached, once that is known: "recall 0.62 of 0.90"."""
     parts = []
     for rate, wanted in goal["wanted"].items():
         if wanted is not None:
-            found = measure(goal[rate])
+            found = None if goal["met"] is None else measure(goal[rate])
             parts.append(f"{rate} {'?' if found is None else f'{found.value:.2f}'} of {wanted:.2f}")
     return ", ".join(parts)
 

@@ -41,6 +41,27 @@ def test_rules_are_told_with_their_precision_once_it_is_known(database: Database
     assert "[red]words: they find less of their class than chance, and get no more places" in _shown(status)
 
 
+def test_goals_are_told_one_a_line_with_the_missed_ones_first(database: Database) -> None:
+    status = _status(database, make_project(database))
+    assert "goals" not in _shown(status)
+    reached = {"value": 0.62, "low": 0.5, "high": 0.7}
+    goal = {"wanted": {"recall": 0.9, "precision": None}, "recall": reached, "precision": None, "sentence": ""}
+    status["goals"] = {"praise": {**goal, "met": True}, "delay": {**goal, "met": None}, RARE: {**goal, "met": False}}
+    shown = _shown(status)
+    lines = [" ".join(line.strip("│ ").split()) for line in shown.splitlines()]
+
+    first = lines.index(f"goals {RARE}: recall 0.62 of 0.90, not met")
+    assert lines[first + 1] == "delay: recall ? of 0.90, not known yet"
+    assert lines[first + 2] == "praise: recall 0.62 of 0.90, met"
+
+
+def test_classes_that_are_done_are_told(database: Database) -> None:
+    status = _status(database, make_project(database))
+    status["done"] = ["praise", RARE]
+
+    assert f"praise and {RARE}: nearly all of their items are found" in _shown(status)
+
+
 def test_a_project_without_anything_has_panels(database: Database) -> None:
     shown = _shown(_status(database, make_project(database)))
 

@@ -8,7 +8,8 @@ from shared.project import Rule
 from shared.tables import Assignment, Item, RuleHit
 from tests.workers.reporting.example import NAME, RARE, Example, add_batch, add_items, answer, make_project
 from workers.reporting.html import report_html
-from workers.reporting.rules import kind_of, rule_lines
+from workers.reporting.measured import read_quality
+from workers.reporting.rules import judge, kind_of, rule_lines, stopped_rules
 from workers.reporting.status import project_status
 from workers.selection.proportions import wilson
 
@@ -87,6 +88,34 @@ def test_the_report_has_a_table_of_rules_where_there_are_rules(database: Databas
     assert "0.21 to 1.00" in page
     plain = make_project(database, name="plain")
     assert "Seeding rules" not in report_html(database, plain.id, "plain", plain.config)
+
+
+def line(right: int, labels: int) -> dict[str, Any]:
+    low, high = wilson(right, labels)
+    found = {"value": right / labels, "low": low, "high": high} if labels else None
+    return {"rule": f"{right} of {labels}", "class": RARE, "precision": found}
+
+
+@pytest.mark.parametrize(
+    ("items", "stopped"),
+    [(60, [False, False, True, True]), (40, [False, None, None, True])],
+)
+def test_a_rule_that_surely_finds_less_than_chance_has_stopped(items: int, stopped: list[bool | None]) -> None:
+    """With few audit items nobody knows what chance is: only a rule that finds hardly anything has surely stopped."""
+    found = {"support": 12, "prevalence": 0.2, "prevalence_low": 0.12, "prevalence_high": 0.32}
+    quality = read_quality({"n": items, "per_class": {RARE: found}, "too_few": []})
+    lines = judge([line(0, 0), line(30, 60), line(2, 60), line(0, 400)], quality)
+
+    assert [judged["stopped"] for judged in lines] == stopped
+    assert stopped_rules(lines) == [judged["rule"] for judged in lines if judged["stopped"]]
+    assert all((judged["prior"] is not None) == (items >= 50) for judged in lines)
+
+
+def test_a_rule_of_an_old_version_without_shares_of_the_pool_is_not_judged() -> None:
+    quality = read_quality({"n": 60, "per_class": {RARE: {"support": 12}}, "too_few": []})
+
+    assert [judged["stopped"] for judged in judge([line(2, 60)], quality)] == [None]
+    assert [judged["stopped"] for judged in judge([line(2, 60)], None)] == [None]
 
 
 @pytest.mark.parametrize("rule", RULES)

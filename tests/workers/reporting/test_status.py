@@ -1,11 +1,14 @@
 import pytest
+from sqlmodel import col, select
 
 from shared import lanes
 from shared.database import Database
+from shared.tables import Batch
 from tests.workers.reporting.example import (
     CLASSES,
     NAME,
     RARE,
+    add_batch,
     add_items,
     answer,
     make_example,
@@ -13,6 +16,8 @@ from tests.workers.reporting.example import (
     metrics,
     set_aside,
 )
+from tests.workers.reporting.made_up import made_up_metrics
+from workers.reporting.measured import without_details
 from workers.reporting.status import project_status
 
 
@@ -73,6 +78,48 @@ def test_a_project_under_way_is_counted(database: Database) -> None:
         "batch.selected",
     ]
     assert status["events"][1]["payload"] == {"round": 2, "chosen": 2}
+
+
+def test_goals_are_told_with_what_the_newest_measured_version_reaches(database: Database) -> None:
+    goals = {RARE: {"recall": 0.9}, "delay": {"precision": 0.5}}
+    example = make_project(database, goals=goals)
+    add_items(database, example.id, [("One", "mail"), ("Two", "mail")])
+    before = project_status(database, example.id, NAME, example.config)["goals"]
+    wanted = {RARE: {"recall": 0.9, "precision": None}}
+    add_batch(database, example.id, [1], metrics=made_up_metrics(CLASSES, [0.6, 0.3, 0.1], items=200, goals=wanted))
+    add_batch(database, example.id, [2])
+    after = project_status(database, example.id, NAME, example.config)
+
+    assert before[RARE] == {
+        "wanted": {"recall": 0.9, "precision": None},
+        **dict.fromkeys(("recall", "precision", "met", "sentence")),
+    }
+    assert after["model"]["metrics"] is None
+    assert after["goals"][RARE]["met"] is not None
+    assert after["goals"][RARE]["recall"]["value"] > 0
+    assert after["goals"]["delay"]["met"] is None
+
+
+def test_classes_that_are_done_are_those_of_the_newest_batch(database: Database) -> None:
+    example = make_project(database)
+    add_items(database, example.id, [("One", "mail"), ("Two", "mail")])
+    for number, done in ((1, ["praise"]), (2, [RARE])):
+        add_batch(database, example.id, [number])
+        with database.write() as session:
+            session.exec(select(Batch).where(col(Batch.round) == number)).one().done = done
+
+    assert project_status(database, example.id, NAME, example.config)["done"] == [RARE]
+
+
+def test_the_status_leaves_out_what_only_plots_need(database: Database) -> None:
+    example = make_project(database)
+    add_items(database, example.id, [("One", "mail")])
+    full = made_up_metrics(CLASSES, [0.6, 0.3, 0.1], items=200)
+    add_batch(database, example.id, [1], metrics=full)
+    found = project_status(database, example.id, NAME, example.config)["model"]["metrics"]
+
+    assert found == without_details(full)
+    assert "curves" not in found
 
 
 def test_dead_letters_count_when_they_name_the_project_or_none(database: Database) -> None:
