@@ -14,7 +14,9 @@ from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig
 from workers.training import classifier
 from workers.training.classifier import LinearModel
-from workers.training.tuning import train_on
+from workers.training.crossfit import cross_fit
+from workers.training.metrics import evaluate
+from workers.training.tuning import STRENGTHS, train_on
 
 PRODUCT, PLAIN = "quietcorner", "LogisticRegression"
 
@@ -55,13 +57,28 @@ def _ours(finish: Callable[[LinearModel], LinearModel] = lambda model: model, **
     def method(task: Task) -> Predicted:
         training = task.config.training.model_copy(update=options)
         model = train_on(task.pool, task.rows, task.config.model_copy(update={"training": training}))
-        if model is None:
-            raise ValueError("the labels tell nothing apart")
-        model = finish(model)
-        probability = classifier.probabilities(model, task.pool.matrix, task.asked)
-        return probability, classifier.decide(model, probability)
+        return _predict(None if model is None else finish(model), task)
 
     return method
+
+
+def _strength_by_macro_f1(task: Task) -> Predicted:
+    """The product with the ridge penalty whose held-out decisions have the highest macro-F1."""
+    targets, found = task.pool.targets[task.rows], []
+    for strength in STRENGTHS:
+        crossed = cross_fit(task.pool, task.rows, task.config, strength=strength, seed=task.config.seed)
+        if crossed is not None:
+            measured = evaluate(targets, crossed.decided, crossed.probability, classes=task.pool.classes)
+            found.append((-measured.macro_f1, strength))
+    model = train_on(task.pool, task.rows, task.config, strength=min(found)[1] if found else STRENGTHS[0])
+    return _predict(model, task)
+
+
+def _predict(model: LinearModel | None, task: Task) -> Predicted:
+    if model is None:
+        raise ValueError("the labels tell nothing apart")
+    probability = classifier.probabilities(model, task.pool.matrix, task.asked)
+    return probability, classifier.decide(model, probability)
 
 
 def _without_offsets(model: LinearModel) -> LinearModel:
@@ -148,6 +165,7 @@ METHODS: Mapping[str, Method] = {
     "undersample": _ours(sampling="undersample"),
     "without offsets": _ours(_without_offsets),
     "without calibration": _ours(_as_weighted),
+    "strength by macro-F1": _strength_by_macro_f1,
     PLAIN: _theirs(lambda _sizes, _seed: _logistic()),
     "LogisticRegression balanced": _theirs(lambda _sizes, _seed: _logistic(class_weight="balanced")),
     "LogisticRegression balanced, C=10": _theirs(lambda _sizes, _seed: _logistic(class_weight="balanced", C=10)),
