@@ -6,42 +6,53 @@ moved by the logarithm of the class's cost.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from scipy.special import expit
 
 from shared.pool import Floats
 from shared.project import ProjectConfig
 from workers.training import classifier
+from workers.training.calibration import Doubles
 from workers.training.classifier import LinearModel
 from workers.training.error_costs import cost_matrix, savings
 from workers.training.goals import goal_offsets
 
 
-def aim(model: LinearModel, config: ProjectConfig, vectors: Floats) -> LinearModel:
-    """The model, deciding as the project's error costs and goals want it; its probabilities stay what they are.
+def wanted(config: ProjectConfig) -> dict[str, Any]:
+    """What a project file says that the thresholds of goals depend on, as JSON; empty without goals."""
+    return config.model_dump(mode="json", include={"goals", "error_costs"}) if config.goals else {}
 
-    What a threshold finds is reckoned with the probability of its class alone where there is one: a softmax has one
-    slope for all classes, so a class that is harder to tell than the others would be taken to be found sooner than it
-    is. Before there is a tuning, goals are not aimed at: probabilities that were never held against held-out labels say
+
+def aim(model: LinearModel, config: ProjectConfig) -> LinearModel:
+    """The model, deciding as error costs want it and by its tuning's thresholds; its probabilities stay what they are.
+
+    A model without tuning has no such thresholds: probabilities that were never held against held-out labels say
     nothing about a recall.
+    """
+    if config.error_costs and model.exclusive:
+        model = replace(model, savings=savings(cost_matrix(config)), offsets=np.zeros_like(model.offsets))
+    aimed = model.tuning.aimed
+    if aimed is None:
+        return model
+    reached = np.where(np.isnan(aimed) | ~model.learned, model.offsets, aimed)
+    return replace(model, offsets=reached.astype(np.float32))
+
+
+def thresholds(model: LinearModel, config: ProjectConfig, probability: Floats, alone: Floats) -> Doubles:
+    """(n_classes,) offsets with which goals are reached, NaN for a class without one, or without a label.
 
     Args:
-        model: As trained.
+        model: As trained and tuned.
         config: The project.
-        vectors: (n, d) float32, of items that stand for the pool, n >= 1.
+        probability: (n, n_classes) float32, calibrated, of items that stand for the pool; for an item that taught the
+            model, of one that it did not teach: a model finds what it has seen too easily.
+        alone: (n, n_classes) float32, likewise, with each class calibrated alone: a softmax has one slope for all
+            classes, so a class that is harder to tell than the others would be taken to be found sooner than it is.
     """
-    nothing = np.zeros_like(model.offsets)
-    if config.error_costs and model.exclusive:
-        model = replace(model, savings=savings(cost_matrix(config)), offsets=nothing)
     column = {name: place for place, name in enumerate(model.classes)}
     goals = {column[name]: goal for name, goal in config.goals.items() if model.learned[column[name]]}
-    if not goals or not model.tuning.labels:
-        return model
-    probability = classifier.probabilities(model, vectors, np.arange(len(vectors)))
-    plain = classifier.decision_scores(replace(model, offsets=nothing), probability)
-    if model.tuning.alone is not None:
-        odds = classifier.log_scores(probability, exclusive=False)
-        probability = expit(model.tuning.alone.apply(odds, np.zeros(len(model.classes)))).astype(np.float32)
-    found = goal_offsets(probability, plain, model.offsets, goals, exclusive=model.exclusive)
-    return replace(model, offsets=found.astype(np.float32))
+    without_goals = aim(model, config)
+    plain = classifier.decision_scores(replace(without_goals, offsets=np.zeros_like(model.offsets)), probability)
+    found = goal_offsets(alone, plain, without_goals.offsets, goals, exclusive=model.exclusive)
+    return np.where(np.isin(np.arange(len(found)), list(goals)), found, np.nan)

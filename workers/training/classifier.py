@@ -1,7 +1,7 @@
 """The light classifier: class-weighted, calibrated logistic regression on frozen sentence vectors."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -43,9 +43,9 @@ class Tuning:
         trust: (n_classes,) in [0, 1), how far the decision follows probabilities and `gain`, and not the class-weighted
             scores as they are.
         augmented: augmented texts that taught beside the labeled items.
-        alone: log-odds of each class against all others, by those of its probability; None where nothing asked for it.
-            A softmax has one slope for all classes, so the probability of one class alone can be bettered.
         options: how the fits treated classes of uneven size.
+        wanted: the project's goals, and what they were aimed at with, as JSON; empty without goals.
+        aimed: (n_classes,) the offsets that reach the goals, NaN for a class without; None without goals.
     """
 
     labels: int
@@ -54,8 +54,9 @@ class Tuning:
     gain: Doubles
     trust: Doubles
     augmented: int = 0
-    alone: Calibration | None = None
     options: Training = _DEFAULTS
+    wanted: Mapping[str, Any] = field(default_factory=dict)
+    aimed: Doubles | None = None
 
 
 @dataclass(frozen=True)
@@ -316,7 +317,7 @@ def dump(model: LinearModel, *, header: Mapping[str, Any]) -> bytes:
             "shift": tuning.calibration.shift,
             "gain": tuning.gain,
             "trust": tuning.trust,
-            **({} if tuning.alone is None else {"alone_slope": tuning.alone.slope, "alone_shift": tuning.alone.shift}),
+            **({} if tuning.aimed is None else {"aimed": tuning.aimed}),
         },
         {
             **header,
@@ -326,6 +327,7 @@ def dump(model: LinearModel, *, header: Mapping[str, Any]) -> bytes:
             "strength": tuning.strength,
             "tuned_with_augmented": tuning.augmented,
             **({} if tuning.options == _DEFAULTS else {"tuned_with": tuning.options.model_dump()}),
+            **({"aimed_at": dict(tuning.wanted)} if tuning.wanted else {}),
         },
     )
 
@@ -346,8 +348,9 @@ def load(blob: bytes) -> LinearModel:
             arrays["gain"],
             arrays["trust"],
             header.get("tuned_with_augmented", 0),
-            Calibration(arrays["alone_slope"], arrays["alone_shift"]) if "alone_slope" in arrays else None,
             Training.model_validate(header.get("tuned_with", {})),
+            header.get("aimed_at", {}),
+            arrays.get("aimed"),
         )
     none = nothing.astype(np.float32)
     return LinearModel(

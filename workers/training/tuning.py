@@ -1,14 +1,14 @@
 """Tuning by cross-fitting: the ridge penalty, the calibration and the decisions, without leaking."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig, Task
 from workers.training import classifier, solver
-from workers.training.aims import aim
+from workers.training.aims import aim, thresholds, wanted
 from workers.training.calibration import Calibration, Doubles, calibrate, log_loss, untouched
 from workers.training.classifier import Added, LinearModel, Sample, Tuning
 from workers.training.decision import best_offsets
@@ -29,6 +29,19 @@ _HALF_TRUSTED = 50
 _POOL_SAMPLE = 4_000
 
 
+@dataclass(frozen=True)
+class Aims:
+    """Goals to find thresholds for.
+
+    Attributes:
+        config: The project.
+        places: (m,) row of the sample that each item is which stands for the pool, -1 for one that taught nothing.
+    """
+
+    config: ProjectConfig
+    places: Index
+
+
 def train(pool: Pool, config: ProjectConfig, *, previous: LinearModel | None = None) -> LinearModel | None:
     """Train on every labeled item of the pool; None while there is nothing to tell apart.
 
@@ -44,7 +57,7 @@ def train(pool: Pool, config: ProjectConfig, *, previous: LinearModel | None = N
     fresh = (
         known is not None
         and _still_holds(known, labels=len(labeled), augmented=_augmented_of(pool, labeled))
-        and (known.alone is not None or not _asks_for_classes_alone(config))
+        and known.wanted == wanted(config)
     )
     return train_on(pool, labeled, config, tuning=known if fresh else None, near=previous if fresh else None)
 
@@ -83,7 +96,7 @@ def train_on(
         seed=config.seed,
         added=_added(pool, rows, config),
     )
-    like_pool = pool.vectors(_standing_for(pool, seed=config.seed))
+    like_pool = _standing_for(pool, seed=config.seed)
     if tuning is not None:
         model = learn_as(sample, tuning, classes=pool.classes, near=near)
     else:
@@ -91,11 +104,11 @@ def train_on(
             sample,
             classes=pool.classes,
             folds=assign_folds(pool, seed=config.seed)[rows],
-            unlabeled=like_pool,
+            unlabeled=pool.vectors(like_pool),
             strengths=STRENGTHS if strength is None else (strength,),
-            alone=_asks_for_classes_alone(config),
+            aims=Aims(config, _row_of(pool, rows)[like_pool]) if config.goals else None,
         )
-    return aim(model, config, like_pool)
+    return aim(model, config)
 
 
 def learn(
@@ -105,7 +118,7 @@ def learn(
     folds: Index,
     unlabeled: Floats | None = None,
     strengths: Sequence[float] = STRENGTHS,
-    alone: bool = False,
+    aims: Aims | None = None,
 ) -> LinearModel:
     """Find a model's tuning by cross-fitting, and fit to all labeled items with it.
 
@@ -116,7 +129,7 @@ def learn(
         unlabeled: (m, d) float32, items like those that decisions are wanted for; the labeled ones themselves, as
             models say of them that did not see them, if not given.
         strengths: Inverse ridge penalties to choose from.
-        alone: Whether the probability of each class alone is wanted as well, see `Tuning`.
+        aims: Goals that thresholds are wanted for, over the unlabeled.
     """
     nothing = np.zeros(len(classes))
     held_out = _hold_out(sample, folds, strengths) if len(folds) >= _FEWEST else None
@@ -136,11 +149,16 @@ def learn(
     draft = classifier.assemble(sample, coefficients, plain, classes=classes, prior=prior)
     odds = _odds(draft, unlabeled) if unlabeled is not None else held_out.odds(calibration, strength, sample.exclusive)
     texts = 0 if sample.added is None else len(sample.added.parents)
-    each = _calibrate_alone(sample, held_out, calibration, strength) if alone else None
     tuning = Tuning(
-        len(folds), strength, calibration, _gain(draft, odds), _trust(sample.targets), texts, each, sample.options
+        len(folds), strength, calibration, _gain(draft, odds), _trust(sample.targets), texts, sample.options
     )
-    return classifier.assemble(sample, coefficients, tuning, classes=classes, prior=prior)
+    model = classifier.assemble(sample, coefficients, tuning, classes=classes, prior=prior)
+    if aims is None or unlabeled is None:
+        return model
+    unseen = _unseen(model, unlabeled, aims.places, held_out.odds(calibration, strength, sample.exclusive))
+    each = _alone(sample, held_out, calibration, strength, unseen) if sample.exclusive else unseen
+    aimed = thresholds(model, aims.config, unseen, each)
+    return replace(model, tuning=replace(tuning, wanted=wanted(aims.config), aimed=aimed))
 
 
 def learn_as(
@@ -171,14 +189,19 @@ def _augmented_of(pool: Pool, rows: Index) -> int:
     return 0 if pool.augmented is None else int(np.isin(pool.augmented.parents, rows).sum())
 
 
+def _row_of(pool: Pool, rows: Index) -> Index:
+    """(n,) the place of each item of the pool among `rows`, -1 where it is not there."""
+    places = np.full(len(pool), -1, dtype=np.int64)
+    places[rows] = np.arange(len(rows))
+    return places
+
+
 def _added(pool: Pool, rows: Index, config: ProjectConfig) -> Added | None:
     """The augmented texts that are made from these labeled items; those made from others stay away with them."""
     made = pool.augmented
     if made is None:
         return None
-    row_of = np.full(len(pool), -1, dtype=np.int64)
-    row_of[rows] = np.arange(len(rows))
-    parents = row_of[made.parents]
+    parents = _row_of(pool, rows)[made.parents]
     kept = parents >= 0
     if not kept.any():
         return None
@@ -244,16 +267,24 @@ def _best(sample: Sample, held_out: _HeldOut) -> tuple[float, Calibration]:
     return strength, calibration
 
 
-def _asks_for_classes_alone(config: ProjectConfig) -> bool:
-    """Whether thresholds of single classes are wanted where all share one slope."""
-    return bool(config.goals) and config.task is Task.SINGLE
+def _unseen(model: LinearModel, vectors: Floats, places: Index, odds: Floats) -> Floats:
+    """(m, n_classes) probabilities of items; of those that taught the model by the held-out `odds` of their places."""
+    probability = classifier.probabilities(model, vectors, np.arange(len(vectors)))
+    taught = np.flatnonzero(places >= 0)
+    probability[taught] = classifier.normalised(odds[places[taught]], exclusive=model.exclusive)
+    return probability
 
 
-def _calibrate_alone(sample: Sample, held_out: _HeldOut, calibration: Calibration, strength: float) -> Calibration:
-    """Platt scaling of each class against all others, on top of a softmax that is calibrated as a whole."""
-    probability = np.exp(held_out.odds(calibration, strength, sample.exclusive))
-    odds = classifier.log_scores(probability, exclusive=False)
-    return calibrate(odds, sample.targets, held_out.known, np.zeros(odds.shape), exclusive=False)
+def _alone(
+    sample: Sample, held_out: _HeldOut, calibration: Calibration, strength: float, probability: Floats
+) -> Floats:
+    """Probabilities (m, n_classes) of a softmax, with each class put right against all others (Platt scaling)."""
+    odds = np.exp(held_out.odds(calibration, strength, exclusive=True))
+    against, nothing = classifier.log_scores(odds, exclusive=False), np.zeros(sample.targets.shape[1])
+    found = calibrate(against, sample.targets, held_out.known, np.broadcast_to(nothing, against.shape), exclusive=False)
+    return classifier.normalised(
+        found.apply(classifier.log_scores(probability, exclusive=False), nothing), exclusive=False
+    )
 
 
 def _odds(model: LinearModel, vectors: Floats) -> Floats:

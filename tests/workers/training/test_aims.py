@@ -9,8 +9,7 @@ from shared.pool import Mask, Pool
 from shared.project import ProjectConfig
 from tests.pools import make_pool
 from workers.training import classifier
-from workers.training.aims import aim
-from workers.training.calibration import Calibration
+from workers.training.aims import thresholds
 from workers.training.classifier import LinearModel
 from workers.training.error_costs import cost_matrix, mean_cost
 from workers.training.tuning import train
@@ -73,24 +72,19 @@ def test_a_goal_leaves_probabilities_and_the_other_offsets_alone(made: tuple[Poo
     assert plain.offsets[2] < aimed.offsets[2]
 
 
-def test_a_tuning_that_is_kept_is_aimed_anew_and_one_from_before_the_goal_is_not_kept(made: tuple[Pool, Mask]) -> None:
+def test_a_tuning_is_kept_with_its_thresholds_until_there_are_other_goals(made: tuple[Pool, Mask]) -> None:
     pool, truth = made
-    early = ProjectConfig.model_validate({"classes": pool.classes})
-    recall, precision = (
-        ProjectConfig.model_validate({"classes": pool.classes, "goals": {"rare": goal}})
-        for goal in ({"recall": 0.9}, {"precision": 0.5})
-    )
-    models = [train(pool, early)]
-    for config in (recall, precision):
+    recall, precision = {"recall": 0.9}, {"precision": 0.5}
+    models: list[LinearModel | None] = [None]
+    for goals in ({}, {"rare": recall}, {"rare": recall}, {"rare": precision}, {}):
+        config = ProjectConfig.model_validate({"classes": pool.classes, "goals": goals})
         models.append(train(pool, config, previous=models[-1]))
-    first, second, third = models
-    assert first is not None
-    assert second is not None
-    assert third is not None
-    assert second.tuning is not first.tuning
-    assert third.tuning is second.tuning
-    assert rates(second, pool, truth, 2)[0] == pytest.approx(0.9, abs=0.05)
-    assert third.offsets[2] < second.offsets[2]
+    plain, found, kept, other, again = (model for model in models if model is not None)
+    assert kept.tuning is found.tuning
+    assert len({id(model.tuning) for model in (plain, found, other, again)}) == 4
+    assert rates(kept, pool, truth, 2)[0] == pytest.approx(0.9, abs=0.05)
+    assert other.offsets[2] < kept.offsets[2]
+    assert np.array_equal(again.offsets, plain.offsets)
 
 
 def test_before_there_is_a_tuning_goals_are_not_aimed_at(made: tuple[Pool, Mask]) -> None:
@@ -155,26 +149,34 @@ def test_no_error_costs_make_a_class_without_a_label_worth_deciding_for(made: tu
 
 def test_a_threshold_goes_by_the_probability_of_its_class_alone(made: tuple[Pool, Mask]) -> None:
     pool, _ = made
-    goals = {"rare": {"recall": 0.9}}
-    config = ProjectConfig.model_validate({"classes": pool.classes, "goals": goals})
-    model, like_pool = trained(pool, goals=goals), pool.vectors(np.arange(1_000))
-    assert model.tuning.alone is not None
-    flat = replace(model.tuning, alone=Calibration(np.full(3, 0.3), np.zeros(3)))
-    found = aim(replace(model, tuning=flat), config, like_pool)
-    assert found.offsets[2] > aim(model, config, like_pool).offsets[2] + 1  # more of it is among the unlikely ones
+    config = ProjectConfig.model_validate({"classes": pool.classes, "goals": {"rare": {"recall": 0.9}}})
+    model = trained(pool)
+    probability = classifier.probabilities(model, pool.matrix, pool.rows[:1_000])
+    flat = probability**0.3  # more of it is among the unlikely ones
+    same, found = (thresholds(model, config, probability, alone) for alone in (probability, flat))
+    assert np.isnan(found[:2]).all()
+    assert found[2] > same[2] + 1
 
 
-def test_classes_alone_are_calibrated_where_goals_ask_for_it_and_all_share_one_slope(made: tuple[Pool, Mask]) -> None:
+def test_a_model_that_has_seen_the_pool_does_not_take_it_to_be_easy() -> None:
+    pool, truth = make_pool(items=1_500, classes=_CLASSES, shares=_SHARES, labeled=1_200, dimension=64, seed=1)
+    model = trained(pool, goals={"rare": {"recall": 0.9}})
+    assert rates(model, pool, truth, 2)[0] >= 0.8
+    config = ProjectConfig.model_validate({"classes": pool.classes, "goals": {"rare": {"recall": 0.9}}})
+    probability = classifier.probabilities(model, pool.matrix, pool.rows)
+    naive = thresholds(model, config, probability, probability)[2]
+    assert model.offsets[2] > naive + 0.5
+
+
+def test_thresholds_are_stored(made: tuple[Pool, Mask]) -> None:
     pool, _ = made
-    goals = {"rare": {"recall": 0.9}}
-    assert trained(pool).tuning.alone is None
-    assert trained(pool, task="multi", goals=goals).tuning.alone is None
-    asked = trained(pool, goals=goals)
-    again = classifier.load(classifier.dump(asked, header={})).tuning.alone
-    assert asked.tuning.alone is not None
-    assert again is not None
-    assert np.array_equal(asked.tuning.alone.slope, again.slope)
-    assert np.array_equal(asked.tuning.alone.shift, again.shift)
+    model = trained(pool, goals={"rare": {"recall": 0.9}})
+    again = classifier.load(classifier.dump(model, header={})).tuning
+    assert model.tuning.aimed is not None
+    assert again.aimed is not None
+    assert np.array_equal(again.aimed, model.tuning.aimed, equal_nan=True)
+    assert again.wanted == model.tuning.wanted
+    assert trained(pool).tuning.aimed is None
 
 
 def test_savings_and_prior_are_stored_and_old_models_do_without(made: tuple[Pool, Mask]) -> None:
