@@ -36,7 +36,7 @@ _SETS = (
     "crisislex_t6-1pct",
     "hwu64",
 )
-_HALF_WIDTH = 0.05
+_ASKED = 300
 
 console = Console(stderr=True, highlight=False)
 
@@ -63,8 +63,8 @@ def _arguments() -> argparse.Namespace:
         prog="scripts/bench/honesty",
         description="Simulates campaigns on labeled files, where the truth is known, and asks whether what is reported "
         "from the audit sample is true: how often its 95 %% intervals hold the truth, beside cross-validation on the "
-        "labels that the campaign chose; and how many audit items it takes to know the recall of a class within "
-        f"{_HALF_WIDTH}, drawn by bands of likelihood or alike. A run that was interrupted goes on.",
+        "labels that the campaign chose; and how far off the recall of a class is with as many audit items drawn by "
+        "bands of likelihood or alike. A run that was interrupted goes on.",
     )
     parser.add_argument("--data", type=Path, default=_ROOT.parent / "shared" / "data", help="folder of labeled files")
     parser.add_argument("--sets", nargs="+", metavar="SET", default=list(_SETS), help="which sets")
@@ -124,7 +124,7 @@ def _measure(
     if campaign is not None:
         rows += [{"kind": "told", **asdict(told)} for told in tell(campaign, rare, name=one.name)]
         if len(rare) == 1:
-            budget = measure_budget(campaign, rare[0], name=one.name, width=_HALF_WIDTH)
+            budget = measure_budget(campaign, rare[0], name=one.name, asked=_ASKED)
             rows.append({"kind": "budget", **asdict(budget)})
     return [*rows, {"kind": "done", "set": one.name, "seed": seed}]
 

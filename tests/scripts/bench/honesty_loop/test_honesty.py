@@ -41,11 +41,13 @@ def test_the_truth_is_that_of_the_whole_pool_and_the_naive_figure_that_of_the_la
     assert told["recall"].support == (members & rare & campaign.pool.labeled).sum()
 
 
-def test_a_narrower_interval_takes_more_items_and_all_cannot_always_do(campaign: Campaign) -> None:
-    wide, narrow = (measure_budget(campaign, "rare", name="made up", width=width) for width in (0.2, 0.1))
-    assert wide.banded is not None
-    assert narrow.banded is None or wide.banded < narrow.banded
-    assert measure_budget(campaign, "rare", name="made up", width=0.0001).banded is None
+def test_more_audit_items_are_nearer_to_the_truth_and_bands_are_worth_more(campaign: Campaign) -> None:
+    few, many = (measure_budget(campaign, "rare", name="made up", asked=asked) for asked in (100, 400))
+    assert many.banded < few.banded
+    assert many.alike < few.alike
+    assert few.times_as_many > 1
+    by_bands, alike = few.items_for(0.05)
+    assert alike / by_bands == pytest.approx(few.times_as_many)
 
 
 def told(*, low: float, high: float, shown: bool = True) -> Told:
@@ -58,5 +60,5 @@ def test_the_tables_count_what_held() -> None:
     assert "| 2 | 50.0 %" in row
     assert "| 0.0 %" in row
     assert "+0.400" in row
-    budgets = [Budget("a", seed, "rare", 0.01, 0.7, 0.05, 100, alike, 4_000) for seed, alike in ((0, 300), (1, None))]
-    assert "≥ 21.5 (" in budget_table(budgets)
+    budgets = [Budget("a", seed, "rare", 0.01, 0.7, 300, 0.1, alike) for seed, alike in ((0, 0.2), (1, 0.2))]
+    assert "| 4.0 (4.0 to 4.0) |" in budget_table(budgets)
