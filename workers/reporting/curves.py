@@ -208,15 +208,10 @@ def reliability(bins: Sequence[Bin], title: str) -> str:
             lw=1.4,
             alpha=0.6,
         )
-        axes.plot(
-            [max(one.probability, least) for one in bins],
-            [max(one.frequency, least) for one in bins],
-            color=BLUE,
-            marker="o",
-            markersize=5,
-            lw=1.4,
-            label="measured",
-        )
+        at = [max(one.probability, least) for one in bins]
+        came = [max(one.frequency, least) for one in bins]
+        axes.plot(at, came, color=BLUE, lw=0.8, alpha=0.5)
+        axes.plot(at, came, "o", color=BLUE, markersize=6, label="measured")
         axes.set(xlabel="probability that was said", ylabel="share that was so")
         if small:
             axes.set(xscale="log", yscale="log")

@@ -85,14 +85,24 @@ def without_details(metrics: Metrics) -> dict[str, Any]:
 
 
 def rarest_first(classes: Iterable[str], labels: Mapping[str, int], quality: Quality | None) -> list[str]:
-    """Classes by their share of the pool as the audit sample tells it; before it does, by their share of the labels."""
+    """Classes by their share of the pool as the audit sample tells it.
+
+    A class of which it holds no item goes by its share of the labels, or by the most that the sample allows for, if
+    that is less.
+    """
     total = max(1, sum(labels.values()))
 
     def rarity(name: str) -> tuple[float, int, str]:
         count = labels.get(name, 0)
         found = quality.classes.get(name) if quality else None
         known = found.prevalence if found else None
-        return count / total if known is None else known.value, count, name
+        if found is None or known is None:
+            share = count / total
+        elif found.support:
+            share = known.value
+        else:
+            share = min(count / total, known.value if known.high is None else known.high)
+        return share, count, name
 
     return sorted(classes, key=rarity)
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shared.lanes import MOST_ATTEMPTS
+from workers.reporting.measured import rarest_first, read_quality
 from workers.reporting.plain import clock, one_line
 from workers.reporting.rules import rule_precision, stopped_rules
 from workers.reporting.sentences import counted, goal_figures, goal_state, listed, share
@@ -137,9 +138,12 @@ def _classes(status: Status) -> Table:
     table.add_column("class", overflow="fold")
     for heading in ("labels", "recall", "precision", "PR-AUC", "audit items"):
         table.add_column(heading, justify="right")
-    ranked = sorted(status["labels"]["by_class"].items(), key=lambda pair: pair[1])
-    for name, count in ranked[:_MOST_ROWS]:
-        table.add_row(_name(name), f"{count:,}", *_rates(metrics, name))
+    labels = status["labels"]["by_class"]
+    ranked = rarest_first(
+        labels, labels, read_quality(status["model"]["metrics"]) if status["model"]["metrics"] else None
+    )
+    for name in ranked[:_MOST_ROWS]:
+        table.add_row(_name(name), f"{labels[name]:,}", *_rates(metrics, name))
     _say_what_is_left(table, len(ranked))
     return table
 

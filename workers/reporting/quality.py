@@ -1,6 +1,6 @@
 """The report's sections on how good the newest measured version is."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from workers.reporting import curves
@@ -166,20 +166,17 @@ def recalls_and_curves(history: History) -> str:
     if not history.models:
         return ""
     metrics, quality, ranked = _ranked(history)
-    estimates = [
+    known = [
         Estimate(name, found.recall.value, *found.recall.interval, sure=not found.few)
         for name in ranked
         if (found := quality.classes.get(name)) and found.recall and found.recall.interval
-    ][:_RECALLS_PLOTTED]
-    content = []
+    ]
+    estimates, content = known[:_RECALLS_PLOTTED], []
     if estimates:
-        which = f"The {len(estimates)} rarest classes" if len(ranked) > len(estimates) else "All measured classes"
-        content.append(
-            figure(
-                curves.recalls(estimates),
-                f"Recall with 95 % intervals. {which}, the rarest first. Hollow: too few audit items.",
-            )
+        told = (
+            f"Recall with 95 % intervals, the rarest class first.{_left_out(estimates, known, ranked)} Hollow: too few"
         )
+        content.append(figure(curves.recalls(estimates), f"{told} audit items."))
     if drawn := _curves(history, metrics, quality, ranked):
         told = (
             "Precision by recall, over all thresholds, of the rarest classes that can be measured. The decisions stand "
@@ -187,6 +184,13 @@ def recalls_and_curves(history: History) -> str:
         )
         content.append(figure(curves.precision_recall(drawn), told))
     return section("Finding the rare classes", *content) if content else ""
+
+
+def _left_out(shown: Sequence[object], known: Sequence[object], classes: Sequence[object]) -> str:
+    """Which classes a plot shows, where it does not show all."""
+    if len(shown) < len(known):
+        return f" The {len(shown)} rarest classes with an audit item."
+    return " Classes without an audit item are left out." if len(known) < len(classes) else ""
 
 
 def _ranked(history: History) -> tuple[dict[str, Any], Quality, list[str]]:
@@ -335,7 +339,7 @@ def frequencies(history: History) -> str:
         "Share of the pool, and of each source, that is of a class, estimated from the audit sample with 95 % "
         "intervals; what is under 0.01 % stands at the left edge."
     )
-    caption += f" The {len(drawn)} rarest classes with an audit item." if len(drawn) < len(ranked) else ""
+    caption += _left_out(drawn, seen, ranked)
     caption += (
         f" The {_SOURCES_PLOTTED} largest of {len(sources):,} sources." if len(sources) > _SOURCES_PLOTTED else ""
     )

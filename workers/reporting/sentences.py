@@ -160,17 +160,22 @@ def _change(models: Sequence[MeasuredModel]) -> list[str]:
 
 
 def _rarest(status: Mapping[str, Any], models: Sequence[MeasuredModel]) -> list[str]:
-    """Recall of the class that is rarest in the audit sample, and the classes of which it has too few items."""
+    """Recall of the class that is rarest, and the classes of which the audit sample has too few items."""
     if not models or not models[-1].metrics["per_class"]:
         return []
     quality = read_quality(models[-1].metrics)
     told = []
     if known := [found for found in quality.sure if found.recall is not None]:
-        found = min(known, key=lambda one: one.support)
+        found = min(known, key=_rarity)
         told.append(f"Of the class {found.name}, the rarest that can be measured, it finds {_finds(found)}.")
     if few := [name for name in status["classes"] if name in models[-1].metrics["too_few"]]:
         told.append(f"Too few audit items to say anything about {listed(few)}.")
     return told
+
+
+def _rarity(found: ClassQuality) -> tuple[float, int]:
+    """Share of the pool, or where an old version does not tell it, audit items."""
+    return found.prevalence.value if found.prevalence else 0.0, found.support
 
 
 def _finds(found: ClassQuality) -> str:

@@ -36,6 +36,16 @@ def test_the_rarest_class_is_that_of_the_pool_and_not_of_the_labels() -> None:
     assert rarest_first(CLASSES, labels, None) == ["praise", "delay", RARE]
 
 
+def test_a_class_without_an_audit_item_goes_by_its_labels_up_to_what_the_sample_allows_for() -> None:
+    labels = {"praise": 60, "delay": 30, RARE: 10}
+    found = made_up_metrics(CLASSES, [0.7, 0.25, 0.05], items=200)
+    found["per_class"]["delay"] |= {"support": 0, "prevalence": 0.0, "prevalence_low": 0.0, "prevalence_high": 0.9}
+
+    assert rarest_first(CLASSES, labels, read_quality(found)) == [RARE, "delay", "praise"]
+    found["per_class"]["delay"] |= {"prevalence_high": 0.001}
+    assert rarest_first(CLASSES, labels, read_quality(found)) == ["delay", RARE, "praise"]
+
+
 def test_details_are_what_only_plots_need() -> None:
     found = made_up_metrics(CLASSES, [0.7, 0.25, 0.05], items=200)
     assert set(DETAILS) <= set(found)

@@ -99,6 +99,14 @@ def test_the_weakest_classes_are_named_and_those_with_too_few_audit_items_are_no
     assert "Weakest by F1: delay (0.20)." in _told(history)
 
 
+def test_the_rarest_class_is_that_of_the_pool_though_the_audit_sample_holds_more_of_it() -> None:
+    history = _history((0.5, 0.4, 0.6))
+    history.models[-1].metrics["per_class"]["fraud"]["support"] = 500
+    history.models[-1].metrics["too_few"] = []
+
+    assert "Of the class fraud, the rarest that can be measured, it finds" in _told(history)
+
+
 def test_goals_are_counted_and_those_not_met_are_told_with_their_figures() -> None:
     history = _history((0.5, 0.4, 0.6), fraud={"recall": 0.9, "precision": 0.5}, delay={"recall": 0.1})
     reached = {"value": 0.62, "low": 0.5, "high": 0.7}
