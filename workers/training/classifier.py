@@ -100,7 +100,7 @@ class Added:
         parents: (k,) int64, row of the labeled item that each is made from. A fit that does not see that row does not
             see the text.
         vectors: (k, d) float32, unit length.
-        targets: (k, n_classes) bool.
+        targets: (k, n_classes) bool; a class of a text is one of its parent's, so a fit that sees it knows the class.
         weight: how much each counts beside its parent.
     """
 

@@ -42,8 +42,9 @@ def texts_of(pool: Pool, parents: Index, rng: np.random.Generator) -> Augmented:
 
 
 def turned(texts: Augmented, chosen: Mask) -> Augmented:
-    """The texts with other targets for those that are chosen: what their parents' labels would say, moved by one."""
-    return replace(texts, targets=np.where(chosen[:, None], np.roll(texts.targets, 1, axis=1), texts.targets))
+    """The texts with another class for those that are chosen: of the two that every fold has, the wrong one."""
+    other = np.where(texts.targets[:, :1], np.eye(3, dtype=bool)[1], np.eye(3, dtype=bool)[0])
+    return replace(texts, targets=np.where(chosen[:, None], other, texts.targets))
 
 
 def config_of(exclusive: bool, **options: object) -> ProjectConfig:
