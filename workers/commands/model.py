@@ -201,6 +201,8 @@ def _facts(name: str, facts: Mapping[str, Any]) -> Iterator[str]:
         folds = facts["folds"]
         yield f"data {facts['data'][:_HASH_SHOWN]}, seed {facts['seed']}"
         yield f"folds {folds['data'][:_HASH_SHOWN]}, labels in each: {', '.join(map(str, folds['labels']))}"
+        if facts["augmented"]:
+            yield f"{facts['augmented']['texts']:,} augmented texts taught too"
     else:
         yield "what it was trained on was not kept: it is from before that was written down"
     for key, value in flat(facts["options"] or {}):

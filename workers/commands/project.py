@@ -151,12 +151,14 @@ def update(
 
 def _told(done: "Reconfigured", changed: list[Change]) -> Iterator[str]:
     """What changed, a line each."""
+    from workers.reporting.sentences import counted
+
     for change in changed:
         yield "{}: {} -> {}".format(change.key, *change.shown)
     if done.labels:
-        yield f"{done.labels:,} labels have another class; their submissions stay as they came"
+        yield f"{counted(done.labels, 'label')} with another class; the submissions stay as they came"
     for rule, (before, after) in done.hits.items():
-        yield f"rule {rule!r} hits {after:,} items (before {before:,})"
+        yield f"rule {rule!r} hits {counted(after, 'item')} (before {before:,})"
     yield from done.notes
 
 

@@ -102,6 +102,7 @@ def describe_version(version: Version) -> dict[str, Any]:
         "seed": header.get("seed"),
         "data": header.get("data"),
         "folds": header.get("folds"),
+        "augmented": header.get("augmented"),
         "options": header.get("options"),
         "measured_on": metrics.get("n"),
         "macro_f1": metrics.get("macro_f1"),
@@ -213,6 +214,7 @@ def _made_by(version: Version) -> dict[str, Any]:
         "seed": version.header.get("seed"),
         "strength": version.model.tuning.strength,
         "tuned_on": version.model.tuning.labels,
+        "augmented": version.header.get("augmented"),
         "options": version.header.get("options") or {},
     }
 

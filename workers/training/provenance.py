@@ -25,13 +25,16 @@ def provenance(pool: Pool, config: ProjectConfig, *, encoder: str) -> dict[str, 
     Returns:
         `encoder`; `seed`; `labels`, labeled items; `label_counts` by class; `data`, a SHA-256 of the item ids with
         their classes, in the order of the ids, so that equal hashes mean equal training data; `folds`, how many, the
-        labels in each, and a SHA-256 of the item ids with their folds; `options`, the project file's sections on
+        labels in each, and a SHA-256 of the item ids with their folds; `augmented`, how many texts made from labeled
+        items taught too, and a SHA-256 of their vectors, None without any; `options`, the project file's sections on
         training.
     """
     taught = pool.targets.any(axis=1) if config.task is Task.SINGLE else np.ones(len(pool), dtype=bool)
     rows = np.flatnonzero(pool.labeled & taught)
+    held = (np.flatnonzero(pool.targets[row]).tolist() for row in rows.tolist())
     answers = {
-        pool.item_ids[row]: [pool.classes[column] for column in np.flatnonzero(pool.targets[row])] for row in rows.tolist()
+        pool.item_ids[row]: [pool.classes[column] for column in columns]
+        for row, columns in zip(rows.tolist(), held, strict=True)
     }
     folds = dict(zip(answers, pool.folds[rows].tolist(), strict=True))
     return {
@@ -45,8 +48,21 @@ def provenance(pool: Pool, config: ProjectConfig, *, encoder: str) -> dict[str, 
             "labels": np.bincount(pool.folds[rows], minlength=FOLDS).tolist(),
             "data": _hash(folds),
         },
+        "augmented": _augmented(pool),
         "options": config.model_dump(mode="json", include=set(_OPTIONS)),
     }
+
+
+def _augmented(pool: Pool) -> dict[str, Any] | None:
+    """How many augmented texts there are, and a hash of the ids of their parents with their vectors, in any order."""
+    made = pool.augmented
+    if made is None or not len(made.parents):
+        return None
+    lines = sorted(
+        pool.item_ids[parent].encode() + vector.astype("<f4").tobytes()
+        for parent, vector in zip(made.parents.tolist(), made.vectors, strict=True)
+    )
+    return {"texts": len(lines), "data": hashlib.sha256(b"".join(lines)).hexdigest()}
 
 
 def _hash(by_item: dict[str, Any]) -> str:
