@@ -168,7 +168,7 @@ def _recipes(name: str, config: "ProjectConfig", wanted: str | None) -> "Sequenc
     if not recipes:
         raise InvalidInputError(
             f"{name} has no recipe, so augmentation is off. `quietcorner project init` writes an example file that "
-            "shows how [[augmentation.recipes]] look; a project is made with its recipes."
+            f"shows how [[augmentation.recipes]] look; `quietcorner project update {name} --config FILE` adds them."
         )
     if wanted is None:
         return recipes
