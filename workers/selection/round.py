@@ -20,6 +20,9 @@ from workers.training.bands import Banded, Scorer
 from workers.training.classifier import LinearModel
 from workers.training.tuning import train_on
 
+# Times the audit sample's share of a batch that it may take.
+_MOST_DUE = 2
+
 
 @dataclass(frozen=True)
 class RoundPlan:
@@ -93,10 +96,14 @@ def select(pool: Pool, model: LinearModel | None, config: ProjectConfig, plan: R
     probability = None if model is None else classifier.probabilities(model, pool.matrix, pool.rows)
     view = View(pool, config, model, probability, plan.audit, np.random.default_rng(seed))
     ledger = Ledger(view, wanted=plan.places)
-    sample = audit.extend(pool, plan.audit, draws=_audit_draws(config, plan))
+    draws = _audit_draws(config, plan)
+    sample = audit.extend(pool, plan.audit, draws=draws)
     chosen: dict[int, _Pick] = {}
     division: dict[str, int] = {}
-    division["audit"] = _take(ledger, chosen, "audit", _due_for_audit(pool, sample), keep_quotas=True)
+    # Many items that arrive at once can make many due: they come by and by, and leave places to the others.
+    division["audit"] = _take(
+        ledger, chosen, "audit", _due_for_audit(pool, sample), keep_quotas=True, limit=_MOST_DUE * draws
+    )
     for channel, wanted in (("drift", plan.drift), ("relabel", plan.relabel)):
         proposed = _campaign_items(pool, wanted, labeled=channel == "relabel")
         division[channel] = _take(ledger, chosen, channel, proposed, keep_quotas=False)

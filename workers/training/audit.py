@@ -23,6 +23,8 @@ from workers.training import bands
 
 # Share of the draws that goes to strata hit by a seeding rule, where there are any.
 _RULE_SHARE = 0.5
+# Of a band that costs nothing more to know.
+_FREE = 0.5
 # Fewer answers of a stratum can't stand for it.
 _FEWEST_ANSWERS = 2
 
@@ -151,26 +153,29 @@ def _extend_strata(pool: Pool, thresholds: Mapping[str, float], draws: int) -> d
 
 def _extend_bands(pool: Pool, thresholds: Mapping[str, float], draws: int) -> dict[str, float]:
     """As many draws for each band, fewer where most of it is labeled: for an item that costs c the best number of draws
-    goes with 1 / sqrt(c) (Cochran, "Sampling Techniques", 1977, section 5.5), so what is spent on them with sqrt(c)."""
+    goes with 1 / sqrt(c) (Cochran, "Sampling Techniques", 1977, section 5.5), so what is spent on them with sqrt(c).
+    Where all is labeled, half of it joins."""
     phase = bands.phases(pool.bands)
     standing = pool.representatives
     outside = standing[~measure(pool, thresholds).members[standing]]
     digits, asked = bands.band(pool.bands, phase), ~(pool.labeled | pool.queued)
-    waiting = [outside[(digits[outside] == number)] for number in range(bands.COUNT)]
+    waiting = [outside[digits[outside] == number] for number in range(bands.COUNT)]
     costs = np.array([asked[part].mean() if len(part) else 0.0 for part in waiting])
     room = np.array([int(asked[part].sum()) for part in waiting])
     raised = {}
-    for number, share in enumerate(_within(np.sqrt(costs), room, draws)):
+    for number, share in enumerate(_within(np.sqrt(costs), room, draws).tolist()):
+        part = waiting[number]
         if share:
-            part = waiting[number]
-            raised[bands.key(phase, number)] = _just_above(np.sort(pool.draws[part[asked[part]]]), int(share))
+            raised[bands.key(phase, number)] = _just_above(np.sort(pool.draws[part[asked[part]]]), share)
+        elif draws and len(part) and not room[number]:
+            raised[bands.key(phase, number)] = max(_FREE, thresholds.get(bands.key(phase, number), 0.0))
     return raised
 
 
 def _just_above(draws: NDArray[np.float64], share: int) -> float:
     """A threshold that lets the first `share` of ascending draws in and is no larger than that takes, since others than
     these have draws too: of those a larger one would let in more than their part."""
-    return 1.0 if share == len(draws) else float(np.nextafter(draws[share - 1], 1.0))
+    return float(np.nextafter(draws[share - 1], 1.0))
 
 
 def _between(draws: NDArray[np.float64], share: int) -> float:
@@ -179,8 +184,10 @@ def _between(draws: NDArray[np.float64], share: int) -> float:
 
 
 def _within(wishes: NDArray[np.float64], room: Index, total: int) -> Index:
-    """Split `total` in proportion to `wishes`; no part exceeds its room, and what it leaves goes to the others."""
+    """Split `total` in proportion to `wishes`, at least one to each that has room as far as it goes; no part exceeds
+    its room, and what it leaves goes to the others."""
     parts = np.zeros(len(room), dtype=np.int64)
+    parts[np.flatnonzero(room)[:total]] = 1
     while total > parts.sum() and (open_ := (parts < room) & (wishes > 0)).any():
         more = _largest_remainder(wishes * open_, total - int(parts.sum()))
         parts = np.minimum(parts + more, room)

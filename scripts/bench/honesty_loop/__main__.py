@@ -36,7 +36,8 @@ _SETS = (
     "crisislex_t6-1pct",
     "hwu64",
 )
-_ASKED = 300
+# Audit items of the samples that are drawn anew, and campaigns on each set after which they are.
+_ASKED, _BUDGETS = 300, 5
 
 console = Console(stderr=True, highlight=False)
 
@@ -123,7 +124,7 @@ def _measure(
     rows: list[dict[str, Any]] = []
     if campaign is not None:
         rows += [{"kind": "told", **asdict(told)} for told in tell(campaign, rare, name=one.name)]
-        if len(rare) == 1:
+        if len(rare) == 1 and seed < _BUDGETS:
             budget = measure_budget(campaign, rare[0], name=one.name, asked=_ASKED)
             rows.append({"kind": "budget", **asdict(budget)})
     return [*rows, {"kind": "done", "set": one.name, "seed": seed}]

@@ -151,6 +151,17 @@ def test_weights_add_up_to_the_pool_and_the_share_of_a_rare_class_is_unbiased() 
     assert np.mean(banded_positives) > 2.5 * np.mean(by_chance)
 
 
+def test_a_band_that_is_labeled_as_a_whole_joins_at_no_cost() -> None:
+    pool, truth = rare_pool(share=0.1)
+    found = divided(label(pool, truth, np.arange(300)))
+    top = bands.band(found.pool.bands, 1) == bands.COUNT - 1
+    pool = label(found.pool, truth, np.flatnonzero(top))
+    sample = audit.extend(pool, {}, draws=40)
+    asked = sample.members & ~pool.labeled
+    assert asked.sum() == 40
+    assert (sample.members & top).sum() == pytest.approx(top.sum() / 2, rel=0.3)
+
+
 def test_folds_do_not_depend_on_bands() -> None:
     pool, truth = rare_pool(share=0.2)
     pool = label(pool, truth, np.arange(300))
