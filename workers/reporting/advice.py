@@ -21,7 +21,7 @@ def advice(history: History) -> list[str]:
     metrics = history.models[-1].metrics if history.models else {}
     return [
         *_queue(status),
-        *_goals(status, metrics),
+        *_goals(history, metrics),
         *_audit(history, metrics),
         *_probabilities(metrics),
         *_rules(status),
@@ -35,8 +35,9 @@ def _queue(status: Mapping[str, Any]) -> list[str]:
     return [f"Nothing waits on the annotation queue: quietcorner batch next {status['project']} chooses more."]
 
 
-def _goals(status: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
+def _goals(history: History, metrics: Mapping[str, Any]) -> list[str]:
     """For a recall that is not reached: what it would cost on today's curve."""
+    status = history.status
     missed = [
         (name, goal["wanted"]["recall"])
         for name, goal in status["goals"].items()
@@ -47,7 +48,8 @@ def _goals(status: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
         labels = counted(status["labels"]["by_class"].get(name, 0), "label")
         price = precision_at((metrics.get("curves") or {}).get(name), wanted)
         at = "" if price is None else f" Today a recall of {share(wanted)} comes with a precision of {share(price)}."
-        told.append(f"More labels of {name} may lift its recall (it has {labels}).{at}")
+        sought = "" if name in history.targets else " A target lets the batches seek it."
+        told.append(f"More labels of {name} may lift its recall (it has {labels}).{at}{sought}")
     return told
 
 
@@ -73,7 +75,8 @@ def _audit(history: History, metrics: Mapping[str, Any]) -> list[str]:
     last = f"; the last one brought {counted(brought[-1], 'audit item')}" if brought else ""
     classes = f"The quality of {listed(few)}" if len(few) < 4 else f"The quality of {len(few):,} classes"
     return [
-        f"{classes} can be told once there are 5 audit items of each. Every batch draws some{last}: label them all."
+        f"{classes} can be told once there are 5 audit items of each. Every batch draws some{last}, and more with a "
+        "larger selection.audit_share."
     ]
 
 
@@ -88,7 +91,5 @@ def _rules(status: Mapping[str, Any]) -> list[str]:
     stopped = stopped_rules(status["rules"])
     if not stopped:
         return []
-    rules = counted(len(stopped), "seeding rule")
-    return [
-        f"{rules} found less than chance and got no more places: {listed(stopped)}. Better rules need a new project."
-    ]
+    rules, mend = counted(len(stopped), "seeding rule"), f"quietcorner project update {status['project']}"
+    return [f"{rules} found less than chance and got no more places: {listed(stopped)}. Mend or drop them: {mend}."]

@@ -95,6 +95,18 @@ def test_null_for_parts_that_can_not_be_had_is_the_same_as_none() -> None:
     assert "mean cost" not in html
 
 
+def test_a_version_that_knew_the_classes_by_other_names_is_shown_as_it_was() -> None:
+    """A project may rename its classes; metrics keep the names that they had."""
+    history = _history()
+    labels = history.status["labels"]["by_class"]
+    labels["scam"] = labels.pop("fraud")
+    history.status.update(classes=["praise", "delay", "refund", "scam"], goals={}, done=[])
+    html = page(history)
+
+    assert re.search(r"<tr><td>scam</td><td[^>]*>\d+</td>(<td[^>]*></td>)+</tr>", html)
+    assert "all others" in confused(history)
+
+
 def test_a_hundred_and_fifty_classes_stay_readable_and_light() -> None:
     names = [f"intent {number}" for number in range(150)]
     weights = [number + 1 for number in range(150)]
