@@ -95,6 +95,8 @@ def diff(
     if facts["metrics"]:
         typer.echo()
         _print(_metrics(facts))
+    if facts["too_few"]:
+        typer.echo(f"too few audit items of: {', '.join(facts['too_few'])}")
     typer.echo()
     for line in _decisions(facts):
         typer.echo(line)
@@ -226,7 +228,7 @@ def _classes(facts: Mapping[str, Any]) -> "Table":
             _cell(one["name"]),
             "?" if one["labels"] is None else f"{one['labels']:,}",
             decides,
-            *(_figure(one[metric]) for metric in ("pr_auc", "recall", "precision")),
+            *("too few" if one["too_few"] else _figure(one[metric], 2) for metric in ("pr_auc", "recall", "precision")),
             "" if one["support"] is None else f"{one['support']:,}",
         )
     return table
@@ -257,12 +259,14 @@ def _changed(name: str, facts: Mapping[str, Any]) -> Iterator[str]:
 def _metrics(facts: Mapping[str, Any]) -> "Table":
     table = _table("figure", "class", f"version {facts['from']}", f"version {facts['to']}", "intervals")
     for row in facts["metrics"]:
+        if row["class"] in facts["too_few"]:
+            continue
         verdict = {True: "overlap", False: "apart", None: ""}[row["overlap"]]
         table.add_row(
             row["metric"].replace("_", " "),
             _cell(row["class"] or ""),
-            _figure(row["from"]),
-            _figure(row["to"]),
+            _figure(row["from"], 2),
+            _figure(row["to"], 2),
             verdict,
         )
     return table
@@ -283,11 +287,12 @@ def _decisions(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {item['item_id']}: {before} -> {after}: {one_line(item['text'], longest=_TEXT_SHOWN)}"
 
 
-def _figure(found: Mapping[str, float | None] | None) -> str:
+def _figure(found: Mapping[str, float | None] | None, digits: int = 3) -> str:
     if not found or found["value"] is None:
         return ""
     low, high = found.get("low"), found.get("high")
-    return f"{found['value']:.3f}" + ("" if low is None or high is None else f" ({low:.3f} to {high:.3f})")
+    ends = "" if low is None or high is None else f" ({low:.{digits}f} to {high:.{digits}f})"
+    return f"{found['value']:.{digits}f}{ends}"
 
 
 def _cell(text: str) -> str:

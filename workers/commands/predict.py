@@ -196,6 +196,8 @@ def _progress(file: Path) -> "Iterator[tuple[Progress, TaskID]]":
 
 def _summarise(name: str, version: int, outcome: _Outcome, rejected_file: Path) -> None:
     """Say on standard error how it went. Raises `InvalidInputError` when it did not go to the end or took nothing."""
+    if outcome.error and not outcome.decided + outcome.refused:
+        raise outcome.error
     told = f"{name}, version {version}: {outcome.decided:,} decided on, {outcome.refused:,} rejected"
     typer.echo(told + (f", with reasons in {rejected_file}" if outcome.refused else ""), err=True)
     if outcome.error:

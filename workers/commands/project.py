@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -128,7 +128,7 @@ def update(
     done = reconfigure(database, project_id, wanted, moves, renamed=renamed, dry_run=dry_run)
     if not dry_run:
         edge.kick(in_force, database)
-    changed = changes(_document(done.before), _document(done.after))
+    changed = changes(_by_rule(done.before), _by_rule(done.after))
     if as_json:
         edge.print_json(
             {
@@ -154,12 +154,29 @@ def _told(done: "Reconfigured", changed: list[Change]) -> Iterator[str]:
     from workers.reporting.sentences import counted
 
     for change in changed:
-        yield "{}: {} -> {}".format(change.key, *change.shown)
+        if change.key == "classes":
+            yield f"classes: {_classes(change.before, change.after)}"
+        else:
+            yield "{}: {} -> {}".format(change.key, *change.shown)
     if done.labels:
         yield f"{counted(done.labels, 'label')} with another class; the submissions stay as they came"
     for rule, (before, after) in done.hits.items():
         yield f"rule {rule!r} hits {counted(after, 'item')} (before {before:,})"
     yield from done.notes
+
+
+def _classes(before: Sequence[str], after: Sequence[str]) -> str:
+    """Which came and which went; the order matters to nobody but decides ties."""
+    came, went = ([name for name in one if name not in other] for one, other in ((after, before), (before, after)))
+    told = [f"{word} {', '.join(names)}" for word, names in (("new", came), ("gone", went)) if names]
+    return "; ".join(told) or "in another order"
+
+
+def _by_rule(config: ProjectConfig) -> dict[str, Any]:
+    """The document with its rules by name, so that a change of one rule is no change of all."""
+    document = _document(config)
+    rules = {rule.pop("name"): {key: value for key, value in rule.items() if value} for rule in document["rules"]}
+    return {**document, "rules": rules}
 
 
 def _document(config: ProjectConfig) -> dict[str, Any]:

@@ -24,13 +24,10 @@ class Change(NamedTuple):
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
-    """The keys whose values differ, in alphabetical order."""
-    old, new = dict(flat(before)), dict(flat(after))
-    return [
-        Change(key, old.get(key), new.get(key))
-        for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key)
-    ]
+    """The keys whose values differ, in alphabetical order; a section that is empty on one side is no key of its own."""
+    old, new = ({key: value for key, value in flat(side) if value != {}} for side in (before, after))
+    keys = sorted(old.keys() | new.keys())
+    return [Change(key, old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)]
 
 
 def flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -132,6 +132,7 @@ def describe_difference(before: Version, after: Version, compared: Comparison | 
         "labels": {"from": before.labels, "to": after.labels},
         "labels_added": {name: new.get(name, 0) - old.get(name, 0) for name in classes} if old and new else None,
         "metrics": list(_metrics(before.metrics or {}, after.metrics or {}, classes)),
+        "too_few": [name for name in classes if any(_too_few(version, name) for version in (before, after))],
         "decisions": compared
         and {
             "items": compared.items,
@@ -149,9 +150,7 @@ def compare_on_pool(session: Session, before: Version, after: Version, pool: Poo
     """Decisions of two versions about every item of the pool, and up to 10 items on which they differ, with texts."""
     compared = compare(before.model, after.model, pool.matrix, pool.rows, examples=_EXAMPLES)
     ids = [int(pool.ids[found.position]) for found in compared.examples]
-    texts = dict(
-        session.connection().execute(select(col(Item.id), col(Item.text)).where(col(Item.id).in_(ids))).all()
-    )
+    texts = dict(session.connection().execute(select(col(Item.id), col(Item.text)).where(col(Item.id).in_(ids))).all())
     return compared, [
         {
             "item_id": pool.item_ids[found.position],
@@ -188,8 +187,14 @@ def _class(version: Version, place: int, name: str) -> dict[str, Any]:
         "trust": float(tuning.trust[place]),
         **{metric: _interval(metrics, metric) for metric in _CLASS_METRICS},
         "support": metrics.get("support"),
+        "too_few": _too_few(version, name),
         "goal": ((version.metrics or {}).get("goals") or {}).get(name),
     }
+
+
+def _too_few(version: Version, name: str) -> bool:
+    """Whether the figures of a class rest on too few audit items to be shown."""
+    return name in ((version.metrics or {}).get("too_few") or ())
 
 
 def _threshold(model: LinearModel, place: int) -> float | None:

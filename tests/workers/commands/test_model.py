@@ -99,7 +99,7 @@ def test_a_difference_tells_labels_quality_and_decisions(cli: CommandLine, round
         ("precision", "rare", None),
     }
     assert facts["decisions"]["items"] == 200
-    assert "macro f1 0.250 (0.200 to 0.300) 0.625 (0.500 to 0.750) apart" in " ".join(shown.split())
+    assert "macro f1 0.25 (0.20 to 0.30) 0.62 (0.50 to 0.75) apart" in " ".join(shown.split())
     assert f"they decide differently on {facts['decisions']['differing']} of the 200 items of the pool" in shown
     assert len(facts["examples"]) == min(facts["decisions"]["differing"], 10)
 

@@ -246,7 +246,7 @@ def test_the_next_round_trains_with_the_new_classes_and_keeps_folds(
     real = json.loads(cli(*update, "--json").out)
     assert {**dry, "dry_run": False} == real
     assert real["labels_changed"] == sum(rounds.truth[name] == "rare" for name in list(rounds.truth)[:60])
-    assert {change["key"] for change in real["changes"]} == {"classes", "former_classes", "former_classes.rare"}
+    assert {change["key"] for change in real["changes"]} == {"classes", "former_classes.rare"}
     assert "nothing to change" in cli("project", "update", "p", "--config", tmp_path / "new.toml").out
     rounds.label(list(rounds.truth)[60:80])  # under the old names
     after = rounds.run()
@@ -265,9 +265,11 @@ def test_the_next_round_trains_with_the_new_classes_and_keeps_folds(
 
 
 def test_the_command_says_what_it_refuses(cli: CommandLine, database: Database, tmp_path: Path) -> None:
-    example = Example(database)
+    example = Example(database, rules=[rule(keywords=["stolen"])])
     example.submit(("i0", "ann", "crime"))
-    (tmp_path / "new.toml").write_text('classes = ["theft", "other"]\n')
+    (tmp_path / "new.toml").write_text(
+        'classes = ["theft", "other"]\nrules = [{name = "r", class = "other", keywords = ["parcel"]}]\n'
+    )
     run = cli("project", "update", "p", "--config", tmp_path / "new.toml")
     assert run.code == 2
     assert "--rename crime=NEW" in run.err
@@ -277,5 +279,7 @@ def test_the_command_says_what_it_refuses(cli: CommandLine, database: Database, 
     run = cli("project", "update", "p", "--config", tmp_path / "new.toml", "--merge", "crime,theft=theft", "--dry-run")
     assert run.code == 0
     assert "1 label with another class" in run.out
+    assert "classes: gone crime" in run.out
+    assert 'rules.r.keywords: ["stolen"] -> ["parcel"]' in run.out
     assert "nothing was changed" in run.out
     assert cli("project", "update", "nothing", "--config", tmp_path / "new.toml").code == 3
