@@ -237,7 +237,7 @@ def _classes(facts: Mapping[str, Any]) -> "Table":
 def _goals(facts: Mapping[str, Any]) -> Iterator[str]:
     for one in facts["classes"]:
         if one["goal"] and one["goal"].get("sentence"):
-            yield f"goal for {one['name']}: {one['goal']['sentence']}"
+            yield f"goal: {one['goal']['sentence']}"
 
 
 def _changed(name: str, facts: Mapping[str, Any]) -> Iterator[str]:
