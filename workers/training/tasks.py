@@ -26,12 +26,14 @@ def evaluate_model(*, project_id: int) -> None:
                 session, project_id=project_id, config=config, vector_folder=held.vector_folder
             )
         metrics = None
-        if model and pool:
+        trained = model and classifier.load(model.arrays)
+        # A version from before the project's classes changed is not what decides from now on.
+        if pool and trained and trained.classes == config.classes:
             metrics = evaluate_on_audit(
                 pool,
                 config,
                 thresholds,
-                strength=classifier.load(model.arrays).tuning.strength,
+                strength=trained.tuning.strength,
                 rng=np.random.default_rng(config.seed),
                 seed=config.seed,
             )

@@ -74,8 +74,10 @@ def run_campaign(pool: Pool, truth: Mask, config: ProjectConfig, *, rounds: int,
         pool = replace(pool, folds=assign_folds(pool, seed=config.seed))
         model = train(pool, config, previous=model)
     rows = np.flatnonzero(pool.labeled)
-    held_out = model and cross_fit(pool, rows, config, strength=model.tuning.strength, seed=config.seed)
-    if model is None or held_out is None:
+    if model is None:
+        return None
+    held_out = cross_fit(pool, rows, config, strength=model.tuning.strength, seed=config.seed)
+    if held_out is None:
         return None
     probability = classifier.probabilities(model, pool.matrix, pool.rows)
     decided = classifier.decide(model, probability)
