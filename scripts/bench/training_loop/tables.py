@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from scripts.bench.selection_loop.intervals import paired_difference
+from scripts.bench.selection_loop.intervals import Difference, paired_difference
 from scripts.bench.selection_loop.markdown import NOTHING, gap, number, table
-from scripts.bench.training_loop.methods import METHODS, PLAIN
+from scripts.bench.training_loop.methods import METHODS, PLAIN, PRODUCT
 from scripts.bench.training_loop.record import Cell, Record
 
 _DIGITS = 3
@@ -20,12 +20,14 @@ Records = Mapping[Cell, Record]
 
 
 def report(records: Records) -> str:
-    """All tables: over the sets for each number of labels, then set by set, then seconds."""
+    """All tables: over the sets for each number of labels, beside plain regression and the product, then set by set."""
     sizes = sorted({cell.labels for cell in records})
     sets = list(dict.fromkeys(cell.set for cell in records))
     parts = [_about(records)]
     for measure, title in MEASURES.items():
         parts += [f"### {title}, over the sets", over_sets(records, measure, sizes)]
+    for measure in ("rare_pr_auc", "macro_f1"):
+        parts += [f"### {MEASURES[measure]}, difference to {PRODUCT}", against_product(records, measure, sizes)]
     for measure in ("rare_pr_auc", "macro_f1"):
         for labels in sizes:
             parts += [f"### {MEASURES[measure]}, {labels:,} labels", by_set(records, measure, labels, sets)]
@@ -35,6 +37,16 @@ def report(records: Records) -> str:
 def over_sets(records: Records, measure: str, sizes: Sequence[int]) -> str:
     """One row a method, one column a number of labels: the mean, and the difference to plain logistic regression."""
     rows = [[method, *(_cell(records, measure, method, labels) for labels in sizes)] for method in _methods(records)]
+    return table(["trained by", *(f"{labels:,} labels" for labels in sizes)], rows)
+
+
+def against_product(records: Records, measure: str, sizes: Sequence[int]) -> str:
+    """One row a method, one column a number of labels: the difference to the product over the sets."""
+    rows = [
+        [method, *(gap(_difference(records, measure, method, PRODUCT, labels), _DIGITS) for labels in sizes)]
+        for method in _methods(records)
+        if method != PRODUCT
+    ]
     return table(["trained by", *(f"{labels:,} labels" for labels in sizes)], rows)
 
 
@@ -86,15 +98,25 @@ def _values(records: Records, measure: str, method: str, labels: int) -> dict[st
 
 
 def _cell(records: Records, measure: str, method: str, labels: int, only: str | None = None) -> str:
-    ours, plain = (_values(records, measure, name, labels) for name in (method, PLAIN))
-    sets = [name for name in ours if only in (None, name)]
+    values = _values(records, measure, method, labels)
+    sets = [name for name in values if only in (None, name)]
     if not sets:
         return NOTHING
-    mean = number(float(np.mean([np.mean(list(ours[name].values())) for name in sets])), _DIGITS)
+    mean = number(float(np.mean([np.mean(list(values[name].values())) for name in sets])), _DIGITS)
     if method == PLAIN:
         return mean
-    pairs = [
-        [ours[name][seed] - plain[name][seed] for seed in ours[name].keys() & plain.get(name, {}).keys()]
-        for name in sets
-    ]
-    return f"{mean} ({gap(paired_difference(pairs), _DIGITS)})"
+    return f"{mean} ({gap(_difference(records, measure, method, PLAIN, labels, only), _DIGITS)})"
+
+
+def _difference(
+    records: Records, measure: str, method: str, base: str, labels: int, only: str | None = None
+) -> Difference | None:
+    """Mean difference over the sets, of the seeds that both have."""
+    ours, theirs = (_values(records, measure, name, labels) for name in (method, base))
+    return paired_difference(
+        [
+            [ours[name][seed] - theirs[name][seed] for seed in ours[name].keys() & theirs.get(name, {}).keys()]
+            for name in ours
+            if only in (None, name)
+        ]
+    )

@@ -6,7 +6,7 @@ import pytest
 
 from scripts.bench.training_loop.methods import PLAIN, PRODUCT
 from scripts.bench.training_loop.record import Cell, Record, append, read, write
-from scripts.bench.training_loop.tables import over_sets, report
+from scripts.bench.training_loop.tables import against_product, over_sets, report
 from shared.errors import InvalidInputError
 
 
@@ -60,6 +60,8 @@ def test_differences_are_those_of_the_same_set_and_seed() -> None:
     lines = over_sets(by_cell(records), "macro_f1", [200]).splitlines()
     assert lines[2] == f"| {PRODUCT} | 0.600 (+0.100 [+0.100, +0.100]) |"
     assert lines[3] == f"| {PLAIN} | 0.500 |"
+    lines = against_product(by_cell(records), "macro_f1", [200]).splitlines()
+    assert lines[2:] == [f"| {PLAIN} | -0.100 [-0.100, -0.100] |"]
 
 
 def test_a_set_that_has_fewer_labels_than_asked_for_is_left_out_of_that_column() -> None:
