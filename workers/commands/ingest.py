@@ -14,8 +14,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from shared.errors import InvalidInputError
 from shared.repository.items import NewItem, Stored
 from workers.commands import edge, rejected
-from workers.intake.readers import RawRow, RejectedRow, read_rows, reject
-from workers.intake.rows import Columns, parse_columns, parse_row
+from workers.intake.readers import RejectedRow, item_of, read_rows, reject
+from workers.intake.rows import Columns, parse_columns
 from workers.intake.rules import Rules, hint_columns
 from workers.intake.storing import store_items
 
@@ -127,18 +127,9 @@ def _checked(file: Path, columns: Columns, outcome: Outcome) -> Iterator[_Checke
     derived: Counter[str] = Counter()
     try:
         for raw in read_rows(file, columns=columns):
-            yield _Checked(raw.line, _check(raw, columns, derived), raw.bytes_read)
+            yield _Checked(raw.line, item_of(raw, columns, derived), raw.bytes_read)
     except InvalidInputError as error:
         outcome.error = error
-
-
-def _check(raw: RawRow, columns: Columns, derived: Counter[str]) -> NewItem | RejectedRow:
-    if isinstance(raw.content, RejectedRow):
-        return raw.content
-    try:
-        return parse_row(raw.content, columns=columns, derived=derived)
-    except InvalidInputError as error:
-        return reject(str(error), raw.content)
 
 
 def _chunks(rows: Iterator[_Checked]) -> Iterator[list[_Checked]]:

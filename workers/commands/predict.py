@@ -1,22 +1,22 @@
 """`quietcorner predict`: a model's decisions about texts from a file or from another program."""
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from shared.errors import InvalidInputError
 from shared.repository.items import NewItem
 from workers.commands import edge, rejected
-from workers.intake.readers import RawRow, RejectedRow, read_lines, read_rows, reject
-from workers.intake.rows import Columns, parse_columns, parse_row
+from workers.commands.destination import destination
+from workers.intake.readers import RawRow, RejectedRow, item_of, read_lines, read_rows
+from workers.intake.rows import Columns, parse_columns
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -85,7 +85,7 @@ def predict(
     rejected.begin(rejected_file)
     outcome = _Outcome()
     shown = len(chosen.model.classes) if everything else top
-    with _destination(out) as stream, _progress(file) as (bar, task):
+    with destination(out) as stream, _progress(file) as (bar, task):
         rows = _checked(file, columns, outcome)
         while chunk := list(islice(rows, _AT_ONCE)):
             for line in _decide(chosen, encoder, [part.row for part in chunk if isinstance(part.row, NewItem)], shown):
@@ -113,7 +113,7 @@ def _checked(file: Path, columns: Columns, outcome: _Outcome) -> Iterator[_Check
     """Rows, each an item or refused; what keeps the file from being read on goes into the outcome."""
     try:
         for raw in _rows(file, columns):
-            yield _Checked(raw.line, _check(raw, columns, outcome.derived), raw.bytes_read)
+            yield _Checked(raw.line, item_of(raw, columns, outcome.derived), raw.bytes_read)
     except InvalidInputError as error:
         outcome.error = error
 
@@ -122,15 +122,6 @@ def _rows(file: Path, columns: Columns) -> Iterable[RawRow]:
     if str(file) != "-":
         return read_rows(file, columns=columns)
     return read_lines(typer.get_binary_stream("stdin"), text=columns.text)
-
-
-def _check(raw: RawRow, columns: Columns, derived: Counter[str]) -> NewItem | RejectedRow:
-    if isinstance(raw.content, RejectedRow):
-        return raw.content
-    try:
-        return parse_row(raw.content, columns=columns, derived=derived)
-    except InvalidInputError as error:
-        return reject(str(error), raw.content)
 
 
 def _decide(version: "Version", encoder: "Encoder", items: list[NewItem], shown: int) -> Iterator[dict[str, Any]]:
@@ -162,24 +153,6 @@ def _count(outcome: _Outcome, chunk: list[_Checked], rejected_file: Path) -> Non
     rejected.append(rejected_file, bad)
     outcome.refused += len(bad)
     outcome.decided += len(chunk) - len(bad)
-
-
-@contextmanager
-def _destination(out: Path | None) -> Iterator[TextIO]:
-    """Standard output, or a file that is there only once it is whole."""
-    if out is None:
-        yield sys.stdout
-        return
-    unfinished = out.with_name(out.name + ".part")
-    try:
-        with unfinished.open("w", encoding="utf-8") as stream:
-            yield stream
-        unfinished.replace(out)
-    except OSError as error:
-        raise InvalidInputError(f"{out}: can't be written: {error}") from error
-    finally:
-        with suppress(OSError):
-            unfinished.unlink()
 
 
 @contextmanager

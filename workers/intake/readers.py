@@ -4,12 +4,14 @@ import csv
 import gzip
 import json
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from shared.errors import InvalidInputError
-from workers.intake.rows import Columns, Row
+from shared.repository.items import NewItem
+from workers.intake.rows import Columns, Row, parse_row
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -298,3 +300,13 @@ def _chunks(path: Path) -> Iterator[tuple[bytes, int]]:
 
 def _shown(line: bytes) -> str:
     return line[:_SHOWN].decode(errors="replace")
+
+
+def item_of(raw: RawRow, columns: Columns, derived: Counter[str]) -> NewItem | RejectedRow:
+    """The item that a row holds, or why it can't be taken; `derived` as in `workers.intake.rows.parse_row`."""
+    if isinstance(raw.content, RejectedRow):
+        return raw.content
+    try:
+        return parse_row(raw.content, columns=columns, derived=derived)
+    except InvalidInputError as error:
+        return reject(str(error), raw.content)

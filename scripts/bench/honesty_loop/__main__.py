@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from threadpoolctl import threadpool_limits
 
+from scripts.bench.bars import bars
 from scripts.bench.honesty_loop.budget import Budget, measure_budget
 from scripts.bench.honesty_loop.campaign import run_campaign
 from scripts.bench.honesty_loop.figures import Told, tell
@@ -91,15 +91,7 @@ def _run(given: argparse.Namespace, results: Path) -> None:
     missing = [(one, seed) for one in chosen for seed in range(given.seeds) if (one.name, seed) not in there]
     with (
         threadpool_limits(1),
-        Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left:"),
-            TimeRemainingColumn(),
-            console=console,
-        ) as progress,
+        bars(console) as progress,
     ):
         bar = progress.add_task("campaigns", total=len(missing))
         for one, seed in missing:

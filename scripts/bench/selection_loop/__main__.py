@@ -9,8 +9,9 @@ from types import FrameType
 from typing import NoReturn
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress
 
+from scripts.bench.bars import bars
 from scripts.bench.selection_loop.record import ALL_LABELS, Cell, Condition, Record
 from scripts.bench.selection_loop.report import write_report
 from scripts.bench.selection_loop.results import Results
@@ -151,16 +152,7 @@ def _run(given: argparse.Namespace, sets: dict[str, BenchSet], results: Results)
     if not missing:
         return 0
     failures: list[Failed] = []
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left:"),
-        TimeRemainingColumn(),
-        console=console,
-        speed_estimate_period=3_600,  # replays differ: the estimate looks at the last hour
-    ) as progress:
+    with bars(console) as progress:
         place = _place(given, [sets[name] for name in dict.fromkeys(cell.set for cell in missing)], progress)
         bar = progress.add_task("replaying", total=len(missing))
         for outcome in run_jobs(plan_jobs(missing, sets), place, processes=given.jobs):

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from scripts.bench.bars import bars
 from scripts.bench.selection_loop.sets import BenchSet, find_sets
 from scripts.bench.training_loop.methods import METHODS
 from scripts.bench.training_loop.record import Cell, append, read, write
@@ -109,7 +109,7 @@ def _run(given: argparse.Namespace, path: Path) -> int:
     from scripts.bench.training_loop.cases import run_cells
 
     cache, encoder = _vectors(given, sets)
-    with _progress() as progress:
+    with bars(console) as progress:
         bar = progress.add_task("training", total=count)
         for (name, seed), cells in missing.items():
             if not cells:
@@ -140,7 +140,7 @@ def _vectors(given: argparse.Namespace, sets: dict[str, BenchSet]) -> tuple[Path
     from scripts.bench.selection_loop.stored import fill_cache
 
     cache = (given.cache or given.out / "cache").resolve()
-    with _progress() as progress:
+    with bars(console) as progress:
         bar = progress.add_task("embedding", total=None)
         encoder = fill_cache(
             list(sets.values()),
@@ -151,18 +151,6 @@ def _vectors(given: argparse.Namespace, sets: dict[str, BenchSet]) -> tuple[Path
             ),
         )
     return cache, encoder
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left:"),
-        TimeRemainingColumn(),
-        console=console,
-    )
 
 
 def _machine() -> str:
