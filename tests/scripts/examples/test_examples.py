@@ -29,7 +29,6 @@ def test_other_waves_make_batches_of_their_size() -> None:
     assert TICKETS.waves == (1_000, 1_000)
 
 
-@pytest.mark.live
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_a_small_example_is_played_to_its_end(name: str, tmp_path: Path) -> None:
     sizes = ("--items", "500", "--test", "100", "--waves", "80", "60", "--seeds", "1")
