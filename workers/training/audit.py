@@ -103,7 +103,8 @@ def weigh(pool: Pool, thresholds: Mapping[str, float], rows: Index) -> Weighed:
     """How many items of the pool each answered audit item stands for.
 
     One over its inclusion probability (Horvitz and Thompson 1952), scaled so that the answers of a stratum stand for
-    all of it: those that are still out count as missing at random. Strata with fewer than 2 answers are put together.
+    all of it: those that are still out count as missing at random. A stratum with one answer joins the largest one, and
+    what no answer stands for, such as items that came after the last round, is taken to be like all the others.
 
     Args:
         pool: The pool.
@@ -117,13 +118,14 @@ def weigh(pool: Pool, thresholds: Mapping[str, float], rows: Index) -> Weighed:
 def post_stratify(inclusion: NDArray[np.float64], cells: Index, sizes: Index) -> Weighed:
     """As `weigh`, from the inclusion probabilities (m,) and cells (m,) of answered items, and the size of each cell."""
     answers = np.bincount(cells, minlength=len(sizes))
-    joined = np.where(answers < _FEWEST_ANSWERS, -1, np.arange(len(sizes)))
-    if len(cells) and ((joined < 0).all() or answers[joined < 0].sum() < _FEWEST_ANSWERS):
-        joined[joined < 0] = int(answers.argmax())
+    answered = answers > 0
+    largest = int((sizes * (answers >= _FEWEST_ANSWERS)).argmax())
+    joined = np.where(answered & (answers < _FEWEST_ANSWERS), largest, np.arange(len(sizes)))
     strata, raw = joined[cells], 1 / inclusion
-    stood = np.bincount(strata + 1, weights=raw, minlength=len(sizes) + 1)
-    whole = np.bincount(joined + 1, weights=sizes, minlength=len(sizes) + 1)
-    return Weighed(raw * whole[strata + 1] / stood[strata + 1], strata)
+    stood = np.bincount(strata, weights=raw, minlength=len(sizes))
+    whole = np.bincount(joined[answered], weights=sizes[answered], minlength=len(sizes))
+    spread = sizes.sum() / max(1, sizes[answered].sum())
+    return Weighed(raw * whole[strata] / stood[strata] * spread, strata)
 
 
 def _cells(pool: Pool) -> Index:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,3 +89,22 @@ def test_the_weighted_sample_estimates_the_share_of_a_rare_class_without_bias() 
         estimates.append((truth[sample.members, 1] * weights).sum() / 2_000)
     error = np.std(estimates) / np.sqrt(len(estimates))
     assert abs(np.mean(estimates) - truth[:, 1].mean()) < 4 * error
+
+
+def test_items_that_no_answer_stands_for_change_no_share() -> None:
+    """Such as those that came after the last round, which are in no band yet."""
+    inclusion, cells = np.array([0.1, 0.1, 0.5, 0.5, 0.5]), np.array([1, 1, 2, 2, 2])
+    sizes = np.array([0, 900, 100])
+    before = audit.post_stratify(inclusion, cells, sizes).weights
+    after = audit.post_stratify(inclusion, cells, np.array([4_000, 900, 100])).weights
+    assert before.tolist() == [450, 450, 100 / 3, 100 / 3, 100 / 3]
+    assert after / after.sum() == pytest.approx(before / before.sum())
+    assert after.sum() == pytest.approx(5_000)
+
+
+def test_a_single_answer_joins_the_largest_stratum() -> None:
+    inclusion, cells = np.array([0.1, 0.1, 0.5]), np.array([0, 0, 1])
+    weighed = audit.post_stratify(inclusion, cells, np.array([900, 100]))
+    assert weighed.strata.tolist() == [0, 0, 0]
+    assert weighed.weights.sum() == pytest.approx(1_000)
+    assert weighed.weights[2] == pytest.approx(weighed.weights[0] / 5)
