@@ -120,7 +120,7 @@ def _stages(
     pool, model = data.pool, None
     scorers: tuple[Scorer, ...] = ()
     for number, wave in enumerate(waves[:-1], 1):
-        banded = bands.divide(pool, config, audit.measure(pool, stage.audit).members, scorers)
+        banded = bands.divide(pool, config, audit.sealed(pool, stage.audit), scorers)
         pool, scorers = banded.pool, banded.scorers
         draws = round(config.selection.audit_share * case.waves[number - 1])
         thresholds = audit.extend(pool, stage.audit, draws=draws).thresholds

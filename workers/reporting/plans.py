@@ -9,7 +9,7 @@ from workers.selection.knowledge import Basis
 from workers.selection.plans import QUOTA_SHARE, KnownShare, LabelingPlan, WavePlan
 from workers.selection.proportions import ENOUGH_AUDIT_ITEMS, wilson
 from workers.selection.rule_precision import RulePrecision
-from workers.training.evaluation import FEW
+from workers.training.goals import FEW
 from workers.training.metrics import Interval
 from workers.training.remedies import FEW_LABELS
 

@@ -6,10 +6,9 @@ import numpy as np
 
 from shared.pool import Floats, Mask, Pool
 from shared.project import ProjectConfig
+from workers.training.bands import RARE_PART
 from workers.training.metrics import Interval
 
-# Of an even share of the pool: with two classes a rare one is under 25 %, with ten under 5 %.
-RARE_SHARE = 0.5
 # A class of which so much is surely found gets no more places.
 _ENOUGH_FOUND = 0.9
 
@@ -55,7 +54,7 @@ def assess(
     counts = pool.label_counts
     left = np.full(len(counts), np.nan) if probability is None else probability[pool.eligible].sum(axis=0)
     sought, done = _sought(pool, config, probability), _done(pool, left, shares)
-    few = counts < counts.sum() / len(counts) * RARE_SHARE
+    few = counts < counts.sum() / len(counts) * RARE_PART
     return tuple(
         Need(
             column=column,
@@ -74,7 +73,7 @@ def _sought(pool: Pool, config: ProjectConfig, probability: Floats | None) -> Ma
     """Classes with an unmet target; of those without one, the rare ones, by the model's opinion of the pool."""
     counts = pool.label_counts
     share = counts if probability is None else probability.mean(axis=0, dtype=np.float64)
-    rare = share < share.sum() / len(share) * RARE_SHARE
+    rare = share < share.sum() / len(share) * RARE_PART
     unmet = [
         counts[column] < config.targets[name] if name in config.targets else rare[column]
         for column, name in enumerate(pool.classes)

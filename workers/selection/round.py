@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from shared.contracts import Reason
-from shared.pool import Floats, Pool
+from shared.pool import Floats, Mask, Pool
 from shared.project import ProjectConfig
 from workers.selection import channels
 from workers.selection.channels import Proposal, proposal
@@ -90,11 +90,12 @@ def select(pool: Pool, model: LinearModel | None, config: ProjectConfig, plan: R
     that a cap refuses stays due and comes in a later batch.
     """
     seed = round_seed(config.seed, plan.number)
-    banded = _divide(pool, config, plan)
+    sealed = audit.sealed(pool, plan.audit)
+    banded = _divide(pool, config, plan, sealed)
     pool = banded.pool if banded else pool
-    model = model and _asking(pool, model, config, plan)
+    model = model and _asking(pool, model, config, sealed)
     probability = None if model is None else classifier.probabilities(model, pool.matrix, pool.rows)
-    view = View(pool, config, model, probability, plan.audit, np.random.default_rng(seed))
+    view = View(pool, config, model, probability, plan.audit, np.random.default_rng(seed), sealed)
     ledger = Ledger(view, wanted=plan.places)
     draws = _audit_draws(config, plan)
     sample = audit.extend(pool, plan.audit, draws=draws)
@@ -135,19 +136,18 @@ class _Pick:
     wanted: int
 
 
-def _asking(pool: Pool, model: LinearModel, config: ProjectConfig, plan: RoundPlan) -> LinearModel | None:
+def _asking(pool: Pool, model: LinearModel, config: ProjectConfig, sealed: Mask) -> LinearModel | None:
     """The model as the labels outside the audit sample alone would have taught it, tuned alike."""
-    sealed = audit.sealed(pool, plan.audit)
     if not (pool.labeled & sealed).any():
         return model
     return train_on(pool, np.flatnonzero(pool.labeled & ~sealed), config, tuning=model.tuning)
 
 
-def _divide(pool: Pool, config: ProjectConfig, plan: RoundPlan) -> Banded | None:
+def _divide(pool: Pool, config: ProjectConfig, plan: RoundPlan, sealed: Mask) -> Banded | None:
     """The pool with its bands, where there is an audit sample to draw from them."""
     if plan.scorers is None or not _audit_draws(config, plan):
         return None
-    return bands.divide(pool, config, audit.measure(pool, plan.audit).members, plan.scorers)
+    return bands.divide(pool, config, sealed, plan.scorers)
 
 
 def _audit_draws(config: ProjectConfig, plan: RoundPlan) -> int:

@@ -10,7 +10,7 @@ from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig
 from workers.selection.needs import Need, assess
 from workers.selection.rule_precision import RulePrecision, audit_tally, audited_shares, measure_rules
-from workers.training import audit, classifier
+from workers.training import classifier
 from workers.training.classifier import LinearModel
 
 
@@ -25,6 +25,7 @@ class View:
         probability: (n, n_classes) float32, of every item; None before the first model.
         audit: The audit sample's thresholds by stratum, as the last round left them.
         rng: The round's source of chance; each channel draws from it in a fixed order.
+        sealed: (n,) the audit sample and its families, see `workers.training.audit.sealed`.
     """
 
     pool: Pool
@@ -33,6 +34,7 @@ class View:
     probability: Floats | None
     audit: Mapping[str, float]
     rng: np.random.Generator
+    sealed: Mask
 
     @cached_property
     def predicted(self) -> Index:
@@ -48,11 +50,6 @@ class View:
         if self.model is None or self.probability is None:
             return None
         return classifier.decision_scores(self.model, self.probability)
-
-    @cached_property
-    def sealed(self) -> Mask:
-        """(n,) the audit sample and its families, see `workers.training.audit.sealed`."""
-        return audit.sealed(self.pool, self.audit)
 
     @cached_property
     def rules(self) -> tuple[RulePrecision, ...]:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.arrays import dump_arrays, load_arrays
-from shared.pool import Index, Pool
+from shared.pool import Index, Mask, Pool
 from shared.project import ProjectConfig
 from workers.training import classifier
 from workers.training.classifier import LinearModel
@@ -34,8 +34,8 @@ _FEWEST_LABELS = 150
 _FEWEST_RARE = 10
 # Times as many labels as the last scorer learned from.
 _GROWTH = 2.0
-# Of an even share of the pool; a class with a smaller share is rare.
-_RARE_SHARE = 0.5
+# Of an even share of the pool; a class with less is rare: with two classes under 25 %, with ten under 5 %.
+RARE_PART = 0.5
 # Added to both sides of a likelihood, so that no item is so surely of one side that none like it would be drawn.
 _DOUBT = 1e-3
 
@@ -73,19 +73,19 @@ class Banded:
     pool: Pool
     scorers: tuple[Scorer, ...]
     fresh: Scorer | None
-    changed: NDArray[np.bool_]
+    changed: Mask
 
 
-def divide(pool: Pool, config: ProjectConfig, members: NDArray[np.bool_], scorers: Sequence[Scorer]) -> Banded:
+def divide(pool: Pool, config: ProjectConfig, sealed: Mask, scorers: Sequence[Scorer]) -> Banded:
     """Give every item its bands, with one more phase if there are labels enough for it.
 
     Args:
         pool: The pool.
         config: The project.
-        members: (n,) bool, items of the audit sample.
+        sealed: (n,) bool, items of the audit sample and their families.
         scorers: Of the phases so far.
     """
-    fresh = _next_scorer(pool, config, members, scorers)
+    fresh = _next_scorer(pool, config, sealed, scorers)
     known = (*scorers, fresh) if fresh else tuple(scorers)
     codes = pool.bands.copy()
     new = codes < 0
@@ -126,11 +126,9 @@ def load(blob: bytes) -> Scorer:
     return Scorer(header["phase"], model, arrays["columns"], arrays["cuts"], header["labels"])
 
 
-def _next_scorer(
-    pool: Pool, config: ProjectConfig, members: NDArray[np.bool_], scorers: Sequence[Scorer]
-) -> Scorer | None:
+def _next_scorer(pool: Pool, config: ProjectConfig, sealed: Mask, scorers: Sequence[Scorer]) -> Scorer | None:
     """The scorer of one more phase; None while it would know little more than the last."""
-    rows = np.flatnonzero(pool.labeled & ~np.isin(pool.families, pool.families[members]))
+    rows = np.flatnonzero(pool.labeled & ~sealed)
     wanted = max(_FEWEST_LABELS, _GROWTH * scorers[-1].labels if scorers else 0)
     if len(rows) < wanted or len(scorers) == _MOST_PHASES:
         return None
@@ -150,7 +148,7 @@ def _next_scorer(
 def _rare(probability: NDArray[np.float64], config: ProjectConfig, classes: Sequence[str]) -> Index:
     """Columns of classes that are rare in the pool, or that have a goal."""
     share = probability.mean(axis=0)
-    rare = (share < share.sum() / len(share) * _RARE_SHARE) | np.isin(classes, list(config.goals))
+    rare = (share < share.sum() / len(share) * RARE_PART) | np.isin(classes, list(config.goals))
     return np.flatnonzero(rare).astype(np.int64)
 
 

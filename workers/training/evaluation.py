@@ -11,13 +11,11 @@ from shared.project import ProjectConfig, Task
 from workers.training import audit
 from workers.training.crossfit import CrossFit, cross_fit
 from workers.training.error_costs import cost_curve, cost_matrix, item_costs
-from workers.training.goals import check_goal, margins
+from workers.training.goals import FEW, check_goal, margins
 from workers.training.intervals import Design, Doubles, bootstrap
 from workers.training.metrics import Interval, Metrics, Ranking, evaluate, rates
 from workers.training.reliability import expected_calibration_error, reliability
 
-# With fewer audit items of a class, its rates say next to nothing.
-FEW = 5
 _CURVES, _CURVE_POINTS = 12, 60
 
 

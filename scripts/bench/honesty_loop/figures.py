@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from scripts.bench.honesty_loop.campaign import Campaign
-from workers.training.evaluation import FEW, evaluate_on_audit
+from workers.training.evaluation import evaluate_on_audit
+from workers.training.goals import FEW
 from workers.training.intervals import Design, Doubles, bootstrap
 from workers.training.metrics import Interval, Ranking, rates
 

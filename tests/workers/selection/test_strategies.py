@@ -20,7 +20,7 @@ CONFIG = ProjectConfig(classes=("common", "rare"))
 
 def make_view(pool: Pool, probability: Floats | None, config: ProjectConfig = CONFIG) -> View:
     """A view whose model is known by its probabilities alone, which is all that a division looks at."""
-    return View(pool, config, None, probability, {}, np.random.default_rng(0))
+    return View(pool, config, None, probability, {}, np.random.default_rng(0), np.zeros(len(pool), dtype=bool))
 
 
 def places(division: Division) -> dict[str, int]:

@@ -33,8 +33,7 @@ def label(pool: Pool, truth: Mask, rows: Index) -> Pool:
 
 
 def divided(pool: Pool, sample: AuditSample | None = None, scorers: Sequence[Scorer] = ()) -> Banded:
-    members = sample.members if sample else np.zeros(len(pool), dtype=bool)
-    return bands.divide(pool, config_of(pool), members, scorers)
+    return bands.divide(pool, config_of(pool), audit.sealed(pool, sample.thresholds if sample else {}), scorers)
 
 
 def test_bands_weigh_alike_and_the_likely_ones_are_small_and_rich() -> None:
