@@ -103,8 +103,9 @@ def test_items_that_no_answer_stands_for_change_no_share() -> None:
 
 
 def test_a_single_answer_joins_the_largest_stratum() -> None:
-    inclusion, cells = np.array([0.1, 0.1, 0.5]), np.array([0, 0, 1])
-    weighed = audit.post_stratify(inclusion, cells, np.array([900, 100]))
-    assert weighed.strata.tolist() == [0, 0, 0]
+    """The largest, and not the one with most answers, which is full of rare items."""
+    inclusion, cells = np.array([0.1, 0.1, 0.5, 0.5, 0.5, 0.5]), np.array([0, 0, 1, 2, 2, 2])
+    weighed = audit.post_stratify(inclusion, cells, np.array([900, 80, 20]))
+    assert weighed.strata.tolist() == [0, 0, 0, 2, 2, 2]
     assert weighed.weights.sum() == pytest.approx(1_000)
     assert weighed.weights[2] == pytest.approx(weighed.weights[0] / 5)

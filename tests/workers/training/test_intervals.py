@@ -79,6 +79,17 @@ def test_a_pool_that_is_labeled_as_a_whole_has_nothing_left_to_doubt() -> None:
     assert [(one.low, one.value, one.high) for one in design.shares(targets) or []] == [(0.2,) * 3, (0.8,) * 3]
 
 
+def test_the_less_of_a_pool_is_unseen_the_narrower_its_share() -> None:
+    targets = np.arange(100)[:, None] < [30]
+
+    def width(stands_for: float) -> float:
+        design = Design(np.full(100, stands_for), np.zeros(100, dtype=np.int64), np.arange(100))
+        (share,) = design.shares(targets) or []
+        return share.high - share.low
+
+    assert width(1.25) == pytest.approx(np.sqrt(0.2) * width(1e6), rel=0.1)
+
+
 def test_the_bootstrap_covers_a_figure_without_a_formula() -> None:
     """F1 of decisions with recall 0.6 that flag 15 % of the others, for a class of 20 %."""
     rng, covered = np.random.default_rng(3), 0
