@@ -58,10 +58,12 @@ def _for_exclusive(odds: Doubles) -> Doubles:
         for column in range(len(offsets)):
             scores[:, column] = -np.inf
             rival = scores.argmax(axis=1)
-            lead = scores[rows, rival] - odds[:, column]
+            to_beat = scores[rows, rival]
             best = -1.0
             for offset in offsets[column] + _STEPS:
-                wins = (offset > lead) | ((offset == lead) & (column < rival))  # as `decide` breaks ties
+                # In the arithmetic of whoever adds the offsets, and with ties broken as `decide` breaks them.
+                own = odds[:, column] + offset
+                wins = (own > to_beat) | ((own == to_beat) & (column < rival))
                 value = _expected_f1(np.where(wins, column, rival), probability, expected)
                 if value > best + 1e-6:
                     best, offsets[column] = value, offset
