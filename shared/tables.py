@@ -12,39 +12,20 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Float,
-    ForeignKey,
     Index,
-    Integer,
     LargeBinary,
     UniqueConstraint,
     text,
 )
 from sqlmodel import Field, SQLModel
 
-# SQLite counts up by itself only on INTEGER (64 bits there anyway).
-Row = BigInteger().with_variant(Integer(), "sqlite")
-
-# Constraint names are given, so that a migration can name them on every database.
-SQLModel.metadata.naming_convention = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-
-def _reference(target: str, **options: Any) -> Any:
-    return Field(sa_column=Column(Row, ForeignKey(target), **{"nullable": False, "index": True, **options}))
-
-
-def _own_id() -> Any:
-    return Field(default=None, sa_column=Column(Row, primary_key=True, autoincrement=True))
+from shared.columns import Row, own_id, reference
 
 
 class Project(SQLModel, table=True):
     """A labeling project; `config` is its validated project file as JSON."""
 
-    id: int = _own_id()
+    id: int = own_id()
     name: str = Field(unique=True)
     config: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     encoder_key: str | None = None
@@ -60,8 +41,8 @@ class Item(SQLModel, table=True):
         Index("ix_item_project_id_normal_key", "project_id", "normal_key"),
     )
 
-    id: int = _own_id()
-    project_id: int = _reference("project.id", index=False)
+    id: int = own_id()
+    project_id: int = reference("project.id", index=False)
     item_id: str
     text: str
     source: str
@@ -83,9 +64,9 @@ class Item(SQLModel, table=True):
 class RuleHit(SQLModel, table=True):
     """A seeding rule hit an item. Those of a rule with a description are not kept: they move with the pool."""
 
-    item: int = _reference("item.id", primary_key=True, index=False)
+    item: int = reference("item.id", primary_key=True, index=False)
     rule: str = Field(primary_key=True)
-    project_id: int = _reference("project.id")
+    project_id: int = reference("project.id")
     score: float = Field(default=1.0, sa_column=Column(Float, nullable=False, server_default=text("1.0")))
     """1 for keywords and patterns, the value of the item for a hint."""
 
@@ -95,13 +76,13 @@ class Submission(SQLModel, table=True):
 
     __table_args__ = (UniqueConstraint("project_id", "submission_id"),)
 
-    id: int = _own_id()
-    project_id: int = _reference("project.id", index=False)
+    id: int = own_id()
+    project_id: int = reference("project.id", index=False)
     submission_id: str
-    item: int = _reference("item.id")
+    item: int = reference("item.id")
     annotator: str
     label: Any = Field(sa_column=Column(JSON, nullable=False))
-    assignment: int | None = _reference("assignment.id", nullable=True)
+    assignment: int | None = reference("assignment.id", nullable=True)
     late: bool = False
     """The lease under which it was answered had run out."""
     unasked: bool = False
@@ -112,8 +93,8 @@ class Submission(SQLModel, table=True):
 class Label(SQLModel, table=True):
     """The answer that stands for an item, resolved from its submissions."""
 
-    item: int = _reference("item.id", primary_key=True, index=False)
-    project_id: int = _reference("project.id")
+    item: int = reference("item.id", primary_key=True, index=False)
+    project_id: int = reference("project.id")
     value: Any = Field(sa_column=Column(JSON, nullable=False))
     submissions: int
     agreement: float
@@ -125,8 +106,8 @@ class Model(SQLModel, table=True):
 
     __table_args__ = (UniqueConstraint("project_id", "version"),)
 
-    id: int = _own_id()
-    project_id: int = _reference("project.id", index=False)
+    id: int = own_id()
+    project_id: int = reference("project.id", index=False)
     version: int
     encoder: str
     labels: int
@@ -140,7 +121,7 @@ class Model(SQLModel, table=True):
 class AuditScorer(SQLModel, table=True):
     """A model by which the pool is divided into bands of the audit sample; those of a project are numbered from 1."""
 
-    project_id: int = _reference("project.id", primary_key=True, index=False)
+    project_id: int = reference("project.id", primary_key=True, index=False)
     phase: int = Field(primary_key=True)
     encoder: str
     arrays: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
@@ -151,8 +132,8 @@ class AuditScorer(SQLModel, table=True):
 class AuditBands(SQLModel, table=True):
     """The bands into which the scorers of a project put a run of items."""
 
-    id: int = _own_id()
-    project_id: int = _reference("project.id")
+    id: int = own_id()
+    project_id: int = reference("project.id")
     items: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     """(n,) int64, little endian: `Item.id`, ascending."""
     codes: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
@@ -173,9 +154,9 @@ class AugmentedText(SQLModel, table=True):
 
     __table_args__ = (UniqueConstraint("project_id", "parent", "recipe", "text_key"),)
 
-    id: int = _own_id()
-    project_id: int = _reference("project.id", index=False)
-    parent: int = _reference("item.id")
+    id: int = own_id()
+    project_id: int = reference("project.id", index=False)
+    parent: int = reference("item.id")
     recipe: str
     text: str
     text_key: int = Field(sa_column=Column(BigInteger, nullable=False))
@@ -190,10 +171,10 @@ class Batch(SQLModel, table=True):
 
     __table_args__ = (UniqueConstraint("project_id", "round"),)
 
-    id: int = _own_id()
-    project_id: int = _reference("project.id", index=False)
+    id: int = own_id()
+    project_id: int = reference("project.id", index=False)
     round: int
-    model: int | None = _reference("model.id", nullable=True, index=False)
+    model: int | None = reference("model.id", nullable=True, index=False)
     seed: int
     submissions_seen: int
     """Submissions of the project that this round knew of."""
@@ -239,10 +220,10 @@ class Assignment(SQLModel, table=True):
         Index("ix_assignment_project_id_state", "project_id", "state"),
     )
 
-    id: int = _own_id()
-    project_id: int = _reference("project.id", index=False)
-    batch: int = _reference("batch.id")
-    item: int = _reference("item.id", index=False)
+    id: int = own_id()
+    project_id: int = reference("project.id", index=False)
+    batch: int = reference("batch.id")
+    item: int = reference("item.id", index=False)
     slot: int = 0
     rank: int
     reason: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
@@ -260,7 +241,7 @@ class VectorSegment(SQLModel, table=True):
 
     __table_args__ = (Index("ix_vectorsegment_space_encoder", "space", "encoder"),)
 
-    id: int = _own_id()
+    id: int = own_id()
     space: str
     encoder: str
     count: int
@@ -274,7 +255,7 @@ class VectorSegment(SQLModel, table=True):
 class Lane(SQLModel, table=True):
     """The right to work on one thing of one project: see `shared.lanes`."""
 
-    project_id: int = _reference("project.id", primary_key=True, index=False)
+    project_id: int = reference("project.id", primary_key=True, index=False)
     room: str = Field(primary_key=True)
     requested: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, default=0))
     completed: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, default=0))
@@ -297,8 +278,8 @@ class OutboxEvent(SQLModel, table=True):
         ),
     )
 
-    id: int = _own_id()
-    project_id: int = _reference("project.id", index=False)
+    id: int = own_id()
+    project_id: int = reference("project.id", index=False)
     event: str
     payload: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     created_at: float
@@ -308,51 +289,9 @@ class OutboxEvent(SQLModel, table=True):
 class DeadLetter(SQLModel, table=True):
     """A message that could not be taken, with the reason."""
 
-    id: int = _own_id()
+    id: int = own_id()
     origin: str
     project: str | None = None
     payload: str
     reason: str
     received_at: float
-
-
-class DriftReference(SQLModel, table=True):
-    """What the incoming text is compared with: fitted on the project's first items, tied to an encoder."""
-
-    project_id: int = _reference("project.id", primary_key=True, index=False)
-    encoder: str
-    arrays: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    """safetensors: see `workers.drift.reference.dump`."""
-    through: int = Field(sa_column=Column(Row, nullable=False))
-    """`id` of the last item that belongs to the reference."""
-    fitted_at: float
-
-
-class DriftReport(SQLModel, table=True):
-    """What one window of new items looks like beside the reference."""
-
-    __table_args__ = (UniqueConstraint("project_id", "window"),)
-
-    id: int = _own_id()
-    project_id: int = _reference("project.id", index=False)
-    window: int
-    first: int = Field(sa_column=Column(Row, nullable=False))
-    through: int = Field(sa_column=Column(Row, nullable=False))
-    items: int
-    level: str
-    findings: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
-    made_at: float
-
-
-class Campaign(SQLModel, table=True):
-    """A bounded labeling run that drift started: candidate items by kind, the most telling first."""
-
-    id: int = _own_id()
-    project_id: int = _reference("project.id")
-    report: int = _reference("driftreport.id", index=False)
-    budget: int
-    candidates: dict[str, list[int]] = Field(sa_column=Column(JSON, nullable=False))
-    """`drift`: new items to label, `relabel`: labeled items to label again; values are `Item.id`."""
-    batch: int | None = _reference("batch.id", nullable=True, index=False)
-    """The batch that carried it; null: not served yet."""
-    opened_at: float

@@ -6,8 +6,9 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from shared.database import Database
+from shared.drift_tables import Campaign, DriftReference
 from shared.project import ProjectConfig
-from shared.tables import Assignment, AssignmentState, Campaign, DriftReference, Item, Label, Lane, Project
+from shared.tables import Assignment, AssignmentState, Item, Label, Lane, Project
 from workers.reporting.status import read_status
 
 

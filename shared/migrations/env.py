@@ -3,9 +3,9 @@
 from alembic import context
 from sqlmodel import SQLModel
 
-from shared import tables
+from shared import drift_tables, tables
 
-assert tables  # noqa: S101 - imported for its effect: it fills SQLModel.metadata
+assert tables and drift_tables  # noqa: S101, PT018 - imported for their effect: they fill SQLModel.metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -8,9 +8,10 @@ import numpy as np
 from sqlmodel import Session, col, func, select
 
 from shared.database import now
+from shared.drift_tables import Campaign, DriftReference, DriftReport
 from shared.pool import Index
 from shared.repository.pools import space_of
-from shared.tables import Campaign, DriftReference, DriftReport, Item
+from shared.tables import Item
 from shared.vectors import count_vectors
 
 

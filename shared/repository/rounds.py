@@ -9,8 +9,9 @@ from sqlmodel import Session, SQLModel, col, select
 
 from shared.contracts import Reason
 from shared.database import now
+from shared.drift_tables import Campaign
 from shared.project import ProjectConfig
-from shared.tables import Assignment, AssignmentState, Batch, Campaign, Item, Model, Project, Submission
+from shared.tables import Assignment, AssignmentState, Batch, Item, Model, Project, Submission
 
 
 @dataclass(frozen=True)

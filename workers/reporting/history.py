@@ -9,8 +9,9 @@ from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from shared.database import now
+from shared.drift_tables import Campaign, DriftReport
 from shared.project import ProjectConfig
-from shared.tables import Assignment, AssignmentState, Batch, Campaign, DeadLetter, DriftReport, Item, Model
+from shared.tables import Assignment, AssignmentState, Batch, DeadLetter, Item, Model
 from workers.reporting.growth import LabelsOfRound, read_growth
 from workers.reporting.measured import without_details
 from workers.reporting.status import LabelCount, concerns, label_counts, read_status

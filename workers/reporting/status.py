@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Text, cast, func, or_, select
 from sqlmodel import Session, SQLModel, col
 
 from shared.database import Database, now
+from shared.drift_tables import Campaign, DriftReport
 from shared.labels import LabelJson, classes_of
 from shared.project import ProjectConfig
 from shared.repository.pools import encoder_in_use, space_of
@@ -16,9 +17,7 @@ from shared.tables import (
     Assignment,
     AssignmentState,
     Batch,
-    Campaign,
     DeadLetter,
-    DriftReport,
     Item,
     Label,
     Lane,

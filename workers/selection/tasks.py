@@ -12,6 +12,7 @@ from sqlmodel import Session
 
 from shared import lanes
 from shared.database import now
+from shared.drift_tables import Campaign
 from shared.events import Event, emit
 from shared.lanes import Claim
 from shared.pool import Index, Pool
@@ -19,7 +20,7 @@ from shared.project import ProjectConfig
 from shared.repository import embedding, items, pools, rounds
 from shared.repository.audit import load_scorers, store_bands, store_scorers
 from shared.repository.rounds import LastRound
-from shared.tables import Batch, Campaign
+from shared.tables import Batch
 from workers.app import app
 from workers.context import Context, context
 from workers.selection.round import RoundPlan, Selected, round_seed, select

@@ -6,9 +6,10 @@ from sqlmodel import Session
 from scripts.demo_loop.watch import look
 from shared import lanes
 from shared.database import Database
+from shared.drift_tables import Campaign, DriftReference, DriftReport
 from shared.project import ProjectConfig
 from shared.repository.projects import create_project
-from shared.tables import Assignment, AssignmentState, Batch, Campaign, DriftReference, DriftReport, Item, Label
+from shared.tables import Assignment, AssignmentState, Batch, Item, Label
 from workers.commands.edge import open_project
 
 _Row = TypeVar("_Row")

@@ -9,13 +9,14 @@ from sqlmodel import Session, col, select
 from shared import lanes
 from shared.contracts import Reason, SubmissionMessage
 from shared.database import Database, now
+from shared.drift_tables import Campaign, DriftReport
 from shared.events import Event, emit
 from shared.project import ProjectConfig
 from shared.repository.pools import space_of
 from shared.repository.projects import create_project
 from shared.repository.rounds import store_assignments, store_model
 from shared.repository.submissions import store_dead_letter
-from shared.tables import Assignment, Batch, Campaign, DriftReport, Item, Project
+from shared.tables import Assignment, Batch, Item, Project
 from shared.vectors import append_segment, text_key
 from workers.intake.answers import take_answers
 

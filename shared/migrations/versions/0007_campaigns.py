@@ -1,0 +1,14 @@
+"""campaigns with a course of their own, labels in doubt"""
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
