@@ -191,8 +191,11 @@ class Bin:
     share: float
 
 
-def reliability(bins: Sequence[Bin], title: str) -> str:
-    """How often what was said with a probability was so; on logarithmic axes where most probabilities are small."""
+def reliability(bins: Sequence[Bin], title: str, *, before: Sequence[Bin] = ()) -> str:
+    """How often what was said with a probability was so; on logarithmic axes where most probabilities are small.
+
+    `before` is the same of the probabilities before calibration, where that is known.
+    """
     with style():
         figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
         axes = figure.subplots()
@@ -200,18 +203,9 @@ def reliability(bins: Sequence[Bin], title: str) -> str:
         small = sorted(said)[len(said) // 2] < _SMALL_PROBABILITY
         least = _LEAST_SHARE if small else 0.0
         axes.plot([least, 1], [least, 1], color=SOFT, lw=1, ls="--", label="perfect")
-        axes.vlines(
-            [max(one.probability, least) for one in bins],
-            [max(one.low, least) for one in bins],
-            [max(one.high, least) for one in bins],
-            color=BLUE,
-            lw=1.4,
-            alpha=0.6,
-        )
-        at = [max(one.probability, least) for one in bins]
-        came = [max(one.frequency, least) for one in bins]
-        axes.plot(at, came, color=BLUE, lw=0.8, alpha=0.5)
-        axes.plot(at, came, "o", color=BLUE, markersize=6, label="measured")
+        if before:
+            _points(axes, before, least, color=ORANGE, mark="D", label="before calibration")
+        _points(axes, bins, least, color=BLUE, mark="o", label="after calibration" if before else "measured")
         axes.set(xlabel="probability that was said", ylabel="share that was so")
         if small:
             axes.set(xscale="log", yscale="log")
@@ -222,6 +216,16 @@ def reliability(bins: Sequence[Bin], title: str) -> str:
         axes.set_title(title, fontsize=9.5, loc="left")
         legend(figure, axes)
         return svg(figure, f"Reliability diagram: share that was so by the probability that was said. {title}")
+
+
+def _points(axes: Axes, bins: Sequence[Bin], least: float, *, color: str, mark: str, label: str) -> None:
+    """Each bin's probability and frequency, with its interval; what is smaller than `least` is shown there."""
+    at = [max(one.probability, least) for one in bins]
+    came = [max(one.frequency, least) for one in bins]
+    ends = [max(one.low, least) for one in bins], [max(one.high, least) for one in bins]
+    axes.vlines(at, *ends, color=color, lw=1.4, alpha=0.6)
+    axes.plot(at, came, color=color, lw=0.8, alpha=0.5)
+    axes.plot(at, came, mark, color=color, markersize=6, label=label)
 
 
 def confusion_matrix(found: Confusions, names: Sequence[str]) -> str:

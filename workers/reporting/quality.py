@@ -230,10 +230,11 @@ def probabilities(history: History) -> str:
     after, before = measure(found.get("ece")), measure(found.get("ece_before"))
     told = [] if after is None else [f"ECE {_error(after)}"]
     told += [] if before is None else [f"before calibration {_error(before)}"]
-    plot = curves.reliability([Bin(**one) for one in found["bins"]], "\n".join(told))
+    bins, earlier = ([Bin(**one) for one in found.get(name) or ()] for name in ("bins", "bins_before"))
+    plot = curves.reliability(bins, "\n".join(told), before=earlier)
     of_what = "of the most probable class" if history.status["task"] == "single" else "of every class"
     caption = (
-        f"Reliability of the calibrated probability {of_what} on the audit sample, with 95 % intervals; each point "
+        f"Reliability of the probability {of_what} on the audit sample, with 95 % intervals; each point "
         "stands for about the same share of the pool. ECE is how far probabilities are off on average."
     )
     return section("Probabilities", figure(plot, caption))

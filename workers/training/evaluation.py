@@ -64,7 +64,8 @@ def evaluate_on_audit(
         JSON-ready; an interval is `value`, `low` and `high`, or None where it can't be had. `n` audit items, `labels`,
         `macro_f1`, `macro_pr_auc`, `accuracy`, `cost` of an item on average, `per_class` rates, `prevalence_by_source`,
         `too_few` (classes with under 5 audit items), `confusion` (shares of the pool by true and decided class),
-        `curves` of precision by recall, `reliability`, `cost_curves` and `goals`.
+        `curves` of precision by recall, `reliability` (bins and calibration error, after calibration and before),
+        `cost_curves` and `goals`.
     """
     members = audit.measure(pool, thresholds).members
     rows, labels = np.flatnonzero(pool.labeled & members), int(pool.labeled.sum())
@@ -192,12 +193,18 @@ def _curves(audited: _Audited) -> dict[str, Any]:
 
 def _reliability(audited: _Audited) -> dict[str, Any]:
     """Of the most probable class of each item, or of all classes where they don't exclude each other."""
-    said, came, design = _asked(audited, audited.said.probability)
+    after, before = audited.said.probability, audited.said.before
     return {
-        "bins": reliability(said, came, design.weights, ratio=design.ratio),
-        "ece": _calibration_error(audited, audited.said.probability),
-        "ece_before": _calibration_error(audited, audited.said.before),
+        "bins": _bins(audited, after),
+        "bins_before": _bins(audited, before),
+        "ece": _calibration_error(audited, after),
+        "ece_before": _calibration_error(audited, before),
     }
+
+
+def _bins(audited: _Audited, probability: Floats) -> list[dict[str, float]]:
+    said, came, design = _asked(audited, probability)
+    return reliability(said, came, design.weights, ratio=design.ratio)
 
 
 def _calibration_error(audited: _Audited, probability: Floats) -> dict[str, float]:

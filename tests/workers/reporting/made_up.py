@@ -71,6 +71,7 @@ def made_up_metrics(
         "curves": curves,
         "reliability": {
             "bins": _bins(probability.max(axis=1), (hits & decided).any(axis=1)),
+            "bins_before": _bins(probability.max(axis=1) ** 3, (hits & decided).any(axis=1)),
             "ece": {"value": 0.031, "low": 0.012, "high": 0.052},
             "ece_before": {"value": 0.142, "low": 0.11, "high": 0.18},
         },

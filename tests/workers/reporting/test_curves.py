@@ -56,6 +56,14 @@ def test_what_a_plot_shows_is_told_to_who_can_not_see_it() -> None:
     assert "Decided rightly: " in IMAGES[4]
 
 
+def test_the_reliability_diagram_shows_probabilities_before_calibration_where_they_are_known() -> None:
+    after, before = [Bin(0.2, 0.3, 0.1, 0.4, 1.0)], [Bin(0.7, 0.3, 0.1, 0.4, 1.0)]
+    alone, both = (curves.reliability(after, "ECE 0.1", before=them) for them in ([], before))
+
+    assert "before calibration" not in alone
+    assert both.count("before calibration") == alone.count("measured") == 1
+
+
 def test_a_long_name_keeps_its_beginning_and_its_end() -> None:
     assert short("a name") == "a name"
     cut = short("the reason why a payment was refused, number 17", longest=20)

@@ -176,6 +176,22 @@ def test_the_report_is_near_to_what_the_model_is_worth_though_a_model_chose_most
     assert abs(np.mean(off)) < 0.03
 
 
+def test_the_reliability_is_told_after_calibration_and_before() -> None:
+    pool, truth = make_pool(items=600)
+    sample = audit.extend(pool, {}, draws=200)
+    pool = label(pool, truth, np.flatnonzero(sample.members))
+    found = report(pool, sample.thresholds)["reliability"]
+    assert isinstance(found, dict)
+    for name in ("bins", "bins_before"):
+        assert sum(one["share"] for one in found[name]) == pytest.approx(1)
+    assert found["bins"] != found["bins_before"]
+    # Both diagrams tell of the same labels: the frequency over all bins is how often the most probable class is right,
+    # and each error is the mean distance of its own bins.
+    for bins, error in (("bins", "ece"), ("bins_before", "ece_before")):
+        gaps = [one["share"] * abs(one["probability"] - one["frequency"]) for one in found[bins]]
+        assert sum(gaps) == pytest.approx(found[error]["value"], abs=1e-6)
+
+
 def test_without_an_answer_or_with_one_class_there_is_no_figure() -> None:
     pool, truth = make_pool(items=200)
     sample = audit.extend(pool, {}, draws=40)
