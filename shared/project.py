@@ -3,12 +3,13 @@
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import re2
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from shared.augmentation_options import Augmentation
+from shared.drift_options import Drift
 from shared.errors import ConfigError
 from shared.section import Cost, Count, Name, Section, Share
 from shared.training_options import Goal, Training
@@ -117,11 +118,19 @@ class Rule(Section):
 
 
 class Selection(Section):
-    """How large a batch is and what it holds."""
+    """How large a batch is and what it holds.
+
+    Attributes:
+        batch_size: Items wanted.
+        audit_share: The part of them that is drawn at random.
+        overlap: Annotators who answer an overlap item.
+        overlap_share: The part of a batch that is overlap items; the others get one answer.
+    """
 
     batch_size: Annotated[int, Field(ge=1, le=100_000)] = 50
     audit_share: Share = 0.1
     overlap: Annotated[int, Field(ge=1, le=20)] = 1
+    overlap_share: Share = 1.0
 
 
 class BatchTrigger(Section):
@@ -136,15 +145,6 @@ class Queue(Section):
     """The annotation queue: how long an annotator may hold an assignment without renewing it."""
 
     lease_s: Annotated[float, Field(ge=1, le=7 * 86_400)] = 600.0
-
-
-class Drift(Section):
-    """The drift watch: items in the reference, items in a window, and what an alarm leads to."""
-
-    mode: Literal["auto", "off"] = "auto"
-    reference_items: Annotated[int, Field(ge=200)] = 2_000
-    window_items: Annotated[int, Field(ge=50)] = 500
-    campaign_items: Annotated[int, Field(ge=1)] = 50
 
 
 class ProjectConfig(Section):

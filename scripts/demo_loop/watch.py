@@ -6,8 +6,9 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from shared.database import Database
-from shared.drift_tables import Campaign, DriftReference
+from shared.drift_tables import Campaign
 from shared.project import ProjectConfig
+from shared.repository.drift import find_reference
 from shared.tables import Assignment, AssignmentState, Item, Label, Lane, Project
 from workers.reporting.status import read_status
 
@@ -51,7 +52,7 @@ def look(database: Database, name: str) -> View:
         return View(
             status=read_status(session, project_id, name, config),
             labeled=_labeled_ids(session, project_id),
-            knows_normal=session.get(DriftReference, project_id) is not None,
+            knows_normal=find_reference(session, project_id) is not None,
             campaigns_done=_campaigns_done(session, project_id),
             leases=_leases(session, project_id),
         )

@@ -1,44 +1,47 @@
-"""Queries of the drift watch: reference, windows of new items, reports and campaigns."""
+"""Queries of the drift watch: references, reports and campaigns."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from sqlmodel import Session, col, func, select
 
 from shared.database import now
 from shared.drift_tables import Campaign, DriftReference, DriftReport
-from shared.pool import Index
+from shared.repository.alarms import close_of_items
+from shared.repository.drift_windows import Window
 from shared.repository.pools import space_of
 from shared.tables import Item
 from shared.vectors import count_vectors
 
 
-@dataclass(frozen=True)
-class Window:
-    """A run of items in the order in which they came.
-
-    Attributes:
-        ids: (n,) int64, row numbers, ascending.
-    """
-
-    ids: Index
-
-    @property
-    def first(self) -> int:
-        """Row number of the first item."""
-        return int(self.ids[0])
-
-    @property
-    def through(self) -> int:
-        """Row number of the last item."""
-        return int(self.ids[-1])
+def find_reference(session: Session, project_id: int, version: int | None = None) -> DriftReference | None:
+    """The project's reference of this version, or the one in force; None before enough items came."""
+    statement = select(DriftReference).where(col(DriftReference.project_id) == project_id)
+    if version is not None:
+        statement = statement.where(col(DriftReference.version) == version)
+    return session.exec(statement.order_by(col(DriftReference.version).desc()).limit(1)).first()
 
 
-def find_reference(session: Session, project_id: int) -> DriftReference | None:
-    """The project's reference; None before enough items came."""
-    return session.get(DriftReference, project_id)
+def store_reference(
+    session: Session, project_id: int, *, encoder: str, arrays: bytes, through: int, why: str
+) -> DriftReference:
+    """Put a new version of the reference in force, and end the alarms that were raised beside the one before it."""
+    newest = select(func.max(DriftReference.version)).where(col(DriftReference.project_id) == project_id)
+    version = (session.exec(newest).one() or 0) + 1
+    made = DriftReference(
+        project_id=project_id,
+        version=version,
+        encoder=encoder,
+        arrays=arrays,
+        through=through,
+        why=why,
+        fitted_at=now(session),
+    )
+    session.add(made)
+    if version > 1:
+        close_of_items(session, project_id, reason=f"reference {version} is in force: {why}")
+    session.flush()
+    return made
 
 
 def all_embedded(session: Session, project_id: int, *, encoder: str) -> bool:
@@ -47,25 +50,22 @@ def all_embedded(session: Session, project_id: int, *, encoder: str) -> bool:
     return session.exec(texts).one() <= count_vectors(session, space=space_of(project_id), encoder=encoder)
 
 
-def next_items(session: Session, project_id: int, *, after: int, count: int) -> Window | None:
-    """The next `count` items after row number `after`; None while there are fewer."""
+def last_report(session: Session, project_id: int) -> DriftReport | None:
+    """On the newest window; None before the first."""
     statement = (
-        select(Item.id)
-        .where(col(Item.project_id) == project_id, col(Item.id) > after)
-        .order_by(col(Item.id))
-        .limit(count)
+        select(DriftReport)
+        .where(col(DriftReport.project_id) == project_id)
+        .order_by(col(DriftReport.window).desc())
+        .limit(1)
     )
-    ids = session.exec(statement).all()
-    return Window(np.array(ids, dtype=np.int64)) if len(ids) == count else None
+    return session.exec(statement).first()
 
 
-def watched_through(session: Session, project_id: int, reference: DriftReference) -> tuple[int, int]:
-    """Number of the last window that was reported on, and the row number of its last item."""
-    statement = select(func.max(DriftReport.window), func.max(DriftReport.through)).where(
-        col(DriftReport.project_id) == project_id
-    )
-    window, through = session.exec(statement).one()
-    return window or 0, max(through or 0, reference.through)
+def find_report(session: Session, project_id: int, number: int) -> DriftReport | None:
+    """On window `number`."""
+    return session.exec(
+        select(DriftReport).where(col(DriftReport.project_id) == project_id, col(DriftReport.window) == number)
+    ).first()
 
 
 def latest_levels(session: Session, project_id: int, *, count: int) -> list[str]:
@@ -92,25 +92,31 @@ def windows_since_campaign(session: Session, project_id: int) -> int | None:
     return (session.exec(newest).one() or 0) - opened
 
 
-def store_reference(session: Session, project_id: int, *, encoder: str, arrays: bytes, through: int) -> None:
-    """Write the project's reference."""
-    session.merge(
-        DriftReference(project_id=project_id, encoder=encoder, arrays=arrays, through=through, fitted_at=now(session))
-    )
-
-
 def store_report(
-    session: Session, project_id: int, *, number: int, window: Window, level: str, findings: dict[str, Any]
+    session: Session,
+    project_id: int,
+    *,
+    number: int,
+    reference: int,
+    window: Window,
+    level: str,
+    findings: dict[str, Any],
+    state: dict[str, Any],
 ) -> int:
     """Write one window's report; returns its row number."""
     report = DriftReport(
         project_id=project_id,
         window=number,
-        first=window.first,
-        through=window.through,
+        reference=reference,
+        first=int(window.ids.min()),
+        through=window.seen.through,
+        settled=window.seen.settled,
+        since=window.since,
+        until=window.seen.until,
         items=len(window.ids),
         level=level,
         findings=findings,
+        state=state,
         made_at=now(session),
     )
     session.add(report)

@@ -12,7 +12,7 @@ from shared.pool import Index, Pool
 from shared.project import ProjectConfig
 from shared.repository import drift as rows
 from shared.repository import pools
-from shared.repository.drift import Window
+from shared.repository.drift_windows import Window, next_window, seen_after
 from workers.app import app
 from workers.context import Context, context
 from workers.drift import reference as references
@@ -66,8 +66,11 @@ def _next_step(held: Context, claimed: Claim, config: ProjectConfig) -> bool:
         stored = rows.find_reference(session, project_id)
         encoder = pools.encoder_in_use(session, project_id)
         if stored is not None and stored.encoder == encoder:
-            number, through = rows.watched_through(session, project_id, stored)
-            window = rows.next_items(session, project_id, after=through, count=config.drift.window_items)
+            last = rows.last_report(session, project_id)
+            number, seen = last.window if last else 0, seen_after(last, stored)
+            window = next_window(
+                session, project_id, after=seen, items=config.drift.window_items, hours=config.drift.window_hours
+            )
             if window is None:
                 return False
         else:
@@ -101,6 +104,7 @@ def _fit(held: Context, claimed: Claim, config: ProjectConfig, pool: Pool, encod
             encoder=encoder,
             arrays=references.dump(fitted),
             through=int(pool.ids.max()),
+            why="the first items of the project",
         )
     return True
 
@@ -122,7 +126,14 @@ def _report(
     with held.database.write() as session:
         lanes.confirm(session, claimed)
         stored = rows.store_report(
-            session, project_id, number=number, window=window, level=report.level, findings=report.findings()
+            session,
+            project_id,
+            number=number,
+            reference=1,
+            window=window,
+            level=report.level,
+            findings=report.findings(),
+            state={},
         )
         levels = rows.latest_levels(session, project_id, count=3)
         since = rows.windows_since_campaign(session, project_id)

@@ -6,8 +6,9 @@ from sqlmodel import Session
 from scripts.demo_loop.watch import look
 from shared import lanes
 from shared.database import Database
-from shared.drift_tables import Campaign, DriftReference, DriftReport
+from shared.drift_tables import Campaign, DriftReport
 from shared.project import ProjectConfig
+from shared.repository.drift import store_reference
 from shared.repository.projects import create_project
 from shared.tables import Assignment, AssignmentState, Batch, Item, Label
 from workers.commands.edge import open_project
@@ -77,7 +78,7 @@ def test_a_campaign_without_a_batch_is_not_done(database: Database, project_id: 
 def test_the_watch_knows_what_is_normal_once_there_is_a_reference(database: Database, project_id: int) -> None:
     before = look(database, "tickets")
     with database.write() as session:
-        session.add(DriftReference(project_id=project_id, encoder="e", arrays=b"", through=1, fitted_at=0.0))
+        store_reference(session, project_id, encoder="e", arrays=b"", through=1, why="test")
 
     assert (before.knows_normal, look(database, "tickets").knows_normal) == (False, True)
 
@@ -124,7 +125,7 @@ def _batch(session: Session, project_id: int) -> Batch:
 
 def _campaign(session: Session, project_id: int, *, batch: int | None) -> None:
     report = DriftReport(
-        project_id=project_id, window=1, first=1, through=2, items=2, level="act", findings={}, made_at=0.0
+        project_id=project_id, window=1, first=1, through=2, settled=2, items=2, level="act", findings={}, made_at=0.0
     )
     candidates: dict[str, list[int]] = {"drift": [], "relabel": []}
     _added(

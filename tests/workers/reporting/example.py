@@ -100,7 +100,7 @@ def add_batch(database: Database, project_id: int, items: list[int], *, metrics:
         session.add(batch)
         session.flush()
         choices = [(_row(session, project_id, item), reason(rank)) for rank, item in enumerate(items, 1)]
-        store_assignments(session, batch, choices, overlap=1)
+        store_assignments(session, batch, choices)
         emit(session, Event.BATCH_SELECTED, project_id=project_id, round=number, chosen=len(items))
         return batch.id
 
@@ -159,6 +159,7 @@ def add_drift(database: Database, project_id: int, levels: list[str]) -> None:
                 window=number,
                 first=first,
                 through=first,
+                settled=first,
                 items=500,
                 level=level,
                 findings=findings(0.08 if level == "act" else 0.0, typical=first),
