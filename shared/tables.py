@@ -113,7 +113,7 @@ class Model(SQLModel, table=True):
     labels: int
     """Labeled items that it was trained on."""
     arrays: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    """safetensors: see `workers.training.classifier.dump`."""
+    """safetensors: see `workers.training.model_storage.dump`."""
     metrics: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     trained_at: float
 

@@ -60,7 +60,7 @@ def _plan(
     from shared.repository.audit import load_scorers
     from workers.selection.plans import check_request, make_plan
     from workers.selection.rehearsal import Stage
-    from workers.training import bands, classifier
+    from workers.training import bands, model_storage
     from workers.training.tuning import train
 
     database = edge.database(in_force)
@@ -77,7 +77,7 @@ def _plan(
             f"{name} has no item with a vector, so there is nothing to plan with. `quietcorner ingest {name} FILE` "
             "brings items in, and `quietcorner up` embeds them."
         )
-    model = train(pool, config, previous=classifier.load(newest) if newest else None)
+    model = train(pool, config, previous=model_storage.load(newest) if newest else None)
     stage = Stage(round=last.number, model=last.model, audit=last.audit or {}, encoder=encoder, scorers=scorers)
     return make_plan(pool, model, config, stage=stage, budget=budget, waves=waves, guesses=guesses), config
 

@@ -15,7 +15,7 @@ from shared.tables import Assignment, Batch, Item, Label, Model, RuleHit
 from shared.vectors import VectorTable, load_vectors
 from workers.selection.neighbours import nearest_rows
 from workers.selection.reasons import sentence
-from workers.training import classifier
+from workers.training import classifier, model_storage
 
 _CLASSES_SHOWN = 3
 _DUPLICATES_SHOWN = 5
@@ -185,7 +185,7 @@ def _prediction(session: Session, project_id: int, encoder: str, vectors: Vector
     stored = session.execute(newest).scalar_one_or_none()
     if stored is None:
         return None
-    model = classifier.load(stored.arrays)
+    model = model_storage.load(stored.arrays)
     probability = classifier.probabilities(model, vectors.matrix, np.array([row]))
     decided = classifier.decide(model, probability)[0]
     ranked = np.argsort(-probability[0], kind="stable")[:_CLASSES_SHOWN]

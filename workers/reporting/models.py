@@ -12,7 +12,7 @@ from shared.errors import InvalidInputError
 from shared.pool import Pool
 from shared.tables import Item, Model
 from workers.reporting.changes import changes
-from workers.training import classifier
+from workers.training import model_storage
 from workers.training.classifier import LinearModel
 from workers.training.comparison import Comparison, compare
 
@@ -81,7 +81,7 @@ def read_version(session: Session, project_id: int, name: str, number: int | Non
         trained_at=found.trained_at,
         encoder=found.encoder,
         labels=found.labels,
-        model=classifier.load(found.arrays),
+        model=model_storage.load(found.arrays),
         header=load_arrays(found.arrays)[1],
         metrics=found.metrics,
     )

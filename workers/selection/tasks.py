@@ -25,7 +25,7 @@ from workers.app import app
 from workers.context import Context, context
 from workers.selection.round import RoundPlan, Selected, round_seed, select
 from workers.selection.triggers import Situation, due, too_early
-from workers.training import bands, classifier
+from workers.training import bands, model_storage
 from workers.training.classifier import LinearModel
 from workers.training.provenance import provenance
 from workers.training.splits import assign_folds
@@ -73,7 +73,7 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
         plan = replace(_plan(config, last, campaigns, encoder or ""), scorers=scorers)
         recorded, pool = pool.folds, replace(pool, folds=assign_folds(pool, seed=config.seed))
         started = time.perf_counter()
-        model = train(pool, config, previous=classifier.load(previous) if previous else None)
+        model = train(pool, config, previous=model_storage.load(previous) if previous else None)
         trained = time.perf_counter()
         selected = select(pool, model, config, plan)
         times = trained - started, time.perf_counter() - trained
@@ -170,7 +170,7 @@ def _store(
             version=plan.model,
             encoder=plan.encoder,
             labels=labels,
-            arrays=classifier.dump(model, header=header),
+            arrays=model_storage.dump(model, header=header),
         )
         batch = Batch(
             project_id=project_id,

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from shared.arrays import dump_arrays, load_arrays
 from shared.pool import Index, Mask, Pool
 from shared.project import ProjectConfig
-from workers.training import classifier
+from workers.training import classifier, model_storage
 from workers.training.classifier import LinearModel
 from workers.training.tuning import train_on
 
@@ -111,7 +111,7 @@ def dump(scorer: Scorer) -> bytes:
     """The scorer as safetensors; what `load` reads."""
     return dump_arrays(
         {
-            "model": np.frombuffer(classifier.dump(scorer.model, header={}), dtype=np.uint8),
+            "model": np.frombuffer(model_storage.dump(scorer.model, header={}), dtype=np.uint8),
             "columns": scorer.columns,
             "cuts": scorer.cuts,
         },
@@ -122,7 +122,7 @@ def dump(scorer: Scorer) -> bytes:
 def load(blob: bytes) -> Scorer:
     """Read what `dump` wrote."""
     arrays, header = load_arrays(blob)
-    model = classifier.load(arrays["model"].tobytes())
+    model = model_storage.load(arrays["model"].tobytes())
     return Scorer(header["phase"], model, arrays["columns"], arrays["cuts"], header["labels"])
 
 

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from shared.arrays import dump_arrays, load_arrays
 from shared.pool import Floats, Index, Mask
 from shared.training_options import Training
 from workers.training import sampling, solver
-from workers.training.calibration import Calibration, Doubles, untouched
+from workers.training.calibration import Calibration, Doubles
 from workers.training.decision import decide as decide_by_score
 from workers.training.losses import Loss
 from workers.training.solver import Axes
@@ -301,68 +300,6 @@ def decision_scores(model: LinearModel, probability: Floats | Doubles) -> Floats
 def decide(model: LinearModel, probability: Floats) -> Mask:
     """Predicted classes (n, n_classes) bool: exactly one a row, or any number."""
     return decide_by_score(decision_scores(model, probability), exclusive=model.exclusive)
-
-
-def dump(model: LinearModel, *, header: Mapping[str, Any]) -> bytes:
-    """The model as safetensors: its arrays, and a JSON header with its classes beside what `header` adds."""
-    tuning = model.tuning
-    return dump_arrays(
-        {
-            "weights": model.weights,
-            "bias": model.bias,
-            "offsets": model.offsets,
-            "prior": model.prior,
-            **({} if model.savings is None else {"savings": model.savings}),
-            "slope": tuning.calibration.slope,
-            "shift": tuning.calibration.shift,
-            "gain": tuning.gain,
-            "trust": tuning.trust,
-            **({} if tuning.aimed is None else {"aimed": tuning.aimed}),
-        },
-        {
-            **header,
-            "classes": model.classes,
-            "exclusive": model.exclusive,
-            "tuned_on": tuning.labels,
-            "strength": tuning.strength,
-            "tuned_with_augmented": tuning.augmented,
-            **({} if tuning.options == _DEFAULTS else {"tuned_with": tuning.options.model_dump()}),
-            **({"aimed_at": dict(tuning.wanted)} if tuning.wanted else {}),
-        },
-    )
-
-
-def load(blob: bytes) -> LinearModel:
-    """Read what `dump` wrote; a model from before there was calibration is read as one that was never tuned."""
-    arrays, header = load_arrays(blob)
-    classes = tuple(header["classes"])
-    nothing = np.zeros(len(classes))
-    if "slope" not in arrays:
-        tuning = Tuning(0, header.get("strength", 1.0), untouched(len(classes)), nothing, nothing)
-    else:
-        calibration = Calibration(arrays["slope"], arrays["shift"])
-        tuning = Tuning(
-            header["tuned_on"],
-            header["strength"],
-            calibration,
-            arrays["gain"],
-            arrays["trust"],
-            header.get("tuned_with_augmented", 0),
-            Training.model_validate(header.get("tuned_with", {})),
-            header.get("aimed_at", {}),
-            arrays.get("aimed"),
-        )
-    none = nothing.astype(np.float32)
-    return LinearModel(
-        classes,
-        header["exclusive"],
-        arrays["weights"],
-        arrays["bias"],
-        arrays.get("offsets", none),
-        tuning,
-        arrays.get("prior", none),
-        arrays.get("savings"),
-    )
 
 
 def _parts(sample: Sample, rows: Index) -> list[Index]:

@@ -7,7 +7,7 @@ from shared.events import Event, emit
 from shared.repository import evaluation, pools
 from workers.app import app
 from workers.context import context
-from workers.training import classifier
+from workers.training import model_storage
 from workers.training.evaluation import evaluate_on_audit
 
 
@@ -26,7 +26,7 @@ def evaluate_model(*, project_id: int) -> None:
                 session, project_id=project_id, config=config, vector_folder=held.vector_folder
             )
         metrics = None
-        trained = model and classifier.load(model.arrays)
+        trained = model and model_storage.load(model.arrays)
         # A version from before the project's classes changed is not what decides from now on.
         if pool and trained and trained.classes == config.classes:
             metrics = evaluate_on_audit(

@@ -11,7 +11,7 @@ from shared.project import ProjectConfig, Task
 from shared.repository.augmentation import apart_from_others
 from tests.pools import make_pool
 from workers.selection.round import RoundPlan, select
-from workers.training import classifier, tuning
+from workers.training import classifier, model_storage, tuning
 from workers.training.classifier import LinearModel
 from workers.training.crossfit import cross_fit
 from workers.training.splits import assign_folds
@@ -55,7 +55,7 @@ def config_of(exclusive: bool, **options: object) -> ProjectConfig:
 def equal(one: LinearModel | None, two: LinearModel | None) -> bool:
     assert one is not None
     assert two is not None
-    return classifier.dump(one, header={}) == classifier.dump(two, header={})
+    return model_storage.dump(one, header={}) == model_storage.dump(two, header={})
 
 
 sampling_kinds = st.sampled_from(["none", "oversample", "undersample"])
@@ -188,7 +188,7 @@ def test_tuning_is_found_anew_when_there_are_many_more_texts_or_fewer() -> None:
     assert _tuned_anew(pool, config, before)
     assert not _tuned_anew(fewer, config, after)
     assert _tuned_anew(replace(pool, augmented=None), config, after)
-    assert classifier.load(classifier.dump(after, header={})).tuning.augmented == 30
+    assert model_storage.load(model_storage.dump(after, header={})).tuning.augmented == 30
 
 
 def _tuned_anew(pool: Pool, config: ProjectConfig, previous: LinearModel) -> bool:

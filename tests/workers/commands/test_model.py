@@ -22,7 +22,7 @@ from tests.rounds import Rounds
 from tests.workers.commands.command_line import CommandLine, cli
 from tests.workers.simulation.made_up import WordEncoder
 from workers.embedding import encoders
-from workers.training import classifier
+from workers.training import model_storage
 
 __all__ = ["cli"]
 
@@ -107,9 +107,9 @@ def test_a_difference_tells_labels_quality_and_decisions(cli: CommandLine, round
 def test_decisions_are_counted_by_class_with_examples(cli: CommandLine, rounds: Rounds) -> None:
     with rounds.held.database.write() as session:
         stored = session.get_one(Model, 2)
-        model = classifier.load(stored.arrays)
+        model = model_storage.load(stored.arrays)
         never = replace(model, offsets=np.array([0, -100], dtype=np.float32))  # decides for `common` alone
-        stored.arrays = classifier.dump(never, header={"encoder": "words@1", "labels": 100})
+        stored.arrays = model_storage.dump(never, header={"encoder": "words@1", "labels": 100})
     facts = json.loads(cli("model", "diff", "p", "1", "2", "--json").out)
     differing = facts["decisions"]["differing"]
     assert differing > 10

@@ -23,7 +23,7 @@ from workers.intake.reconfiguring import Reconfigured, reconfigure
 from workers.intake.rows import Columns, parse_row
 from workers.intake.rules import Rules, hint_columns
 from workers.intake.storing import store_items
-from workers.training import classifier
+from workers.training import model_storage
 
 __all__ = ["cli"]
 
@@ -253,7 +253,7 @@ def test_the_next_round_trains_with_the_new_classes_and_keeps_folds(
     assert {item: after[item] for item in before} == before
     with database.read() as session:
         blobs = session.exec(select(Model.arrays).order_by(col(Model.version))).all()
-    assert [classifier.load(blob).classes for blob in blobs] == [("common", "rare"), ("new", "common", "scarce")]
+    assert [model_storage.load(blob).classes for blob in blobs] == [("common", "rare"), ("new", "common", "scarce")]
     assert rounds.headers()[1]["label_counts"] == {
         "new": 0,
         "common": sum(rounds.truth[name] == "common" for name in list(rounds.truth)[:80]),

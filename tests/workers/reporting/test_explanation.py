@@ -26,7 +26,7 @@ from tests.workers.reporting.example import (
 )
 from workers.reporting.explanation import Choice, Duplicates, Explanation, Standing, explain_item
 from workers.selection.reasons import sentence
-from workers.training import classifier
+from workers.training import model_storage
 
 
 def test_each_batch_that_an_item_was_in_is_told(database: Database, tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def _train(database: Database, example: Example) -> None:
         classes=CLASSES,
     )
     with database.write() as session:
-        arrays = classifier.dump(model, header={})
+        arrays = model_storage.dump(model, header={})
         store_model(session, project_id=example.id, version=1, encoder=ENCODER, labels=2, arrays=arrays)
 
 

@@ -8,7 +8,7 @@ import pytest
 from shared.pool import Mask, Pool
 from shared.project import ProjectConfig
 from tests.pools import make_pool
-from workers.training import classifier
+from workers.training import classifier, model_storage
 from workers.training.aims import thresholds
 from workers.training.classifier import LinearModel
 from workers.training.error_costs import cost_matrix, mean_cost
@@ -171,7 +171,7 @@ def test_a_model_that_has_seen_the_pool_does_not_take_it_to_be_easy() -> None:
 def test_thresholds_are_stored(made: tuple[Pool, Mask]) -> None:
     pool, _ = made
     model = trained(pool, goals={"rare": {"recall": 0.9}})
-    again = classifier.load(classifier.dump(model, header={})).tuning
+    again = model_storage.load(model_storage.dump(model, header={})).tuning
     assert model.tuning.aimed is not None
     assert again.aimed is not None
     assert np.array_equal(again.aimed, model.tuning.aimed, equal_nan=True)
@@ -182,10 +182,10 @@ def test_thresholds_are_stored(made: tuple[Pool, Mask]) -> None:
 def test_savings_and_prior_are_stored_and_old_models_do_without(made: tuple[Pool, Mask]) -> None:
     pool, _ = made
     model = trained(pool, error_costs={"rare": {"common": 20.0}})
-    again = classifier.load(classifier.dump(model, header={}))
+    again = model_storage.load(model_storage.dump(model, header={}))
     assert np.array_equal(decided(model, pool), decided(again, pool))
     assert np.array_equal(model.prior, again.prior)
-    plain = classifier.load(classifier.dump(trained(pool), header={}))
+    plain = model_storage.load(model_storage.dump(trained(pool), header={}))
     assert plain.savings is None
 
 

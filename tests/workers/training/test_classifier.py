@@ -7,7 +7,7 @@ from shared.arrays import dump_arrays
 from shared.project import ProjectConfig
 from tests.models import plain_model
 from tests.pools import make_pool
-from workers.training import classifier
+from workers.training import classifier, model_storage
 from workers.training.tuning import train
 
 
@@ -89,7 +89,7 @@ def test_a_stored_model_is_the_same_model() -> None:
     pool, _ = make_pool(items=200, labeled=100)
     model = train(pool, ProjectConfig(classes=pool.classes))
     assert model is not None
-    again = classifier.load(classifier.dump(model, header={"labels": 100}))
+    again = model_storage.load(model_storage.dump(model, header={"labels": 100}))
     assert again.classes == model.classes
     probability = classifier.probabilities(model, pool.matrix, pool.rows)
     assert np.array_equal(probability, classifier.probabilities(again, pool.matrix, pool.rows))
@@ -112,7 +112,7 @@ def test_a_model_stored_before_there_was_calibration_is_read_as_never_tuned() ->
     old = dump_arrays(
         {"weights": model.weights, "bias": model.bias}, {"classes": model.classes, "exclusive": True, "encoder": "e"}
     )
-    read = classifier.load(old)
+    read = model_storage.load(old)
     assert read.tuning.labels == 0
     probability = classifier.probabilities(read, pool.matrix, pool.rows)
     assert (classifier.decide(read, probability).argmax(axis=1) == probability.argmax(axis=1)).all()

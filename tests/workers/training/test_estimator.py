@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from shared.pool import Mask, Pool
 from shared.project import ProjectConfig
 from tests.pools import make_pool
-from workers.training import classifier, tuning
+from workers.training import classifier, model_storage, tuning
 from workers.training.estimator import QuietClassifier
 from workers.training.sampling import Sampling
 from workers.training.tuning import train
@@ -63,7 +63,7 @@ def test_the_same_data_and_seed_give_the_same_model() -> None:
     samplings: tuple[Sampling, ...] = ("none", "oversample", "undersample")
     for sampling in samplings:
         one, two = (QuietClassifier(sampling=sampling).fit(vectors, answers) for _ in range(2))
-        assert classifier.dump(one.model_, header={}) == classifier.dump(two.model_, header={})
+        assert model_storage.dump(one.model_, header={}) == model_storage.dump(two.model_, header={})
 
 
 def test_an_indicator_matrix_makes_a_sigmoid_for_each_class() -> None:
@@ -123,7 +123,7 @@ def test_rows_of_no_weight_might_as_well_be_absent_and_heavy_ones_pull() -> None
     counted = (np.arange(300) < 200).astype(float)
     one = QuietClassifier().fit(vectors, answers, sample_weight=counted)
     two = QuietClassifier().fit(vectors[:200], answers[:200])
-    assert classifier.dump(one.model_, header={}) == classifier.dump(two.model_, header={})
+    assert model_storage.dump(one.model_, header={}) == model_storage.dump(two.model_, header={})
     row = np.flatnonzero(answers == 1)[0]
     heavy = np.where(np.arange(300) == row, 50.0, 1.0)
     plain, pulled = (QuietClassifier().fit(vectors, answers, sample_weight=weight) for weight in (None, heavy))

@@ -15,7 +15,7 @@ from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig, Task
 from shared.training_options import Training
 from tests.pools import make_pool
-from workers.training import classifier, solver, tuning
+from workers.training import classifier, model_storage, solver, tuning
 from workers.training.classifier import LinearModel, Sample
 from workers.training.splits import spread
 from workers.training.tuning import STRENGTHS, train, train_on
@@ -186,7 +186,7 @@ def test_other_options_call_for_new_tuning(options: dict[str, Any]) -> None:
     other = trained(pool, previous=first, training=options)
     assert other.tuning is not first.tuning
     assert np.array_equal(other.weights, trained(pool, training=options).weights)
-    stored = classifier.load(classifier.dump(other, header={}))
+    stored = model_storage.load(model_storage.dump(other, header={}))
     assert stored.tuning.options == Training(**options)
     assert trained(pool, previous=stored, training=options).tuning is stored.tuning
     assert trained(pool, previous=stored).tuning.options == Training()
@@ -196,9 +196,9 @@ def test_other_options_call_for_new_tuning(options: dict[str, Any]) -> None:
 def test_tuning_that_was_stored_serves_as_well(task: Task) -> None:
     pool, truth = make_pool(items=400)
     first = trained(only(pool, truth, 100), task=task)
-    stored = classifier.load(classifier.dump(first, header={}))
+    stored = model_storage.load(model_storage.dump(first, header={}))
     one, two = (trained(only(pool, truth, 120), previous=each, task=task) for each in (first, stored))
-    assert classifier.dump(one, header={}) == classifier.dump(two, header={})
+    assert model_storage.dump(one, header={}) == model_storage.dump(two, header={})
 
 
 def test_a_class_that_is_added_calls_for_new_tuning() -> None:
@@ -317,7 +317,7 @@ def test_a_strength_that_is_given_is_used() -> None:
 def test_the_same_labels_give_the_same_model_byte_for_byte(task: Task) -> None:
     pool, truth = make_pool(items=400)
     pool = only(pool, truth, 120)
-    one, two = (classifier.dump(trained(pool, task=task), header={}) for _ in range(2))
+    one, two = (model_storage.dump(trained(pool, task=task), header={}) for _ in range(2))
     assert one == two
 
 
@@ -386,7 +386,7 @@ def test_the_defaults_spelled_out_are_the_defaults() -> None:
     pool = only(pool, truth, 120)
     spelled = Training(class_weights="balanced", focal_gamma=0.0, label_smoothing=0.0, sampling="none")
     one, two = trained(pool), trained(pool, training=spelled)
-    assert classifier.dump(one, header={}) == classifier.dump(two, header={})
+    assert model_storage.dump(one, header={}) == model_storage.dump(two, header={})
 
 
 @pytest.mark.parametrize("task", [Task.SINGLE, Task.MULTI])
@@ -396,7 +396,7 @@ def test_every_option_takes_effect_and_gives_probabilities_that_hold(task: Task,
     pool = only(pool, truth, 600)
     model, plain = trained(pool, task=task, training=options), trained(pool, task=task)
     again = trained(pool, task=task, training=options)
-    assert classifier.dump(model, header={}) == classifier.dump(again, header={})
+    assert model_storage.dump(model, header={}) == model_storage.dump(again, header={})
     assert not np.array_equal(model.weights, plain.weights)
     probability = classifier.probabilities(model, pool.matrix, pool.rows)[600:, 1]
     assert calibration_error(probability, truth[600:, 1]) < 0.025
