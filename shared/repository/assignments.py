@@ -53,7 +53,11 @@ def take_off_queue(session: Session, assignments: Sequence[int]) -> None:
 
 
 def prepare_queueing(session: Session, project_id: int) -> list[Waiting]:
-    """Open assignments without an entry, in batch order, each with its lease number raised by one."""
+    """Open assignments without an entry, each with its lease number raised by one.
+
+    They come by batch, and of a batch the first of each item before the second of any: the same item twice in a row
+    would meet the same annotator twice.
+    """
     unqueued = (
         col(Assignment.project_id) == project_id,
         col(Assignment.state) == AssignmentState.OPEN,
@@ -64,7 +68,7 @@ def prepare_queueing(session: Session, project_id: int) -> list[Waiting]:
         select(Assignment, Item.item_id, Item.text, Item.source)
         .join(Item, col(Item.id) == col(Assignment.item))
         .where(*unqueued)
-        .order_by(col(Assignment.batch), col(Assignment.rank), col(Assignment.slot))
+        .order_by(col(Assignment.batch), col(Assignment.slot), col(Assignment.rank))
     )
     return [
         Waiting(row.id, row.lease, row.batch, item_id, text, source, row.reason)

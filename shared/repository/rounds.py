@@ -9,7 +9,6 @@ from sqlmodel import Session, SQLModel, col, select
 
 from shared.contracts import Reason
 from shared.database import now
-from shared.drift_tables import Campaign
 from shared.project import ProjectConfig
 from shared.tables import Assignment, AssignmentState, Batch, Item, Model, Project, Submission
 
@@ -78,21 +77,6 @@ def projects_past_their_time(session: Session) -> list[int]:
     return due
 
 
-def waiting_campaigns(session: Session, project_id: int) -> list[Campaign]:
-    """Campaigns whose batch has not been chosen yet, the oldest first."""
-    statement = (
-        select(Campaign)
-        .where(col(Campaign.project_id) == project_id, col(Campaign.batch).is_(None))
-        .order_by(col(Campaign.id))
-    )
-    return list(session.exec(statement))
-
-
-def close_campaigns(session: Session, campaigns: Sequence[int], batch: int) -> None:
-    """Write down which batch carried the campaigns."""
-    session.connection().execute(update(Campaign).where(col(Campaign.id).in_(campaigns)).values(batch=batch))
-
-
 def store_model(session: Session, *, project_id: int, version: int, encoder: str, labels: int, arrays: bytes) -> Model:
     """Store a model version."""
     model = Model(
@@ -116,8 +100,8 @@ def store_folds(session: Session, folds: Mapping[int, int]) -> None:
         session.connection().execute(statement, rows)
 
 
-def store_assignments(session: Session, batch: Batch, choices: Sequence[tuple[int, Reason]], *, overlap: int) -> None:
-    """Store a batch's assignments: `choices` are item row numbers with reasons, by rank; `overlap` slots each."""
+def store_assignments(session: Session, batch: Batch, choices: Sequence[tuple[int, Reason]]) -> None:
+    """Store a batch's assignments: `choices` are item row numbers with reasons, by rank; a slot for each annotator."""
     rows: list[dict[str, Any]] = [
         {
             "project_id": batch.project_id,
@@ -128,7 +112,7 @@ def store_assignments(session: Session, batch: Batch, choices: Sequence[tuple[in
             "reason": reason.model_dump(),
         }
         for item, reason in choices
-        for slot in range(overlap)
+        for slot in range(reason.overlap)
     ]
     if rows:
         session.connection().execute(insert(Assignment), rows)

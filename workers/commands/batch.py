@@ -152,6 +152,7 @@ def _heading(name: str, batch: "BatchFacts") -> str:
         f"{model}, seed {batch.seed}, {batch.submissions_seen:,} submissions seen; "
         f"trained in {batch.train_s:.2f} s, selected in {batch.select_s:.2f} s, {clock(batch.selected_at)} UTC",
         *_division(batch),
+        *_overlap(batch),
         *(f"shortfall: {reason}" for reason in batch.shortfalls),
     ]
     return "\n".join(lines)
@@ -162,6 +163,17 @@ def _division(batch: "BatchFacts") -> Iterator[str]:
         yield "places: " + ", ".join(f"{channel} {places}" for channel, places in batch.division.items())
     for name in batch.done:
         yield f"class {name!r} is done: nearly all of it is found, its places went elsewhere"
+
+
+def _overlap(batch: "BatchFacts") -> Iterator[str]:
+    several = [item for item in batch.items if item.reason.get("overlap", 1) > 1]
+    if several:
+        audited = sum(item.reason["channel"] == "audit" for item in several)
+        annotators = max(item.reason["overlap"] for item in several)
+        yield (
+            f"overlap: {len(several):,} of {batch.chosen:,} items, {audited:,} of them of the audit sample, "
+            f"are answered by {annotators} annotators each"
+        )
 
 
 def _table(batch: "BatchFacts") -> "Table":

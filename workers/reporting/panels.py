@@ -12,7 +12,7 @@ from shared.lanes import MOST_ATTEMPTS
 from workers.reporting.measured import rarest_first, read_quality
 from workers.reporting.plain import clock, one_line
 from workers.reporting.rules import rule_precision, stopped_rules
-from workers.reporting.sentences import counted, goal_figures, goal_state, listed, share
+from workers.reporting.sentences import agreement, counted, goal_figures, goal_state, listed, share
 
 # Classes and sources shown; the rarest classes come first.
 _MOST_ROWS = 20
@@ -43,6 +43,7 @@ def _overview(status: Status) -> Table:
     for name, value in (
         ("items", _items(status["items"])),
         ("labels", _labels(status["labels"], status["items"]["total"])),
+        *(("agreement", Text(told)) for told in agreement(status["agreement"])),
         ("queue", _queue(status["queue"])),
         ("rounds", Text(f"{status['rounds']:,}")),
         ("model", _model(status["model"])),

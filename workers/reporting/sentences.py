@@ -24,6 +24,7 @@ def headline(history: History) -> list[str]:
         *_weakest(history.models),
         *_goals(status["goals"]),
         *_targets(status["labels"]["by_class"], history.targets),
+        *agreement(status["agreement"]),
         _queue(status["queue"]),
         *_drift(status["drift"]),
         *_troubles(status),
@@ -54,6 +55,14 @@ def figure(found: Measure, *, digits: int = 2) -> str:
         return f"{found.value:.{digits}f}"
     low, high = found.interval
     return f"{found.value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def agreement(found: Mapping[str, Any]) -> list[str]:
+    """How far annotators agree; nothing where no two answered the same item."""
+    if not found["pairs"]:
+        return []
+    items, pairs = counted(found["items"], "item"), counted(found["pairs"], "pair")
+    return [f"Annotators agree in {share(found['share'])} of {pairs} of answers, on {items} that several answered."]
 
 
 def goal_state(goal: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Text, cast, func, or_, select
@@ -26,6 +26,7 @@ from shared.tables import (
     Submission,
 )
 from shared.vectors import count_vectors
+from workers.reporting.agreement import read_agreement
 from workers.reporting.measured import read_quality, without_details
 from workers.reporting.rules import judge, rule_lines
 
@@ -36,12 +37,12 @@ def project_status(database: Database, project_id: int, name: str, config: Proje
     """How a project stands, JSON-ready.
 
     `items.embedded` counts distinct texts with a vector and compares with `items.distinct`. A label of several classes
-    counts for each of them. `queue.leased` holds what an annotator works on, `queue.waiting` the other open
-    assignments. `model` is the newest version; its `metrics` are null until it was measured, and without what only
-    plots need. `goals` tells of each class with a goal what is wanted and, by the newest measured version, what is
-    reached: `met` is null while nobody can tell. `done` are the classes that got no places in the newest batch, since
-    nearly all of them is found. `rules` are as `workers.reporting.rules.judge` gives them. Times are seconds since
-    1970.
+    counts for each of them. `agreement` is as `workers.reporting.agreement` counts it. `queue.leased` holds what an
+    annotator works on, `queue.waiting` the other open assignments. `model` is the newest version; its `metrics` are
+    null until it was measured, and without what only plots need. `goals` tells of each class with a goal what is wanted
+    and, by the newest measured version, what is reached: `met` is null while nobody can tell. `done` are the classes
+    that got no places in the newest batch, since nearly all of them is found. `rules` are as
+    `workers.reporting.rules.judge` gives them. Times are seconds since 1970.
     """
     with database.read() as session:
         return read_status(session, project_id, name, config)
@@ -57,6 +58,7 @@ def read_status(session: Session, project_id: int, name: str, config: ProjectCon
         "classes": list(config.classes),
         "items": items,
         "labels": _labels(session, project_id, config, sources=list(items["by_source"])),
+        "agreement": asdict(read_agreement(session, project_id, config.former_classes)),
         "queue": _queue(session, project_id),
         "rounds": _count(session, Batch, col(Batch.project_id) == project_id),
         "model": _model(session, project_id),

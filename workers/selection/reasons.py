@@ -24,7 +24,7 @@ _SAME = 1e-5
 def sentence(reason: Reason) -> str:
     """Why an item was chosen, as one sentence: what its channel saw in it, then what else is known of it."""
     head = _HEADS.get(reason.channel, _other)(reason)
-    return "; ".join([head, *_prediction(reason), *_rules(reason)]) + "."
+    return "; ".join([head, *_prediction(reason), *_rules(reason), *_overlap(reason)]) + "."
 
 
 def _rule(reason: Reason) -> str:
@@ -97,6 +97,12 @@ def _prediction(reason: Reason) -> list[str]:
 def _rules(reason: Reason) -> list[str]:
     """The rules that hit it, where they are not the reason itself."""
     return [f"{_named(reason.rules, lower=True)} found it too"] if reason.rules and reason.channel != "rule" else []
+
+
+def _overlap(reason: Reason) -> list[str]:
+    if reason.overlap == 1:
+        return []
+    return [f"{reason.overlap} annotators are asked, which tells how far they agree"]
 
 
 def _named(rules: list[str], *, lower: bool = False) -> str:

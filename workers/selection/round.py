@@ -12,6 +12,7 @@ from shared.project import ProjectConfig
 from workers.selection import channels
 from workers.selection.channels import Proposal, proposal
 from workers.selection.ledger import Ledger
+from workers.selection.overlap import overlap_items
 from workers.selection.strategies import STRATEGIES, UNAUDITED, Division
 from workers.selection.view import View
 from workers.training import audit, bands, classifier
@@ -37,6 +38,7 @@ class RoundPlan:
         strategy: one of `STRATEGIES`.
         drift: `Pool.ids` that an open campaign wants labeled, the most wanted first.
         relabel: `Pool.ids` of labeled items that it wants labeled again.
+        drawn: `Pool.ids` of items that it drew by chance: `audit` has the thresholds that let them into the sample.
         scorers: which divide the pool into bands of the audit sample, so far; None leaves the bands as they are.
     """
 
@@ -48,6 +50,7 @@ class RoundPlan:
     strategy: str = "quietcorner"
     drift: Sequence[int] = ()
     relabel: Sequence[int] = ()
+    drawn: Sequence[int] = ()
     scorers: Sequence[Scorer] | None = None
 
 
@@ -96,14 +99,20 @@ def select(pool: Pool, model: LinearModel | None, config: ProjectConfig, plan: R
     model = model and _asking(pool, model, config, sealed)
     probability = None if model is None else classifier.probabilities(model, pool.matrix, pool.rows)
     view = View(pool, config, model, probability, plan.audit, np.random.default_rng(seed), sealed)
-    ledger = Ledger(view, wanted=plan.places)
+    campaign = len(plan.drift) + len(plan.relabel) + len(plan.drawn)
+    ledger = Ledger(view, wanted=plan.places, beside=campaign)
     draws = _audit_draws(config, plan)
     sample = audit.extend(pool, plan.audit, draws=draws)
     chosen: dict[int, _Pick] = {}
     division: dict[str, int] = {}
     # Many items that arrive at once can make many due: they come by and by, and leave places to the others.
     division["audit"] = _take(
-        ledger, chosen, "audit", _due_for_audit(pool, sample), keep_quotas=True, limit=_MOST_DUE * draws
+        ledger,
+        chosen,
+        "audit",
+        _due_for_audit(pool, sample, first=plan.drawn),
+        keep_quotas=True,
+        limit=_MOST_DUE * draws + len(plan.drawn),
     )
     for channel, wanted in (("drift", plan.drift), ("relabel", plan.relabel)):
         proposed = _campaign_items(pool, wanted, labeled=channel == "relabel")
@@ -113,8 +122,11 @@ def select(pool: Pool, model: LinearModel | None, config: ProjectConfig, plan: R
         division[name] = division.get(name, 0) + places
     _fill(view, ledger, chosen, shares)
     order = _mixed(ledger.chosen, chosen)
+    overlap = _overlap(view, order, chosen)
     return Selected(
-        choices=tuple(_explain(view, plan, seed, sample, rank, order, chosen) for rank in range(len(order))),
+        choices=tuple(
+            _explain(view, plan, seed, sample, rank, order, chosen, overlap=overlap[rank]) for rank in range(len(order))
+        ),
         shortfalls=tuple(ledger.shortfalls()),
         audit=sample.thresholds,
         division={name: places for name, places in division.items() if places},
@@ -155,12 +167,12 @@ def _audit_draws(config: ProjectConfig, plan: RoundPlan) -> int:
     return 0 if plan.strategy in UNAUDITED else round(config.selection.audit_share * plan.places)
 
 
-def _due_for_audit(pool: Pool, sample: AuditSample) -> Proposal:
-    """Members of the audit sample that nobody has labeled, by their draw."""
+def _due_for_audit(pool: Pool, sample: AuditSample, *, first: Sequence[int]) -> Proposal:
+    """Members of the audit sample that nobody has labeled, by their draw; those with the ids `first` before others."""
     free = np.zeros(len(pool), dtype=bool)
     free[pool.eligible] = True
     due = np.flatnonzero(sample.members & free)
-    return proposal(due[np.argsort(pool.draws[due], kind="stable")])
+    return proposal(due[np.lexsort((pool.draws[due], ~np.isin(pool.ids[due], first)))])
 
 
 def _campaign_items(pool: Pool, ids: Sequence[int], *, labeled: bool) -> Proposal:
@@ -239,8 +251,24 @@ def _mixed(order: list[int], chosen: dict[int, _Pick]) -> list[int]:
     return sorted(order, key=place.__getitem__)
 
 
+def _overlap(view: View, order: list[int], chosen: dict[int, _Pick]) -> list[int]:
+    """By rank, how many annotators are asked about each item."""
+    options = view.config.selection
+    audited = np.array([chosen[position].channel == "audit" for position in order], dtype=bool)
+    several = overlap_items(view.pool.draws[order], audited, share=options.overlap_share)
+    return [options.overlap if one else 1 for one in several.tolist()]
+
+
 def _explain(
-    view: View, plan: RoundPlan, seed: int, sample: AuditSample, rank: int, order: list[int], chosen: dict[int, _Pick]
+    view: View,
+    plan: RoundPlan,
+    seed: int,
+    sample: AuditSample,
+    rank: int,
+    order: list[int],
+    chosen: dict[int, _Pick],
+    *,
+    overlap: int,
 ) -> Choice:
     position = order[rank]
     pool, pick, predicted = view.pool, chosen[position], int(view.predicted[position])
@@ -263,6 +291,7 @@ def _explain(
             wanted=pool.classes[pick.wanted] if pick.wanted >= 0 else None,
             rules=[name for name, hit in zip(pool.rule_names, pool.rule_hits[position], strict=True) if hit],
             inclusion=inclusion,
+            overlap=overlap,
             model=plan.model if known else None,
             encoder=plan.encoder,
             seed=seed,

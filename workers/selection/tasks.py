@@ -12,17 +12,17 @@ from sqlmodel import Session
 
 from shared import lanes
 from shared.database import now
-from shared.drift_tables import Campaign
 from shared.events import Event, emit
 from shared.lanes import Claim
 from shared.pool import Index, Pool
 from shared.project import ProjectConfig
-from shared.repository import embedding, items, pools, rounds
+from shared.repository import campaigns, embedding, items, pools, rounds
 from shared.repository.audit import load_scorers, store_bands, store_scorers
 from shared.repository.rounds import LastRound
 from shared.tables import Batch
 from workers.app import app
 from workers.context import Context, context
+from workers.selection.campaigns import Served, most_places, serve
 from workers.selection.round import RoundPlan, Selected, round_seed, select
 from workers.selection.triggers import Situation, due, too_early
 from workers.training import bands, model_storage
@@ -57,9 +57,9 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
         _, config = held.project(project_id)
         with held.database.read() as session:
             last = rounds.last_round(session, project_id)
-            campaigns = rounds.waiting_campaigns(session, project_id)
+            running = campaigns.running(session, project_id)
             seen = rounds.count_submissions(session, project_id)
-            situation = _situation(session, project_id, last, seen=seen, campaign=bool(campaigns), asked=asked)
+            situation = _situation(session, project_id, last, seen=seen, campaign=any(one.new for one in running), asked=asked)
             why, early = due(config, situation), too_early(config, situation)
             pool = (why and not early) and pools.load_pool(
                 session, project_id=project_id, config=config, vector_folder=held.vector_folder
@@ -70,7 +70,8 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
         if not pool:
             _rest(held, claimed, ask_again=bool(why) and early)
             return False
-        plan = replace(_plan(config, last, campaigns, encoder or ""), scorers=scorers)
+        served = serve(running, pool, most=most_places(config.selection.batch_size, config.drift.campaign_share))
+        plan = replace(_plan(config, last, served, encoder or ""), scorers=scorers)
         recorded, pool = pool.folds, replace(pool, folds=assign_folds(pool, seed=config.seed))
         started = time.perf_counter()
         model = train(pool, config, previous=model_storage.load(previous) if previous else None)
@@ -80,23 +81,23 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
         folds = _changed(pool, recorded)
         header = provenance(pool, config, encoder=plan.encoder)
         _store(
-            held, claimed, config, plan, model, selected, campaigns, header=header, folds=folds, seen=seen, times=times
+            held, claimed, config, plan, model, selected, served, header=header, folds=folds, seen=seen, times=times
         )
         _log.info("round.done", round=plan.number, why=why, chosen=len(selected.choices), train_s=round(times[0], 3))
         return True
 
 
-def _plan(config: ProjectConfig, last: LastRound, campaigns: list[Campaign], encoder: str) -> RoundPlan:
-    drift = [item for campaign in campaigns for item in campaign.candidates["drift"]]
-    relabel = [item for campaign in campaigns for item in campaign.candidates["relabel"]]
+def _plan(config: ProjectConfig, last: LastRound, served: Served, encoder: str) -> RoundPlan:
+    known = last.audit or {}
     return RoundPlan(
         number=last.number + 1,
-        places=config.selection.batch_size + len(drift) + len(relabel),
+        places=config.selection.batch_size + served.places,
         encoder=encoder,
         model=last.model + 1,
-        audit=last.audit or {},
-        drift=drift,
-        relabel=relabel,
+        audit={**known, **{name: max(value, known.get(name, 0.0)) for name, value in served.audit.items()}},
+        drift=served.items["drift"],
+        relabel=served.items["relabel"],
+        drawn=served.items["audit"],
     )
 
 
@@ -149,7 +150,7 @@ def _store(
     plan: RoundPlan,
     model: LinearModel | None,
     selected: Selected,
-    campaigns: list[Campaign],
+    served: Served,
     *,
     header: dict[str, Any],
     folds: Mapping[int, int],
@@ -190,10 +191,10 @@ def _store(
         )
         session.add(batch)
         session.flush()
-        rounds.store_assignments(
-            session, batch, [(c.id, c.reason) for c in selected.choices], overlap=config.selection.overlap
-        )
-        rounds.close_campaigns(session, [campaign.id for campaign in campaigns], batch.id)
+        rounds.store_assignments(session, batch, [(c.id, c.reason) for c in selected.choices])
+        chosen = {choice.id for choice in selected.choices}
+        campaigns.link_batch(session, [one for one, asked in served.campaigns.items() if asked & chosen], batch.id)
+        lanes.request(session, project_id, lanes.CAMPAIGN)
         lanes.request(session, project_id, lanes.DISPATCH)
         emit(session, Event.BATCH_SELECTED, project_id=project_id, round=plan.number, chosen=batch.chosen)
         if stored:

@@ -135,6 +135,19 @@ def test_with_overlap_the_answered_slots_are_counted(there: Database) -> None:
     assert len(batch["items"][0]["assignments"]) == 3
     assert "1 of 3 done" in shown
     assert "0 of 3 done" in shown
+    assert "overlap: 2 of 2 items, 0 of them of the audit sample, are answered by 3 annotators each" in shown
+
+
+def test_a_share_of_the_batch_is_overlap_items_and_the_others_get_one_answer(there: Database) -> None:
+    _pool(there, selection={"batch_size": 8, "audit_share": 0.25, "overlap": 2, "overlap_share": 0.5})
+    batch = json.loads(run("batch", "next", NAME, "--json").stdout)
+    asked = {item["item_id"]: len(item["assignments"]) for item in batch["items"]}
+    audited = {item["item_id"] for item in batch["items"] if item["reason"]["channel"] == "audit"}
+
+    assert sorted(asked.values()) == [1] * 4 + [2] * 4
+    assert len(audited) == 2
+    assert all(asked[item] == 2 for item in audited)
+    assert all("2 annotators are asked" in item["why"] for item in batch["items"] if asked[item["item_id"]] == 2)
 
 
 def test_a_round_that_does_not_exist_is_told_with_those_that_do(there: Database) -> None:

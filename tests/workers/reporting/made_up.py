@@ -215,6 +215,7 @@ def made_up_history(
             "late": 3,
             "unasked": 30,
         },
+        "agreement": {"items": 0, "pairs": 0, "equal": 0, "share": None},
         "queue": {"waiting": 30, "leased": 4, "done": 600},
         "rounds": rounds,
         "model": {"version": rounds, "labels": 30 + 50 * rounds, "metrics": models[-1].metrics},

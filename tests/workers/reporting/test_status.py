@@ -38,6 +38,7 @@ def test_a_project_without_anything_has_a_status_of_zeros(database: Database) ->
             "late": 0,
             "unasked": 0,
         },
+        "agreement": {"items": 0, "pairs": 0, "equal": 0, "share": None},
         "queue": {"waiting": 0, "leased": 0, "done": 0},
         "rounds": 0,
         "model": {"version": None, "labels": None, "metrics": None},

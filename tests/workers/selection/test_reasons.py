@@ -53,6 +53,11 @@ SAID = {"predicted": "delay", "probability": 0.625, "model": 4}
         ),
         (reason("coverage"), "Drawn at random to fill the batch, since there was no model yet."),
         (
+            reason("audit", inclusion=0.5, overlap=3),
+            "Drawn at random for the audit sample (probability 50 %); 3 annotators are asked, which tells how far they "
+            "agree.",
+        ),
+        (
             reason("boundary", score=0.984, cluster=2, rules=["card"], **SAID),
             "The model could hardly decide (doubt 0.98 of 1, cluster 2); model version 4 said delay (62 %); "
             "the seeding rule card found it too.",
