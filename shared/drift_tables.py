@@ -139,3 +139,26 @@ class LabelDoubt(SQLModel, table=True):
     project_id: int = reference("project.id")
     why: str
     since: float
+
+
+class FreshLabels(SQLModel, table=True):
+    """What the audit sample's answers say of a model version, and where the watch over labels stands after it."""
+
+    __table_args__ = (UniqueConstraint("project_id", "number"),)
+
+    id: int = own_id()
+    project_id: int = reference("project.id", index=False)
+    number: int
+    """Reports of a project are numbered from 1."""
+    model: int
+    """Version of the model."""
+    began: int
+    """Number of the report that set the levels which this one is held against: its own where it set them."""
+    items: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    """(n,) int64, little endian: `Item.id` of the answered audit items that no earlier report since `began` saw."""
+    level: str
+    findings: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    """See `workers.drift.label_watch.Look`."""
+    state: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    """See `workers.drift.label_watch.Standing`."""
+    made_at: float

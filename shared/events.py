@@ -31,6 +31,9 @@ class Event(StrEnum):
     MODEL_EVALUATED = "model.evaluated"
     BATCH_SELECTED = "batch.selected"
     DRIFT_FOUND = "drift.found"
+    LABELS_LOOKED_AT = "labels.looked_at"
+    CAMPAIGN_STARTED = "campaign.started"
+    CAMPAIGN_ENDED = "campaign.ended"
 
 
 Send = Callable[[str, int], None]

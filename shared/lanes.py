@@ -25,7 +25,8 @@ from shared.errors import DatabaseUnavailableError, LeaseLostError
 from shared.tables import Lane
 
 ROUND, EMBED, DRIFT, EVALUATE, DISPATCH = "round", "embed", "drift", "evaluate", "dispatch"
-ROOMS = (ROUND, EMBED, DRIFT, EVALUATE, DISPATCH)
+LABELS, CAMPAIGN = "labels", "campaign"
+ROOMS = (ROUND, EMBED, DRIFT, EVALUATE, DISPATCH, LABELS, CAMPAIGN)
 
 # A lane whose holder died this often is set aside until `release_quarantine`: the work itself may kill.
 MOST_ATTEMPTS = 5

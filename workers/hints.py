@@ -15,9 +15,12 @@ LISTENERS: dict[str, tuple[str, ...]] = {
     Event.TEXTS_AUGMENTED: ("embedding.embed_pending",),
     Event.LABELS_SUBMITTED: ("selection.run_round",),
     Event.MODEL_TRAINED: ("training.evaluate_model",),
-    Event.MODEL_EVALUATED: (),
-    Event.BATCH_SELECTED: ("dispatch.publish_assignments",),
+    Event.MODEL_EVALUATED: ("drift.watch_labels",),
+    Event.BATCH_SELECTED: ("dispatch.publish_assignments", "drift.tend_campaigns"),
     Event.DRIFT_FOUND: ("selection.run_round",),
+    Event.LABELS_LOOKED_AT: (),
+    Event.CAMPAIGN_STARTED: ("selection.run_round",),
+    Event.CAMPAIGN_ENDED: (),
 }
 
 ROOM_TASKS: dict[str, str] = {
@@ -26,6 +29,8 @@ ROOM_TASKS: dict[str, str] = {
     lanes.EVALUATE: "training.evaluate_model",
     lanes.DRIFT: "drift.watch",
     lanes.DISPATCH: "dispatch.publish_assignments",
+    lanes.LABELS: "drift.watch_labels",
+    lanes.CAMPAIGN: "drift.tend_campaigns",
 }
 
 

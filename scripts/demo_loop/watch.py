@@ -6,7 +6,7 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from shared.database import Database
-from shared.drift_tables import Campaign
+from shared.drift_tables import Campaign, CampaignBatch
 from shared.project import ProjectConfig
 from shared.repository.drift import find_reference
 from shared.tables import Assignment, AssignmentState, Item, Label, Lane, Project
@@ -66,14 +66,13 @@ def _labeled_ids(session: Session, project_id: int) -> frozenset[str]:
 
 
 def _campaigns_done(session: Session, project_id: int) -> int:
+    batches = select(CampaignBatch.batch).where(col(CampaignBatch.campaign) == col(Campaign.id))
     unanswered = (
         select(Assignment.id)
-        .where(col(Assignment.batch) == col(Campaign.batch), col(Assignment.state) == AssignmentState.OPEN)
+        .where(col(Assignment.batch).in_(batches), col(Assignment.state) == AssignmentState.OPEN)
         .exists()
     )
-    statement = select(func.count()).where(
-        col(Campaign.project_id) == project_id, col(Campaign.batch).is_not(None), ~unanswered
-    )
+    statement = select(func.count()).where(col(Campaign.project_id) == project_id, batches.exists(), ~unanswered)
     return session.exec(statement).one()
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from shared.database import now
-from shared.drift_tables import Campaign, DriftReport
+from shared.drift_tables import Campaign, CampaignBatch, DriftReport
 from shared.project import ProjectConfig
 from shared.tables import Assignment, AssignmentState, Batch, DeadLetter, Item, Model
 from workers.reporting.growth import LabelsOfRound, read_growth
@@ -63,13 +63,18 @@ class WindowLine:
 
 @dataclass(frozen=True)
 class CampaignLine:
-    """One campaign: candidates by kind, and the round whose batch carried it; None while it waits."""
+    """One campaign: the window that called for it, if one did, candidates by kind, and the rounds that served it."""
 
-    window: int
+    number: int
+    origin: str
+    state: str
+    why: str
+    window: int | None
     budget: int
     candidates: dict[str, int]
-    round: int | None
+    rounds: list[int]
     opened_at: float
+    end_reason: str | None
 
 
 @dataclass(frozen=True)
@@ -232,22 +237,40 @@ def _texts(session: Session, items: Sequence[int]) -> dict[int, str]:
 
 def _campaigns(session: Session, project_id: int) -> list[CampaignLine]:
     statement = (
-        select(
-            col(DriftReport.window),
-            col(Campaign.budget),
-            col(Campaign.candidates),
-            col(Batch.round),
-            col(Campaign.opened_at),
-        )
-        .join(DriftReport, col(DriftReport.id) == col(Campaign.report))
-        .outerjoin(Batch, col(Batch.id) == col(Campaign.batch))
+        select(Campaign, col(DriftReport.window))
+        .outerjoin(DriftReport, col(DriftReport.id) == col(Campaign.report))
         .where(col(Campaign.project_id) == project_id)
         .order_by(col(Campaign.id))
     )
+    rounds = _rounds_of_campaigns(session, project_id)
     return [
-        CampaignLine(window, budget, {kind: len(items) for kind, items in candidates.items()}, number, opened_at)
-        for window, budget, candidates, number, opened_at in session.connection().execute(statement)
+        CampaignLine(
+            number=campaign.id,
+            origin=campaign.origin,
+            state=campaign.state,
+            why=campaign.why,
+            window=window,
+            budget=campaign.budget,
+            candidates={kind: len(items) for kind, items in campaign.candidates.items()},
+            rounds=rounds[campaign.id],
+            opened_at=campaign.opened_at,
+            end_reason=campaign.end_reason,
+        )
+        for campaign, window in session.execute(statement)
     ]
+
+
+def _rounds_of_campaigns(session: Session, project_id: int) -> dict[int, list[int]]:
+    statement = (
+        select(col(CampaignBatch.campaign), col(Batch.round))
+        .join(Batch, col(Batch.id) == col(CampaignBatch.batch))
+        .where(col(Batch.project_id) == project_id)
+        .order_by(col(Batch.round))
+    )
+    found: dict[int, list[int]] = defaultdict(list)
+    for campaign, number in session.connection().execute(statement):
+        found[campaign].append(number)
+    return found
 
 
 def _letters(session: Session, name: str) -> list[Letter]:

@@ -177,18 +177,22 @@ def _campaigns(history: History) -> str:
         return ""
     columns = [
         Column("opened (UTC)"),
+        Column("why", wide=True),
         Column("drift window", number=True),
         Column("budget", number=True),
         Column("candidates", wide=True),
-        Column("batch of round", number=True),
+        Column("batches of rounds"),
+        Column("state", wide=True),
     ]
     rows: list[Sequence[Cell]] = [
         (
             clock(campaign.opened_at),
-            str(campaign.window),
+            campaign.why or campaign.origin,
+            "" if campaign.window is None else str(campaign.window),
             f"{campaign.budget:,}",
             chips((f"{kind} {items:,}", "") for kind, items in campaign.candidates.items()),
-            "waits" if campaign.round is None else str(campaign.round),
+            ", ".join(map(str, campaign.rounds)),
+            campaign.state + (f": {campaign.end_reason}" if campaign.end_reason else ""),
         )
         for campaign in reversed(history.campaigns)
     ]

@@ -9,7 +9,8 @@ At first strata are source by "hit by a seeding rule or not", both known before 
 that a rule hits, so that rare classes are seen. What a description hits moves with the pool, and an item that changes
 its stratum would leave the sample or enter it by another threshold, so those hits make no stratum. Once there are
 labels enough, strata are bands of likelihood (see `workers.training.bands`). Each division of the pool is a phase; the
-thresholds of earlier phases stay as they were, and an item's threshold is the largest of all phases.
+thresholds of earlier phases stay as they were, and an item's threshold is the largest of all phases. So it is with a
+stretch of new items of which a campaign wants to know more (see `workers.training.windows`).
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.pool import Index, Mask, Pool
-from workers.training import bands
+from workers.training import bands, windows
 
 # Share of the draws that goes to strata hit by a seeding rule, where there are any.
 _RULE_SHARE = 0.5
@@ -83,6 +84,7 @@ def measure(pool: Pool, thresholds: Mapping[str, float]) -> AuditSample:
     names, stratum = stratify(pool)
     by_stratum = np.array([float(thresholds.get(name, 0.0)) for name in names])
     inclusion = np.maximum(by_stratum[stratum], bands.by_item(thresholds, pool.bands))
+    inclusion = np.maximum(inclusion, windows.by_item(thresholds, pool.ids, pool.sources, pool.source_names))
     standing = np.zeros(len(pool), dtype=bool)
     standing[pool.representatives] = True
     return AuditSample(dict(thresholds), standing & (pool.draws < inclusion), inclusion)
@@ -142,10 +144,8 @@ def _known(pool: Pool, thresholds: Mapping[str, float]) -> dict[str, float]:
 def _extend_strata(pool: Pool, thresholds: Mapping[str, float], draws: int) -> dict[str, float]:
     names, stratum = stratify(pool)
     standing = pool.representatives
-    outside = [
-        np.sort(pool.draws[standing[(stratum[standing] == code) & (pool.draws[standing] >= thresholds.get(name, 0.0))]])
-        for code, name in enumerate(names)
-    ]
+    waiting = standing[~measure(pool, thresholds).members[standing]]
+    outside = [np.sort(pool.draws[waiting[stratum[waiting] == code]]) for code in range(len(names))]
     raised = {}
     for code, share in enumerate(_allot(np.array([len(draw) for draw in outside]), draws)):
         if share:

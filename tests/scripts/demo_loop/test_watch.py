@@ -6,7 +6,7 @@ from sqlmodel import Session
 from scripts.demo_loop.watch import look
 from shared import lanes
 from shared.database import Database
-from shared.drift_tables import Campaign, DriftReport
+from shared.drift_tables import Campaign, CampaignBatch, DriftReport
 from shared.project import ProjectConfig
 from shared.repository.drift import store_reference
 from shared.repository.projects import create_project
@@ -128,17 +128,12 @@ def _campaign(session: Session, project_id: int, *, batch: int | None) -> None:
         project_id=project_id, window=1, first=1, through=2, settled=2, items=2, level="act", findings={}, made_at=0.0
     )
     candidates: dict[str, list[int]] = {"drift": [], "relabel": []}
-    _added(
-        session,
-        Campaign(
-            project_id=project_id,
-            report=_added(session, report).id,
-            budget=2,
-            candidates=candidates,
-            batch=batch,
-            opened_at=0.0,
-        ),
+    campaign = Campaign(
+        project_id=project_id, report=_added(session, report).id, budget=2, candidates=candidates, opened_at=0.0
     )
+    _added(session, campaign)
+    if batch is not None:
+        _added(session, CampaignBatch(campaign=campaign.id, batch=batch))
 
 
 def _assignment(project_id: int, batch: int, item: int, state: AssignmentState) -> Assignment:

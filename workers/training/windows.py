@@ -1,0 +1,61 @@
+"""Stretches of the pool, in order of arrival, of which the audit sample holds more: what a new regime is measured on.
+
+A stretch is known by row numbers and maybe a source, never by a model or a draw, and its threshold stays. So an item's
+inclusion probability is still known: the largest of its thresholds, as with the phases of `workers.training.bands`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.pool import Index, Mask
+
+_NAME = "window"
+
+
+def key(first: int, through: int, source: str | None = None) -> str:
+    """The name of the threshold of items `first` to `through`, of one source or of all."""
+    return f"{_NAME}:{first}:{through}" + ("" if source is None else f":{source}")
+
+
+def by_item(
+    thresholds: Mapping[str, float], ids: Index, sources: Index, source_names: Sequence[str]
+) -> NDArray[np.float64]:
+    """(n,) the largest threshold that any stretch sets for each item; 0 for items in none.
+
+    Args:
+        thresholds: The sample's, those of other strata among them.
+        ids: (n,) int64, the items' row numbers.
+        sources: (n,) int64, codes of their sources.
+        source_names: Names behind the codes.
+    """
+    largest = np.zeros(len(ids))
+    for name, threshold in thresholds.items():
+        if name.startswith(f"{_NAME}:"):
+            inside = _inside(name, ids, sources, source_names)
+            largest = np.where(inside, np.maximum(largest, threshold), largest)
+    return largest
+
+
+def _inside(name: str, ids: Index, sources: Index, source_names: Sequence[str]) -> Mask:
+    _, first, through, *source = name.split(":", 3)
+    inside: Mask = (ids >= int(first)) & (ids <= int(through))
+    if source:
+        inside &= np.isin(sources, [code for code, known in enumerate(source_names) if known == source[0]])
+    return inside
+
+
+def draw(name: str, draws: NDArray[np.float64], ids: Index, *, count: int) -> tuple[dict[str, float], Index]:
+    """The threshold that lets the first `count` items of a stretch into the sample, and these items by their draw.
+
+    Args:
+        name: Of the threshold.
+        draws: (m,) float64, permanent random numbers of the items that may be asked for and are not in the sample.
+        ids: (m,) int64, these items.
+        count: Items wanted; all there are, if they are fewer.
+    """
+    first = np.argsort(draws, kind="stable")[:count]
+    if not len(first):
+        return {}, ids[first]
+    return {name: float(np.nextafter(draws[first[-1]], 1.0))}, ids[first]
