@@ -38,6 +38,7 @@ class Reason(_Message):
     wanted: str | None = Field(default=None, description="class that it was chosen for; null for none in particular")
     rules: list[str] = Field(description="seeding rules that hit the item")
     inclusion: float | None = Field(description="audit channel: probability with which the item was drawn")
+    rare: bool = Field(default=False, description="likely of a rare class: such items are spread over the ranks")
     overlap: int = Field(default=1, ge=1, description="annotators who are asked about it; more than 1: an overlap item")
     model: int | None = Field(description="model version that scored the item")
     encoder: str

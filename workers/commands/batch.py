@@ -152,6 +152,7 @@ def _heading(name: str, batch: "BatchFacts") -> str:
         f"{model}, seed {batch.seed}, {batch.submissions_seen:,} submissions seen; "
         f"trained in {batch.train_s:.2f} s, selected in {batch.select_s:.2f} s, {clock(batch.selected_at)} UTC",
         *_division(batch),
+        *_rare(batch),
         *_overlap(batch),
         *(f"shortfall: {reason}" for reason in batch.shortfalls),
     ]
@@ -163,6 +164,11 @@ def _division(batch: "BatchFacts") -> Iterator[str]:
         yield "places: " + ", ".join(f"{channel} {places}" for channel, places in batch.division.items())
     for name in batch.done:
         yield f"class {name!r} is done: nearly all of it is found, its places went elsewhere"
+
+
+def _rare(batch: "BatchFacts") -> Iterator[str]:
+    if rare := sum(item.reason.get("rare", False) for item in batch.items):
+        yield f"likely of a rare class: {rare:,} of {batch.chosen:,} items, spread over the ranks"
 
 
 def _overlap(batch: "BatchFacts") -> Iterator[str]:

@@ -1,15 +1,25 @@
-"""The ledger of one batch: caps that are never exceeded, quotas that are met where the pool allows it."""
+"""The ledger of one batch: caps that are never exceeded, wishes that are met where the pool allows it."""
 
 from collections import Counter
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.pool import Index, Pool
 from shared.project import Cap, ProjectConfig
+from workers.selection.rare_floor import RareFloor
 from workers.selection.view import View
 
 Counts = NDArray[np.float64]
+
+
+class Keep(Enum):
+    """For which wishes places stay free, in the order in which they are given up."""
+
+    ALL = "the floor of likely rare items, and the sources' quotas"
+    QUOTAS = "the sources' quotas"
+    NOTHING = "none"
 
 
 class Ledger:
@@ -19,17 +29,19 @@ class Ledger:
     first model nothing is predicted and class caps bind nothing.
     """
 
-    def __init__(self, view: View, *, wanted: int) -> None:
-        """Start an empty batch of at most `wanted` items."""
+    def __init__(self, view: View, floor: RareFloor, *, wanted: int, beside: int = 0) -> None:
+        """Start an empty batch of at most `wanted` items, `beside` of them a campaign's, which has no quotas."""
         self.wanted = wanted
         self.chosen: list[int] = []
         self.refused: Counter[str] = Counter()
+        self.rare_owed = floor.wanted
+        self._floor = floor
         self._pool = view.pool
         self._sources = view.pool.sources
         self._predicted = view.predicted
         self._source_room = _room(view.config.caps.sources, view.pool.source_names, _chosen_by_source(view.pool))
         self._class_room = _room(view.config.caps.classes, view.pool.classes, _chosen_by_class(view))
-        self._owed = _quotas(view.config, view.pool, wanted)
+        self._owed = _quotas(view.config, view.pool, max(0, wanted - beside))
         self._taken = np.zeros(len(view.pool), dtype=bool)
 
     @property
@@ -41,12 +53,13 @@ class Ledger:
         """Whether the batch holds the item already."""
         return bool(self._taken[position])
 
-    def add(self, position: int, *, keep_quotas: bool = True) -> bool:
+    def add(self, position: int, *, wanted: int = -1, keep: Keep = Keep.ALL) -> bool:
         """Take the item if it fits, and say whether it did.
 
         Args:
             position: Of the item in the pool.
-            keep_quotas: Whether places that other sources' quotas still need stay free for them.
+            wanted: Column of the class that it is proposed for, -1 for none.
+            keep: The wishes for which the places that they still need stay free.
         """
         source, predicted = int(self._sources[position]), int(self._predicted[position])
         if self._taken[position] or not self.left:
@@ -57,23 +70,29 @@ class Ledger:
         if predicted >= 0 and self._class_room[predicted] <= 0:
             self.refused[f"cap on class {self._pool.classes[predicted]!r}"] += 1
             return False
-        if keep_quotas and self._owed[source] <= 0 and self.left <= self._owed.sum():
+        rare = self._floor.counts(position, wanted)
+        if keep is not Keep.NOTHING and self._owed[source] <= 0 and self.left <= self._owed.sum():
+            return False
+        if keep is Keep.ALL and not rare and self.left <= self.rare_owed:
             return False
         self._taken[position] = True
         self.chosen.append(position)
         self._source_room[source] -= 1
         self._owed[source] = max(0, self._owed[source] - 1)
+        self.rare_owed = max(0, self.rare_owed - rare)
         if predicted >= 0:
             self._class_room[predicted] -= 1
         return True
 
     def shortfalls(self) -> list[str]:
-        """What kept the batch from being full, in words; empty when it is full and all quotas are met."""
+        """What kept the batch from being full, in words; empty when it is full and all wishes are met."""
         unmet = [
             f"quota of source {name!r}: {int(owed)} item(s) short"
             for name, owed in zip(self._pool.source_names, self._owed.tolist(), strict=True)
             if owed > 0
         ]
+        if self.rare_owed:
+            unmet.append(f"floor of likely rare items: {self.rare_owed} item(s) short")
         if not self.left:
             return unmet
         bound = [f"{cause}: refused {count} item(s)" for cause, count in sorted(self.refused.items())]

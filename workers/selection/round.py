@@ -1,6 +1,5 @@
 """One round: train, score, select. Workers and the simulation both call it, so they choose the same items."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -9,11 +8,13 @@ import numpy as np
 from shared.contracts import Reason
 from shared.pool import Floats, Mask, Pool
 from shared.project import ProjectConfig
-from workers.selection import channels
 from workers.selection.channels import Proposal, proposal
-from workers.selection.ledger import Ledger
+from workers.selection.filling import Pick, Picks, fill, take
+from workers.selection.ledger import Keep, Ledger
 from workers.selection.overlap import overlap_items
-from workers.selection.strategies import STRATEGIES, UNAUDITED, Division
+from workers.selection.ranking import mix
+from workers.selection.rare_floor import RareFloor, rare_floor
+from workers.selection.strategies import STRATEGIES, UNAUDITED
 from workers.selection.view import View
 from workers.training import audit, bands, classifier
 from workers.training.audit import AuditSample
@@ -97,36 +98,33 @@ def select(pool: Pool, model: LinearModel | None, config: ProjectConfig, plan: R
     banded = _divide(pool, config, plan, sealed)
     pool = banded.pool if banded else pool
     model = model and _asking(pool, model, config, sealed)
-    probability = None if model is None else classifier.probabilities(model, pool.matrix, pool.rows)
+    probability = None if model is None else classifier.probabilities(model, pool.features, pool.rows)
     view = View(pool, config, model, probability, plan.audit, np.random.default_rng(seed), sealed)
     campaign = len(plan.drift) + len(plan.relabel) + len(plan.drawn)
-    ledger = Ledger(view, wanted=plan.places, beside=campaign)
+    floor = rare_floor(view, places=plan.places, strategy=plan.strategy)
+    ledger = Ledger(view, floor, wanted=plan.places, beside=campaign)
     draws = _audit_draws(config, plan)
     sample = audit.extend(pool, plan.audit, draws=draws)
-    chosen: dict[int, _Pick] = {}
+    picks: Picks = {}
     division: dict[str, int] = {}
     # Many items that arrive at once can make many due: they come by and by, and leave places to the others.
-    division["audit"] = _take(
+    division["audit"] = take(
         ledger,
-        chosen,
+        picks,
         "audit",
         _due_for_audit(pool, sample, first=plan.drawn),
-        keep_quotas=True,
+        keep=Keep.QUOTAS,
         limit=_MOST_DUE * draws + len(plan.drawn),
     )
     for channel, wanted in (("drift", plan.drift), ("relabel", plan.relabel)):
         proposed = _campaign_items(pool, wanted, labeled=channel == "relabel")
-        division[channel] = _take(ledger, chosen, channel, proposed, keep_quotas=False)
+        division[channel] = take(ledger, picks, channel, proposed, keep=Keep.NOTHING)
     shares = STRATEGIES[plan.strategy](view, ledger.left)
     for name, _, places in shares:
         division[name] = division.get(name, 0) + places
-    _fill(view, ledger, chosen, shares)
-    order = _mixed(ledger.chosen, chosen)
-    overlap = _overlap(view, order, chosen)
+    fill(view, ledger, picks, shares)
     return Selected(
-        choices=tuple(
-            _explain(view, plan, seed, sample, rank, order, chosen, overlap=overlap[rank]) for rank in range(len(order))
-        ),
+        choices=_in_order(view, plan, seed, sample, picks, floor),
         shortfalls=tuple(ledger.shortfalls()),
         audit=sample.thresholds,
         division={name: places for name, places in division.items() if places},
@@ -141,11 +139,13 @@ def round_seed(project_seed: int, number: int) -> int:
 
 
 @dataclass(frozen=True)
-class _Pick:
-    channel: str
-    score: float | None
-    cluster: int | None
-    wanted: int
+class _Place:
+    """What an item's reason says of its place in the batch."""
+
+    rank: int
+    rare: bool
+    overlap: int
+    seed: int
 
 
 def _asking(pool: Pool, model: LinearModel, config: ProjectConfig, sealed: Mask) -> LinearModel | None:
@@ -183,119 +183,57 @@ def _campaign_items(pool: Pool, ids: Sequence[int], *, labeled: bool) -> Proposa
     return proposal(wanted[np.isin(wanted, pool.eligible)])
 
 
-def _fill(view: View, ledger: Ledger, chosen: dict[int, _Pick], division: Division) -> None:
-    """Let the channels choose. Relaxed, in this order: the channels' shares, the sources' quotas; never a cap."""
-    carried, last = 0, "coverage"
-    for name, channel, slots in division:
-        places = slots + carried
-        taken = 0
-        if places:
-            taken = _take(ledger, chosen, name, channel(view, places), keep_quotas=True, limit=places)
-        carried, last = places - taken, name
-    for keep_quotas in (True, False):
-        if ledger.left:
-            _take(ledger, chosen, last, _remainder(view), keep_quotas=keep_quotas)
+def _in_order(
+    view: View, plan: RoundPlan, seed: int, sample: AuditSample, picks: Picks, floor: RareFloor
+) -> tuple[Choice, ...]:
+    """The batch by rank."""
+    channel = [pick.channel for pick in picks.values()]
+    rare = [floor.counts(position, pick.wanted) for position, pick in picks.items()]
+    order = mix(channel, np.array(rare, dtype=bool), view.rng).tolist()
+    positions = np.array(list(picks), dtype=np.int64)
+    audited = np.array([name == "audit" for name in channel], dtype=bool)
+    several = overlap_items(view.pool.draws[positions], audited, share=view.config.selection.overlap_share)
+    overlap = np.where(several, view.config.selection.overlap, 1).tolist()
+    return tuple(
+        Choice(
+            position=int(positions[place]),
+            id=int(view.pool.ids[positions[place]]),
+            item_id=view.pool.item_ids[positions[place]],
+            reason=_explain(
+                view,
+                plan,
+                sample,
+                int(positions[place]),
+                picks[int(positions[place])],
+                _Place(rank, rare[place], overlap[place], seed),
+            ),
+        )
+        for rank, place in enumerate(order, 1)
+    )
 
 
-def _remainder(view: View) -> Proposal:
-    """All eligible items: the most uncertain first, or in random order before the first model."""
-    if view.probability is None:
-        return channels.chance(view, 0)
-    eligible = view.pool.eligible
-    score = channels.indecision(view, eligible)
-    order = np.argsort(-score, kind="stable")
-    return proposal(eligible[order], score[order])
-
-
-def _take(
-    ledger: Ledger,
-    chosen: dict[int, _Pick],
-    channel: str,
-    proposal: Proposal,
-    *,
-    keep_quotas: bool,
-    limit: int | None = None,
-) -> int:
-    """Put proposed items into the batch, at most `limit`; returns how many fitted."""
-    taken = 0
-    for position, score, cluster, wanted in zip(
-        proposal.index.tolist(),
-        proposal.score.tolist(),
-        proposal.cluster.tolist(),
-        proposal.wanted.tolist(),
-        strict=True,
-    ):
-        if not ledger.left or taken == limit:
-            break
-        if ledger.add(position, keep_quotas=keep_quotas):
-            chosen[position] = _Pick(
-                channel, None if np.isnan(score) else round(score, 6), cluster if cluster >= 0 else None, wanted
-            )
-            taken += 1
-    return taken
-
-
-def _mixed(order: list[int], chosen: dict[int, _Pick]) -> list[int]:
-    """The order in which items are handed out: each channel's spread evenly over the batch.
-
-    So whoever takes a few of them in a row sees rare items among them: annotators who meet none for long stop
-    looking for them (Wolfe, Horowitz and Kenner, "Rare items often missed in visual searches", 2005).
-    """
-    size = Counter(pick.channel for pick in chosen.values())
-    seen: Counter[str] = Counter()
-    place = {}
-    for position in order:
-        channel = chosen[position].channel
-        place[position] = (seen[channel] + 0.5) / size[channel]
-        seen[channel] += 1
-    return sorted(order, key=place.__getitem__)
-
-
-def _overlap(view: View, order: list[int], chosen: dict[int, _Pick]) -> list[int]:
-    """By rank, how many annotators are asked about each item."""
-    options = view.config.selection
-    audited = np.array([chosen[position].channel == "audit" for position in order], dtype=bool)
-    several = overlap_items(view.pool.draws[order], audited, share=options.overlap_share)
-    return [options.overlap if one else 1 for one in several.tolist()]
-
-
-def _explain(
-    view: View,
-    plan: RoundPlan,
-    seed: int,
-    sample: AuditSample,
-    rank: int,
-    order: list[int],
-    chosen: dict[int, _Pick],
-    *,
-    overlap: int,
-) -> Choice:
-    position = order[rank]
-    pool, pick, predicted = view.pool, chosen[position], int(view.predicted[position])
+def _explain(view: View, plan: RoundPlan, sample: AuditSample, position: int, pick: Pick, place: _Place) -> Reason:
+    pool, predicted = view.pool, int(view.predicted[position])
     known = view.probability is not None
     inclusion = None
     if pick.channel == "audit":
         in_sample = bool(sample.members[position])
         inclusion = float(sample.inclusion[position]) if in_sample else min(1.0, plan.places / len(pool.eligible))
-    return Choice(
-        position=position,
-        id=int(pool.ids[position]),
-        item_id=pool.item_ids[position],
-        reason=Reason(
-            channel=pick.channel,
-            score=pick.score,
-            rank=rank + 1,
-            cluster=pick.cluster,
-            predicted=pool.classes[predicted] if known else None,
-            probability=_probability_of(view.probability, position, predicted),
-            wanted=pool.classes[pick.wanted] if pick.wanted >= 0 else None,
-            rules=[name for name, hit in zip(pool.rule_names, pool.rule_hits[position], strict=True) if hit],
-            inclusion=inclusion,
-            overlap=overlap,
-            model=plan.model if known else None,
-            encoder=plan.encoder,
-            seed=seed,
-        ),
+    return Reason(
+        channel=pick.channel,
+        score=pick.score,
+        rank=place.rank,
+        cluster=pick.cluster,
+        predicted=pool.classes[predicted] if known else None,
+        probability=_probability_of(view.probability, position, predicted),
+        wanted=pool.classes[pick.wanted] if pick.wanted >= 0 else None,
+        rules=[name for name, hit in zip(pool.rule_names, pool.rule_hits[position], strict=True) if hit],
+        inclusion=inclusion,
+        rare=place.rare,
+        overlap=place.overlap,
+        model=plan.model if known else None,
+        encoder=plan.encoder,
+        seed=place.seed,
     )
 
 

@@ -111,6 +111,8 @@ def random(_view: View, places: int) -> Division:
     return [("audit", channels.chance, places)]
 
 
+# They choose as their papers say, without a floor of likely rare items.
+YARDSTICKS = {"random", "entropy", "margin"}
 # Yardsticks are measured from outside and draw no audit sample.
 UNAUDITED = {"random", "entropy", "margin"}
 

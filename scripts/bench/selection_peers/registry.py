@@ -13,7 +13,7 @@ from scripts.bench.selection_peers.most_likely_positive import most_likely_posit
 from scripts.bench.selection_peers.peer import Peer, as_strategy
 from scripts.bench.selection_peers.seals import seals
 from scripts.bench.selection_peers.typiclust import typiclust
-from workers.selection.strategies import STRATEGIES, UNAUDITED, Strategy, quietcorner, without
+from workers.selection.strategies import STRATEGIES, UNAUDITED, YARDSTICKS, Strategy, quietcorner, without
 
 PEERS: Mapping[str, Peer] = {
     "decision-margin": Peer(decision_margin),
@@ -41,4 +41,5 @@ def join_strategies() -> None:
     """Let this process's rounds find the bench's strategies where they find the product's."""
     STRATEGIES.update({name: as_strategy(peer) for name, peer in PEERS.items()})
     STRATEGIES.update(LEFT_OUT)
+    YARDSTICKS.update(PEERS)
     UNAUDITED.update(PEERS, [_WITHOUT_AUDIT])
