@@ -72,8 +72,8 @@ def upgrade() -> None:
     op.execute("UPDATE campaign SET started_at = opened_at")
     op.execute(
         "UPDATE campaign SET state = 'done', end_reason = 'a batch held all of it', ended_at = "
-        "(SELECT max(selected_at) FROM batch JOIN campaignbatch ON campaignbatch.batch = batch.id WHERE campaignbatch.campaign = campaign.id) "
-        "WHERE id IN (SELECT campaign FROM campaignbatch)"
+        "(SELECT max(selected_at) FROM batch JOIN campaignbatch ON campaignbatch.batch = batch.id "
+        "WHERE campaignbatch.campaign = campaign.id) WHERE id IN (SELECT campaign FROM campaignbatch)"
     )
     op.execute(  # for the projects that are there
         "INSERT INTO lane (project_id, room, requested, completed, token, attempts) "

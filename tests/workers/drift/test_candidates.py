@@ -85,7 +85,7 @@ def test_a_single_candidate_is_the_item_that_drifted_most(report: WindowReport) 
 def test_a_quiet_window_has_no_candidates() -> None:
     quiet = look(fit(_KNOWN), draw(EVERYTHING, 500, seed=6, first_id=30_000))
 
-    assert _candidates(quiet, budget=50) == {"drift": [], "relabel": []}
+    assert _candidates(quiet, budget=50) == {"drift": [], "relabel": [], "audit": []}
 
 
 def test_the_same_seed_gives_the_same_candidates(report: WindowReport) -> None:
