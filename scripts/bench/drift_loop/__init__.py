@@ -1,0 +1,1 @@
+"""What the drift watch finds, how soon and at what cost, beside other packages' detectors, on streams whose truth is known."""

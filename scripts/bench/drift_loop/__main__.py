@@ -1,0 +1,161 @@
+"""`scripts/bench/drift`: arguments, the run, and the report."""
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from rich.console import Console
+from threadpoolctl import threadpool_limits
+
+from scripts.bench.bars import bars
+from scripts.bench.drift_loop.cases import CASES, MADE_UP, Case, make_stream
+from scripts.bench.drift_loop.record import Cell, append, read, write
+from scripts.bench.drift_loop.run import DETECTORS, cells_of, show
+from scripts.bench.drift_loop.tables import report
+from scripts.bench.selection_loop.sets import BenchSet, find_sets
+from shared.errors import InvalidInputError, QuietCornerError
+from workers.embedding.encoders import PACKAGED
+
+_ROOT = Path(__file__).parents[3]
+_DATA = _ROOT.parent / "shared" / "data"
+_OUT = _ROOT / "build" / "bench" / "drift"
+_SETS = tuple(dict.fromkeys(case.set for case in CASES))
+
+console = Console(stderr=True, highlight=False)
+
+
+def main() -> int:
+    """Run what is missing, or report; returns the exit code."""
+    given = _arguments()
+    path = given.out / "results.jsonl"
+    try:
+        if given.report:
+            return _report(given, path)
+        if given.timing:
+            from scripts.bench.drift_loop.timing import time_a_window
+
+            print(f"{_machine()}\n\n{time_a_window(given.detectors)}")
+            return 0
+        return _run(given, path)
+    except QuietCornerError as error:
+        console.print(f"error: {error}", markup=False, soft_wrap=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        console.print("Stopped. What is done is kept: the same command goes on.")
+        return 130
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench/drift",
+        description="Shows streams whose truth is known to the drift watch and to other detectors, and measures false "
+        "alarms, what is found in which window, and time. A run that was interrupted goes on when it is started again.",
+        epilog="example: scripts/bench/drift --sets hwu64 --seeds 5-9 && scripts/bench/drift --report",
+    )
+    parser.add_argument("--data", type=Path, default=_DATA, help="folder of labeled files (default ../shared/data)")
+    parser.add_argument("--sets", nargs="+", metavar="SET", default=_SETS, help=f"(default {' '.join(_SETS)})")
+    parser.add_argument("--changes", nargs="+", metavar="NAME", help="which changes, as the report names them")
+    parser.add_argument("--detectors", nargs="+", metavar="NAME", default=list(DETECTORS), help="(default all)")
+    parser.add_argument(
+        "--seeds", type=_range, default=range(5, 25), help="as in 5-24, the default; constants were chosen on 0 to 4"
+    )
+    parser.add_argument("--cache", type=Path, help="folder of the vectors (default OUT/cache)")
+    parser.add_argument("--out", type=Path, default=_OUT, help="folder of the results (default build/bench/drift)")
+    parser.add_argument("--redo", action="store_true", help="forget earlier results of these cells first")
+    parser.add_argument("--timing", action="store_true", help="measure time and memory of a window instead")
+    parser.add_argument("--report", action="store_true", help="run nothing: print the tables of what is there")
+    return parser.parse_args()
+
+
+def _range(text: str) -> range:
+    first, _, last = text.partition("-")
+    if not first.isdecimal() or not (last or first).isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}: a seed or two with - between them are expected")
+    return range(int(first), int(last or first) + 1)
+
+
+def _known(asked: Sequence[str], there: Sequence[str], what: str) -> list[str]:
+    unknown = [name for name in asked if name not in there]
+    if unknown:
+        raise InvalidInputError(f"unknown {what} {unknown[0]!r}; there are: {', '.join(there)}")
+    return list(dict.fromkeys(asked))
+
+
+def _report(given: argparse.Namespace, path: Path) -> int:
+    wanted = [record for cell, record in read(path).items() if cell.set in given.sets and cell.seed in given.seeds]
+    if not wanted:
+        raise InvalidInputError(f"{path}: there is nothing to report yet. Run the bench without --report first.")
+    print(report(wanted))
+    return 0
+
+
+def _run(given: argparse.Namespace, path: Path) -> int:
+    names = _known(given.sets, _SETS, "set")
+    changes = _known(given.changes or [], list(dict.fromkeys(case.name for case in CASES)), "change")
+    cases = [case for case in CASES if case.set in names and (not changes or case.name in changes)]
+    wanted = cells_of(cases, given.seeds, _known(given.detectors, list(DETECTORS), "detector"))
+    there = read(path)
+    if given.redo:
+        again = set(wanted)
+        there = {cell: record for cell, record in there.items() if cell not in again}
+    write(path, there.values())  # without what a killed run left of a line
+    missing = [cell for cell in wanted if cell not in there]
+    console.print(f"{len(wanted) - len(missing)} of {len(wanted)} streams are there; {len(missing)} to watch")
+    if not missing:
+        return 0
+    sets = find_sets(given.data)
+    chosen = {name: sets[name] for name in _known([n for n in names if n != MADE_UP], list(sets), "set")}
+    cache, encoder = _vectors(given, chosen)
+    # Set after set, so that a file is read once.
+    missing.sort(key=lambda cell: names.index(cell.set))
+    with threadpool_limits(1), bars(console) as progress:
+        bar = progress.add_task("watching", total=len(missing))
+        for (name, change, share, seed), cells in groupby(missing, key=_stream_of):
+            progress.update(bar, description=f"watching {name}, {Case(name, change, share).name}, seed {seed}")
+            stream = make_stream(Case(name, change, share), _items(chosen.get(name), cache, encoder), seed=seed)
+            for record in show(stream, list(cells), machine=_machine()):
+                append(path, record)
+                progress.advance(bar)
+    console.print(f"results: {path}; `scripts/bench/drift --report --out {given.out}` compares them")
+    return 0
+
+
+def _stream_of(cell: Cell) -> tuple[str, str, float, int]:
+    return cell.set, cell.change, cell.share, cell.seed
+
+
+def _items(bench_set: BenchSet | None, cache: Path, encoder: str):
+    from scripts.bench.drift_loop.corpora import read_corpus
+
+    return None if bench_set is None else read_corpus(bench_set, cache=cache, encoder=encoder)[0]
+
+
+def _vectors(given: argparse.Namespace, sets: dict[str, BenchSet]) -> tuple[Path, str]:
+    from scripts.bench.selection_loop.stored import fill_cache
+
+    cache = (given.cache or given.out / "cache").resolve()
+    if not sets:
+        return cache, ""
+    with bars(console) as progress:
+        bar = progress.add_task("embedding", total=None)
+        encoder = fill_cache(
+            list(sets.values()),
+            folder=cache,
+            encoder=PACKAGED,
+            advance=lambda name, done, of: progress.update(
+                bar, description=f"embedding {name}", completed=done, total=of
+            ),
+        )
+    return cache, encoder
+
+
+def _machine() -> str:
+    return f"{os.cpu_count()} cores ({platform.machine()}), 1 thread, Python {platform.python_version()}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""Showing streams to detectors."""
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+
+from scripts.bench.drift_loop.cases import MADE_UP, MIX, NULL, Case
+from scripts.bench.drift_loop.peers import PEERS, Fit, predictions, source_test
+from scripts.bench.drift_loop.product import NAME, quietcorner
+from scripts.bench.drift_loop.record import Cell, Record
+from scripts.bench.drift_loop.streams import Stream
+
+DETECTORS: dict[str, Fit] = {NAME: quietcorner, **PEERS}
+
+
+def applies(detector: str, case: Case) -> bool:
+    """Whether a detector can see anything of a case: predictions need labels, sources more than one."""
+    fit = DETECTORS[detector]
+    if fit is predictions:
+        return case.set != MADE_UP
+    if fit is source_test:
+        return case.change == MIX or (case.change == NULL and case.set in (MADE_UP, "crisislex_t26", "crisislex_t6"))
+    return True
+
+
+def cells_of(cases: Sequence[Case], seeds: Sequence[int], detectors: Sequence[str]) -> list[Cell]:
+    """All cells, seed after seed, so that what an interrupted run leaves is even over the cases."""
+    return [
+        Cell(set=case.set, change=case.change, share=case.share, seed=seed, detector=detector)
+        for seed in seeds
+        for case in cases
+        for detector in detectors
+        if applies(detector, case)
+    ]
+
+
+def show(stream: Stream, cells: Sequence[Cell], *, machine: str) -> Iterator[Record]:
+    """Show one stream to the detectors of its cells, one after another."""
+    for cell in cells:
+        started = time.perf_counter()
+        watch = DETECTORS[cell.detector](stream, np.random.default_rng(cell.seed))
+        fit_s, verdicts, window_s = time.perf_counter() - started, [], []
+        for window in stream.windows:
+            started = time.perf_counter()
+            verdicts.append(watch(window))
+            window_s.append(round(time.perf_counter() - started, 5))
+        yield Record(
+            cell=cell,
+            before=stream.before,
+            scores=tuple(verdict.score for verdict in verdicts),
+            alarms=tuple(verdict.alarm for verdict in verdicts),
+            fit_s=round(fit_s, 5),
+            window_s=tuple(window_s),
+            machine=machine,
+            date=datetime.now(UTC).date().isoformat(),
+        )
