@@ -1,12 +1,11 @@
 """Queries of the drift watch: references, reports and campaigns."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlmodel import Session, col, func, select
 
 from shared.database import now
-from shared.drift_tables import Campaign, DriftReference, DriftReport
+from shared.drift_tables import DriftReference, DriftReport
 from shared.repository.alarms import close_of_items
 from shared.repository.drift_windows import Window
 from shared.repository.pools import space_of
@@ -79,19 +78,6 @@ def latest_levels(session: Session, project_id: int, *, count: int) -> list[str]
     return list(session.exec(statement))[::-1]
 
 
-def windows_since_campaign(session: Session, project_id: int) -> int | None:
-    """Windows reported since the one that opened the last campaign; None when there was no campaign."""
-    opened = session.exec(
-        select(func.max(DriftReport.window))
-        .join(Campaign, col(Campaign.report) == col(DriftReport.id))
-        .where(col(Campaign.project_id) == project_id)
-    ).one()
-    if opened is None:
-        return None
-    newest = select(func.max(DriftReport.window)).where(col(DriftReport.project_id) == project_id)
-    return (session.exec(newest).one() or 0) - opened
-
-
 def store_report(
     session: Session,
     project_id: int,
@@ -122,16 +108,3 @@ def store_report(
     session.add(report)
     session.flush()
     return report.id
-
-
-def open_campaign(session: Session, project_id: int, *, report: int, candidates: Mapping[str, Sequence[int]]) -> None:
-    """Write a campaign; the next round serves it."""
-    session.add(
-        Campaign(
-            project_id=project_id,
-            report=report,
-            budget=sum(len(items) for items in candidates.values()),
-            candidates={channel: list(items) for channel, items in candidates.items()},
-            opened_at=now(session),
-        )
-    )

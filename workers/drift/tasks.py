@@ -10,16 +10,19 @@ from shared.events import Event, emit
 from shared.lanes import Claim
 from shared.pool import Index, Pool
 from shared.project import ProjectConfig
+from shared.repository import campaigns, pools
 from shared.repository import drift as rows
-from shared.repository import pools
 from shared.repository.drift_windows import Window, next_window, seen_after
+from shared.repository.evaluation import audit_thresholds
+from shared.repository.rounds import newest_model
 from workers.app import app
 from workers.context import Context, context
 from workers.drift import reference as references
-from workers.drift.candidates import campaign_candidates
+from workers.drift.asking import Asker, ask_about_window
 from workers.drift.levels import Level, opens_campaign
 from workers.drift.reference import Reference
-from workers.drift.report import WindowReport, compare
+from workers.drift.report import compare
+from workers.training import model_storage
 
 _log = structlog.get_logger(__name__)
 
@@ -136,29 +139,27 @@ def _report(
             state={},
         )
         levels = rows.latest_levels(session, project_id, count=3)
-        since = rows.windows_since_campaign(session, project_id)
+        since = campaigns.windows_since_campaign(session, project_id)
         if opens_campaign(levels, windows_since_campaign=since):
-            candidates = _candidates(pool, part, report, config, number)
-            rows.open_campaign(session, project_id, report=stored, candidates=candidates)
-            lanes.request(session, project_id, lanes.ROUND)
+            model = newest_model(session, project_id, encoder=pools.encoder_in_use(session, project_id) or "")
+            asker = Asker(
+                pool=pool,
+                config=config,
+                model=model_storage.load(model) if model else None,
+                thresholds=audit_thresholds(session, project_id),
+                rng=np.random.default_rng([config.seed, number]),
+            )
+            asked = ask_about_window(asker, report, reference=reference, budget=config.drift.campaign_items)
+            campaigns.propose(
+                session,
+                project_id,
+                config,
+                report=stored,
+                candidates=asked.items,
+                why=f"{report.share:.1%} of window {number} are unlike the reference",
+                region=asked.region,
+            )
         if report.level != Level.QUIET:
             emit(session, Event.DRIFT_FOUND, project_id=project_id, window=number, level=report.level)
     _log.info("drift.window", window=number, level=report.level, share=round(report.share, 4))
     held.relay()
-
-
-def _candidates(
-    pool: Pool, part: _Part, report: WindowReport, config: ProjectConfig, number: int
-) -> dict[str, list[int]]:
-    """Items for a campaign: new ones that may be queued, and labeled ones that stand for their duplicate group."""
-    free = _Part(part.positions[np.isin(part.positions, pool.eligible)], pool)
-    labeled = _Part(np.flatnonzero(pool.labeled & ~pool.queued), pool)
-    return campaign_candidates(
-        report,
-        vectors=free.vectors,
-        ids=free.ids,
-        labeled_vectors=labeled.vectors,
-        labeled_ids=labeled.ids,
-        budget=config.drift.campaign_items,
-        rng=np.random.default_rng([config.seed, number]),
-    )
