@@ -41,4 +41,5 @@ def evaluate_model(*, project_id: int) -> None:
             lanes.complete(session, claimed)
             if model and metrics:
                 evaluation.store_metrics(session, model.id, metrics)
+                lanes.request(session, project_id, lanes.LABELS)
                 emit(session, Event.MODEL_EVALUATED, project_id=project_id, version=model.version)

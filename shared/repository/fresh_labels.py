@@ -1,0 +1,101 @@
+"""Queries of the watch over labels: its reports, and who answered what in the audit sample."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlmodel import Session, col, select
+
+from shared.database import now
+from shared.drift_tables import FreshLabels
+from shared.labels import LabelJson, in_force
+from shared.pool import Index
+from shared.tables import Model, Submission
+
+_ITEM = "<i8"
+# Values in one IN list; PostgreSQL takes more, SQLite 32,766.
+_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True)
+class GivenAnswer:
+    """The last answer of one annotator to one item, in the classes of today."""
+
+    item: int
+    annotator: str
+    label: LabelJson
+
+
+def measured_model(session: Session, project_id: int) -> Model | None:
+    """The project's newest model, if it has been measured."""
+    newest = select(Model).where(col(Model.project_id) == project_id).order_by(col(Model.version).desc()).limit(1)
+    model = session.exec(newest).first()
+    return model if model is not None and model.metrics is not None else None
+
+
+def last_look(session: Session, project_id: int) -> FreshLabels | None:
+    """The newest report; None before the first."""
+    statement = select(FreshLabels).where(col(FreshLabels.project_id) == project_id)
+    return session.exec(statement.order_by(col(FreshLabels.number).desc()).limit(1)).first()
+
+
+def all_looks(session: Session, project_id: int) -> list[FreshLabels]:
+    """All reports, the oldest first."""
+    statement = select(FreshLabels).where(col(FreshLabels.project_id) == project_id)
+    return list(session.exec(statement.order_by(col(FreshLabels.number))))
+
+
+def items_seen(session: Session, project_id: int, *, began: int) -> tuple[Index, Index]:
+    """`Item.id` (n,), ascending, of the audit items that reports since `began` saw, and how many after it that was."""
+    statement = select(FreshLabels.number, FreshLabels.items).where(
+        col(FreshLabels.project_id) == project_id, col(FreshLabels.number) >= began
+    )
+    rows = [(number - began, np.frombuffer(items, dtype=_ITEM)) for number, items in session.exec(statement)]
+    ids = np.concatenate([items for _, items in rows] or [np.zeros(0)]).astype(np.int64)
+    looks = np.concatenate([np.full(len(items), look) for look, items in rows] or [np.zeros(0)]).astype(np.int64)
+    order = np.argsort(ids, kind="stable")
+    return ids[order], looks[order]
+
+
+def answers_to(session: Session, items: Sequence[int], former: Mapping[str, str]) -> list[GivenAnswer]:
+    """The last answer of each annotator to each of some items, by item and annotator."""
+    latest: dict[tuple[int, str], LabelJson] = {}
+    for start in range(0, len(items), _AT_ONCE):
+        statement = (
+            select(Submission.item, Submission.annotator, Submission.label)
+            .where(col(Submission.item).in_(items[start : start + _AT_ONCE]))
+            .order_by(col(Submission.id))
+        )
+        for item, annotator, label in session.exec(statement):
+            latest[item, annotator] = in_force(label, former)
+    return [GivenAnswer(item, annotator, latest[item, annotator]) for item, annotator in sorted(latest)]
+
+
+def store_look(
+    session: Session,
+    project_id: int,
+    *,
+    number: int,
+    model: int,
+    began: int,
+    items: Index,
+    level: str,
+    findings: dict[str, Any],
+    state: dict[str, Any],
+) -> FreshLabels:
+    """Write one report."""
+    report = FreshLabels(
+        project_id=project_id,
+        number=number,
+        model=model,
+        began=began,
+        items=items.astype(_ITEM).tobytes(),
+        level=level,
+        findings=findings,
+        state=state,
+        made_at=now(session),
+    )
+    session.add(report)
+    session.flush()
+    return report
