@@ -13,6 +13,41 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
+class Lexical:
+    """Lexical features of the texts behind a pool's vectors.
+
+    Attributes:
+        matrix: (w, k) float16, several rows of the pool's matrix may share one.
+        rows: (m,) int64, row of `matrix` for each row of the pool's matrix.
+    """
+
+    matrix: NDArray[np.float16]
+    rows: Index
+
+
+@dataclass(frozen=True)
+class Features:
+    """Vectors and the lexical features beside them, as one matrix (m, d + k) of which only rows that are asked for are
+    ever built.
+
+    Attributes:
+        vectors: (m, d) float16.
+        lexical: Of the same rows.
+    """
+
+    vectors: NDArray[np.float16]
+    lexical: Lexical
+
+    def __getitem__(self, rows: Index) -> NDArray[np.float16]:
+        """(len(rows), d + k) float16, a copy."""
+        return np.concatenate([self.vectors[rows], self.lexical.matrix[self.lexical.rows[rows]]], axis=1)
+
+
+Matrix = NDArray[np.float16] | Floats | Features
+"""What rows are taken of for a model."""
+
+
+@dataclass(frozen=True)
 class Augmented:
     """Texts made from labeled items, for training only: they are no items, and nothing is chosen or measured on them.
 
@@ -20,7 +55,7 @@ class Augmented:
 
     Attributes:
         parents: (k,) int64, the position in the pool of the labeled item that each is made from.
-        vectors: (k, d) float32 unit vectors.
+        vectors: (k, d) float32 unit vectors, or as wide as the pool's features where it has lexical ones.
         targets: (k, n_classes) bool, from the label that the parent has now.
     """
 
@@ -57,6 +92,7 @@ class Pool:
         labeled: (n,) bool.
         queued: (n,) bool, with an open assignment.
         augmented: texts made from labeled items; None where there are none that teach.
+        lexical: features beside the vectors; None where not all texts have them.
     """
 
     item_ids: Sequence[str]
@@ -79,6 +115,7 @@ class Pool:
     labeled: Mask
     queued: Mask
     augmented: Augmented | None = None
+    lexical: Lexical | None = None
 
     def __len__(self) -> int:
         """Number of items."""
@@ -87,6 +124,14 @@ class Pool:
     def vectors(self, index: Index) -> Floats:
         """Unit vectors (len(index), d) float32 of the items at the positions `index`."""
         return self.matrix[self.rows[index]].astype(np.float32)
+
+    @property
+    def features(self) -> Matrix:
+        """What models score, row by row of `matrix`: the vectors, and after them the lexical features if there are any.
+
+        So a model of vectors alone reads the beginning of a row.
+        """
+        return self.matrix if self.lexical is None else Features(self.matrix, self.lexical)
 
     @cached_property
     def representatives(self) -> Index:

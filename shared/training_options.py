@@ -18,6 +18,7 @@ class Training(Section):
         sampling: `oversample` repeats items of small classes, `undersample` averages `members` fits that each leave out
             a random part of the large ones.
         members: Fits that `undersample` averages.
+        lexical: Whether models see which words a text holds, beside its vector.
     """
 
     class_weights: Literal["balanced", "effective", "none"] = "balanced"
@@ -25,6 +26,7 @@ class Training(Section):
     label_smoothing: Annotated[float, Field(ge=0.0, lt=0.5)] = 0.0
     sampling: Literal["none", "oversample", "undersample"] = "none"
     members: Annotated[int, Field(ge=2, le=50)] = 5
+    lexical: bool = False
 
 
 class Goal(Section):

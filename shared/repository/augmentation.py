@@ -217,14 +217,20 @@ def lacking_vectors(session: Session, project_id: int, *, space: str, encoder: s
 
 
 def load_augmented(
-    session: Session, project_id: int, *, config: ProjectConfig, pool: Pool, vectors: VectorTable
+    session: Session,
+    project_id: int,
+    *,
+    config: ProjectConfig,
+    pool: Pool,
+    vectors: VectorTable,
+    features: VectorTable,
 ) -> Augmented | None:
     """The augmented texts that teach now, beside the pool; None without any.
 
     These are the ones that nobody was asked about or somebody accepted, of recipes that are not stopped, whose parent
-    is labeled, and which have a vector. A template teaches its class, as long as its parent has that. A text that is a
-    near duplicate of a labeled item outside of its parent's family teaches nothing: with that item held out, it would
-    still show it.
+    is labeled, and which have a vector, and lexical features where the pool has them. A template teaches its class, as
+    long as its parent has that. A text that is a near duplicate of a labeled item outside of its parent's family
+    teaches nothing: with that item held out, it would still show it.
     """
     stopped = stopped_recipes(session, project_id, config.augmentation)
     statement = (
@@ -239,16 +245,20 @@ def load_augmented(
         .order_by(col(AugmentedText.id))
     )
     rows = session.connection().execute(statement).all()
-    found = vectors.locate(np.array([row[2] for row in rows], dtype=np.int64))
+    keys = np.array([row[2] for row in rows], dtype=np.int64)
+    found, beside = vectors.locate(keys), features.locate(keys)
     places = _places(pool.ids, [row[0] for row in rows])
-    usable = np.flatnonzero((found >= 0) & (places >= 0))
+    usable = np.flatnonzero((found >= 0) & (places >= 0) & ((beside >= 0) | (pool.lexical is None)))
     usable = usable[pool.labeled[places[usable]]]
     if not len(usable):
         return None
     parents, made = places[usable], vectors.matrix[found[usable]].astype(np.float32)
     targets = _targets([rows[row][1] for row in usable.tolist()], parents, config, pool)
     kept = targets.any(axis=1) & apart_from_others(made, parents, pool, threshold=config.near_duplicate_cosine)
-    return Augmented(parents[kept], made[kept], targets[kept]) if kept.any() else None
+    if not kept.any():
+        return None
+    wide = made if pool.lexical is None else np.column_stack([made, features.matrix[beside[usable]]])
+    return Augmented(parents[kept], wide[kept].astype(np.float32), targets[kept])
 
 
 def apart_from_others(vectors: Floats, parents: Index, pool: Pool, *, threshold: float) -> Mask:

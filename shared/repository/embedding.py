@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 from shared.descriptions import description_texts
 from shared.pool import Index
 from shared.project import Rule
+from shared.repository.lexical import featured_keys
 from shared.repository.pools import description_space_of, encoder_in_use, space_of
 from shared.tables import Item, Project, RuleHit
 from shared.vectors import count_vectors, stored_keys
@@ -36,12 +37,22 @@ class PendingTexts:
 def pending_texts(session: Session, project_id: int, *, encoder: str) -> PendingTexts:
     """What has to be embedded. The order follows the items' draws, so that every beginning of it is a random sample
     of the pool, with the items that a seeding rule hits ahead."""
+    return _without(session, project_id, stored_keys(session, space=space_of(project_id), encoder=encoder))
+
+
+def unfeatured_texts(session: Session, project_id: int) -> PendingTexts:
+    """The texts that have no lexical features, in the order in which texts are embedded."""
+    return _without(session, project_id, featured_keys(session, project_id))
+
+
+def _without(session: Session, project_id: int, known: Index) -> PendingTexts:
+    """The texts of a project whose keys are not known."""
     hit = exists().where(col(RuleHit.item) == col(Item.id))
     rows = session.exec(select(Item.id, Item.text_key, Item.draw, hit).where(col(Item.project_id) == project_id)).all()
     keys = np.array([row[1] for row in rows], dtype=np.int64)
     items = np.array([row[0] for row in rows], dtype=np.int64)
     order = np.array([row[2] * (_HEAD_START if row[3] else 1.0) for row in rows])
-    lacking = np.flatnonzero(~np.isin(keys, stored_keys(session, space=space_of(project_id), encoder=encoder)))
+    lacking = np.flatnonzero(~np.isin(keys, known))
     lacking = lacking[np.argsort(order[lacking], kind="stable")]
     _, first = np.unique(keys[lacking], return_index=True)
     lacking = lacking[np.sort(first)]

@@ -13,6 +13,7 @@ from shared.pool import Floats, Index, Mask, Pool, join_groups
 from shared.project import ProjectConfig
 from shared.repository.audit import load_bands
 from shared.repository.augmentation import load_augmented
+from shared.repository.lexical import lexical_beside, load_features
 from shared.tables import Assignment, AssignmentState, Item, Label, Project, RuleHit
 from shared.vectors import load_vectors
 
@@ -43,6 +44,7 @@ def load_pool(session: Session, *, project_id: int, config: ProjectConfig, vecto
     encoder = encoder_in_use(session, project_id) or ""
     vectors = load_vectors(session, space=space_of(project_id), encoder=encoder, folder=vector_folder)
     descriptions = load_vectors(session, space=description_space_of(project_id), encoder=encoder, folder=vector_folder)
+    features = load_features(session, project_id, vector_folder)
     statement = (
         select(
             col(Item.id),
@@ -88,11 +90,13 @@ def load_pool(session: Session, *, project_id: int, config: ProjectConfig, vecto
         targets=targets,
         labeled=labeled,
         queued=_queued(session, project_id, ids),
+        lexical=lexical_beside(vectors, features),
     )
     if not config.augmentation.recipes:
         return pool
     made = load_vectors(session, space=augmented_space_of(project_id), encoder=encoder, folder=vector_folder)
-    return replace(pool, augmented=load_augmented(session, project_id, config=config, pool=pool, vectors=made))
+    augmented = load_augmented(session, project_id, config=config, pool=pool, vectors=made, features=features)
+    return replace(pool, augmented=augmented)
 
 
 def _labels(session: Session, project_id: int, ids: Index, config: ProjectConfig) -> tuple[Mask, Mask]:

@@ -117,23 +117,37 @@ def export(
     weights.safetensors holds its arrays; model.json the classes, the encoder,
     the thresholds and in words and formulas how to come to a decision.
     model.onnx takes sentence vectors and gives probabilities and decisions.
+    A model with lexical features comes with lexicon.safetensors, and takes
+    vectors with the features beside them.
     """
     from safetensors.numpy import save
 
+    from shared.repository.lexical import load_lexicon
     from workers.reporting.models import describe_version, read_version
-    from workers.training.export import ARRAYS_FILE, DOCUMENT_FILE, ONNX_FILE, document, exported_arrays
+    from workers.training.export import (
+        ARRAYS_FILE,
+        DOCUMENT_FILE,
+        LEXICON_FILE,
+        ONNX_FILE,
+        document,
+        exported_arrays,
+    )
     from workers.training.onnx_graph import onnx_graph
 
-    database = edge.database(edge.settings())
+    in_force = edge.settings()
+    database = edge.database(in_force)
     project_id, config = edge.open_project(database, name)
     with database.read() as session:
         version = read_version(session, project_id, name, number)
+        lexicon = load_lexicon(session, project_id, in_force.folder / "vectors") if version.lexical else None
     facts = {"project": name, **describe_version(version)}
-    described = document(version.model, encoder=config.encoder, facts=facts)
+    described = document(version.model, encoder=config.encoder, facts=facts, lexicon=lexicon)
     files = {
         ARRAYS_FILE: save(exported_arrays(version.model)),
         DOCUMENT_FILE: json.dumps(described, ensure_ascii=False, indent=2).encode() + b"\n",
     }
+    if lexicon is not None:
+        files[LEXICON_FILE] = save({"lexicon": lexicon})
     if onnx:
         files[ONNX_FILE] = onnx_graph(version.model, encoder=version.encoder)
     _write(out, files)
@@ -196,7 +210,9 @@ def _facts(name: str, facts: Mapping[str, Any]) -> Iterator[str]:
 
     kind = "one class an item" if facts["exclusive"] else "any number of classes an item"
     yield f"{name}, model version {facts['version']}: {len(facts['classes'])} classes, {kind}"
-    yield f"trained at {clock(facts['trained_at'])} UTC on {facts['labels']:,} labels, vectors of {facts['encoder']}"
+    beside = " with lexical features" if facts["lexical"] else ""
+    seen = f"vectors of {facts['encoder']}{beside}"
+    yield f"trained at {clock(facts['trained_at'])} UTC on {facts['labels']:,} labels, {seen}"
     tuned = f"tuned on {facts['tuned_on']:,} labels" if facts["tuned_on"] else "not tuned: fewer than 40 labels"
     yield f"ridge strength {facts['strength']:g}, {tuned}"
     if facts["data"]:

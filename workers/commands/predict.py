@@ -19,6 +19,8 @@ from workers.intake.readers import RawRow, RejectedRow, item_of, read_lines, rea
 from workers.intake.rows import Columns, parse_columns
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from rich.progress import Progress, TaskID
 
     from shared.project import ProjectConfig
@@ -72,6 +74,7 @@ def predict(
     classes. Nothing is stored. Rows that can't be taken are written to
     FILE.rejected.jsonl with the reason.
     """
+    from shared.repository.lexical import load_lexicon
     from workers.reporting.models import read_version
 
     columns = parse_columns(column or [])
@@ -80,7 +83,10 @@ def predict(
     project_id, config = edge.open_project(database, name)
     with database.read() as session:
         chosen = read_version(session, project_id, name, version)
+        lexicon = load_lexicon(session, project_id, in_force.folder / "vectors") if chosen.lexical else None
     encoder = _encoder(in_force, config, chosen)
+    if lexicon is not None:
+        encoder = _with_lexical(encoder, lexicon)
     rejected_file = rejected.rejected_file(Path("stdin") if str(file) == "-" else file)
     rejected.begin(rejected_file)
     outcome = _Outcome()
@@ -107,6 +113,12 @@ def _encoder(in_force: "Settings", config: "ProjectConfig", version: "Version") 
             "--version of this one."
         )
     return encoder
+
+
+def _with_lexical(encoder: "Encoder", table: "NDArray[np.float16]") -> "Encoder":
+    from workers.embedding.lexicon import LexicalEncoder, Lexicon
+
+    return LexicalEncoder(encoder, Lexicon.of_table(table))
 
 
 def _checked(file: Path, columns: Columns, outcome: _Outcome) -> Iterator[_Checked]:

@@ -1,4 +1,5 @@
-"""Embedding tasks: give every text a vector, segment by segment, and find near duplicates as they appear."""
+"""Embedding tasks: give every text a vector, segment by segment, and find near duplicates as they appear; and lexical
+features, where the project wants them."""
 
 from collections.abc import Sequence
 
@@ -10,11 +11,12 @@ from shared.events import Event, emit
 from shared.lanes import Claim
 from shared.pool import Floats, Index
 from shared.project import Rule
-from shared.repository import augmentation, embedding, items, pools
+from shared.repository import augmentation, embedding, items, lexical, pools
 from shared.vectors import VectorTable, append_segment, load_vectors
 from workers.app import app
 from workers.context import Context, context
 from workers.embedding.encoders import Encoder, load_encoder
+from workers.embedding.lexicon import FEWEST_TEXTS, MOST_TEXTS, Lexicon
 from workers.embedding.segments import segments
 from workers.intake.duplicates import Pairs, merge_groups, near_duplicates
 
@@ -33,13 +35,18 @@ def embed_pending(*, project_id: int) -> None:
         _describe(held, claimed, encoder, config.rules)
         with held.database.read() as session:
             pending = embedding.pending_texts(session, project_id, encoder=encoder.key)
+        lexicon = _known_lexicon(held, project_id)
         for part in segments(len(pending.keys)):
             with held.database.read() as session:
                 texts = embedding.texts_of(session, pending.items[part].tolist())
             vectors = encoder.encode(texts)
+            if lexicon:  # before the vectors, so that every text with a vector has features too
+                _store_features(held, claimed, lexicon, pending.keys[part], texts)
             _store(held, claimed, encoder.key, config.near_duplicate_cosine, pending.keys[part], vectors)
             _log.info("texts.embedded", done=part.stop, of=len(pending.keys))
         _embed_augmented(held, claimed, encoder)
+        if lexicon or config.training.lexical:
+            _add_features(held, claimed, lexicon, seed=config.seed)
         with held.database.write() as session:
             lanes.complete(session, claimed)
 
@@ -72,6 +79,61 @@ def _store_apart(held: Context, claimed: Claim, encoder: Encoder, space: str, te
         append_segment(
             session, space=space, encoder=encoder.key, keys=np.array(list(texts), dtype=np.int64), vectors=vectors
         )
+
+
+def _known_lexicon(held: Context, project_id: int) -> Lexicon | None:
+    with held.database.read() as session:
+        table = lexical.load_lexicon(session, project_id, held.vector_folder)
+    return None if table is None else Lexicon.of_table(table)
+
+
+def _add_features(held: Context, claimed: Claim, lexicon: Lexicon | None, *, seed: int) -> None:
+    """Give lexical features to the texts that lack them: to all when the lexicon is made, and to augmented ones."""
+    project_id = claimed.project_id
+    with held.database.read() as session:
+        lacking = embedding.unfeatured_texts(session, project_id)
+        made = augmentation.lacking_vectors(
+            session, project_id, space=lexical.lexical_space_of(project_id), encoder=lexical.KEY
+        )
+    lexicon = lexicon or _make_lexicon(held, claimed, lacking, seed=seed)
+    if lexicon is None:
+        return
+    for part in segments(len(lacking.keys)):
+        with held.database.read() as session:
+            texts = embedding.texts_of(session, lacking.items[part].tolist())
+        _store_features(held, claimed, lexicon, lacking.keys[part], texts)
+        _log.info("texts.featured", done=part.stop, of=len(lacking.keys))
+    if made:
+        _store_features(held, claimed, lexicon, np.array(list(made), dtype=np.int64), list(made.values()))
+    if len(lacking.keys) or made:
+        with held.database.write() as session:
+            lanes.request(session, project_id, lanes.ROUND)
+
+
+def _make_lexicon(held: Context, claimed: Claim, lacking: embedding.PendingTexts, *, seed: int) -> Lexicon | None:
+    """Learn a lexicon from random texts of the project and store it; None while they are too few."""
+    if len(lacking.keys) < FEWEST_TEXTS:
+        return None
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(lacking.keys))[:MOST_TEXTS])
+    with held.database.read() as session:
+        texts = embedding.texts_of(session, lacking.items[drawn].tolist())
+    lexicon = Lexicon.fit(texts, seed=seed)
+    with held.database.write() as session:
+        lanes.confirm(session, claimed)
+        lexical.store_lexicon(session, claimed.project_id, lexicon.table)
+    _log.info("lexicon.made", texts=len(texts))
+    return lexicon
+
+
+def _store_features(held: Context, claimed: Claim, lexicon: Lexicon, keys: Index, texts: Sequence[str]) -> None:
+    with held.database.read() as session:
+        lacking = np.flatnonzero(~np.isin(keys, lexical.featured_keys(session, claimed.project_id)))
+    if not len(lacking):
+        return
+    features = lexicon.features([texts[place] for place in lacking.tolist()])
+    with held.database.write() as session:
+        lanes.confirm(session, claimed)
+        lexical.store_features(session, claimed.project_id, keys[lacking], features)
 
 
 def _store(held: Context, claimed: Claim, encoder: str, threshold: float, keys: Index, vectors: Floats) -> None:

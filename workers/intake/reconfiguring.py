@@ -175,5 +175,6 @@ def _wake(session: Session, project_id: int, before: ProjectConfig, after: Proje
     for room in (lanes.ROUND, lanes.EVALUATE):
         lanes.interrupt(session, project_id, room)
     lanes.request(session, project_id, lanes.ROUND)
-    if description_texts(before.rules) != description_texts(after.rules):
+    described = description_texts(before.rules) != description_texts(after.rules)
+    if described or before.training.lexical != after.training.lexical:
         lanes.request(session, project_id, lanes.EMBED)

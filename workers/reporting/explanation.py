@@ -9,7 +9,9 @@ from sqlmodel import Session, col
 
 from shared.contracts import Reason
 from shared.labels import LabelJson
+from shared.pool import Features, Matrix
 from shared.project import ProjectConfig
+from shared.repository.lexical import lexical_beside, load_features
 from shared.repository.pools import encoder_in_use, space_of
 from shared.tables import Assignment, Batch, Item, Label, Model, RuleHit
 from shared.vectors import VectorTable, load_vectors
@@ -117,6 +119,8 @@ def explain_item(
     encoder = encoder_in_use(session, project_id) or ""
     vectors = load_vectors(session, space=space_of(project_id), encoder=encoder, folder=vector_folder)
     row = int(vectors.locate(np.array([item.text_key], dtype=np.int64))[0])
+    lexical = lexical_beside(vectors, load_features(session, project_id, vector_folder))
+    matrix: Matrix = vectors.matrix if lexical is None else Features(vectors.matrix, lexical)
     embedded = row >= 0
     return Explanation(
         item_id=item.item_id,
@@ -127,7 +131,7 @@ def explain_item(
         duplicates=_duplicates(session, item),
         rules=_rules(session, item.id, config),
         embedded=embedded,
-        prediction=_prediction(session, project_id, encoder, vectors, row) if embedded else None,
+        prediction=_prediction(session, project_id, encoder, matrix, row) if embedded else None,
         neighbours=_neighbours(session, project_id, item.id, vectors, row, count=neighbours) if embedded else [],
     )
 
@@ -175,7 +179,7 @@ def _rules(session: Session, item: int, config: ProjectConfig) -> list[str]:
     return [rule.name for rule in config.rules if rule.name in hits]
 
 
-def _prediction(session: Session, project_id: int, encoder: str, vectors: VectorTable, row: int) -> Prediction | None:
+def _prediction(session: Session, project_id: int, encoder: str, matrix: Matrix, row: int) -> Prediction | None:
     newest = (
         select(Model)
         .where(col(Model.project_id) == project_id, col(Model.encoder) == encoder)
@@ -186,7 +190,7 @@ def _prediction(session: Session, project_id: int, encoder: str, vectors: Vector
     if stored is None:
         return None
     model = model_storage.load(stored.arrays)
-    probability = classifier.probabilities(model, vectors.matrix, np.array([row]))
+    probability = classifier.probabilities(model, matrix, np.array([row]))
     decided = classifier.decide(model, probability)[0]
     ranked = np.argsort(-probability[0], kind="stable")[:_CLASSES_SHOWN]
     return Prediction(

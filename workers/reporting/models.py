@@ -44,6 +44,11 @@ class Version:
     header: dict[str, Any]
     metrics: dict[str, Any] | None
 
+    @property
+    def lexical(self) -> bool:
+        """Whether the model looks at lexical features beside the vectors."""
+        return bool(self.header.get("lexical"))
+
 
 def all_versions(session: Session, project_id: int) -> list[dict[str, Any]]:
     """One row a version, the newest first: version, trained_at, encoder, labels, macro_f1 (interval or None)."""
@@ -95,6 +100,7 @@ def describe_version(version: Version) -> dict[str, Any]:
         "trained_at": version.trained_at,
         "encoder": version.encoder,
         "dimension": model.weights.shape[1],
+        "lexical": version.lexical,
         "labels": version.labels,
         "exclusive": model.exclusive,
         "strength": model.tuning.strength,
@@ -148,7 +154,7 @@ def describe_difference(before: Version, after: Version, compared: Comparison | 
 
 def compare_on_pool(session: Session, before: Version, after: Version, pool: Pool) -> tuple[Comparison, list[Any]]:
     """Decisions of two versions about every item of the pool, and up to 10 items on which they differ, with texts."""
-    compared = compare(before.model, after.model, pool.matrix, pool.rows, examples=_EXAMPLES)
+    compared = compare(before.model, after.model, pool.features, pool.rows, examples=_EXAMPLES)
     ids = [int(pool.ids[found.position]) for found in compared.examples]
     texts = dict(session.connection().execute(select(col(Item.id), col(Item.text)).where(col(Item.id).in_(ids))).all())
     return compared, [

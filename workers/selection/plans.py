@@ -162,7 +162,7 @@ def make_plan(
         guesses: Shares of the pool by class, for classes without a label.
     """
     check_request(config, budget=budget, waves=waves, guesses=guesses)
-    probability = None if model is None else classifier.probabilities(model, pool.matrix, pool.rows)
+    probability = None if model is None else classifier.probabilities(model, pool.features, pool.rows)
     held_out = None if model is None else _held_out(pool, model, config)
     knowledge = know(pool, config, probability=probability, held_out=held_out, thresholds=stage.audit, guesses=guesses)
     rare = rare_classes(pool, config, knowledge)

@@ -101,7 +101,7 @@ def _imagine(
     if model is None:
         rates = _guessed_rates(pool, config, knowledge, positions)
     else:
-        rates = classifier.probabilities(model, pool.matrix, pool.rows[positions])
+        rates = classifier.probabilities(model, pool.features, pool.rows[positions])
     targets, labeled = pool.targets.copy(), pool.labeled.copy()
     targets[positions] = _drawn(rates, rng, exclusive=config.task is Task.SINGLE)
     labeled[positions] = True

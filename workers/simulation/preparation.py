@@ -1,16 +1,17 @@
 """From a labeled file to what a replay needs: the pool as a live project would load it, and a test set apart."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from shared.descriptions import described_hits
 from shared.errors import InvalidInputError
-from shared.pool import Floats, Index, Mask, Pool, join_groups
+from shared.pool import Floats, Index, Lexical, Mask, Pool, join_groups
 from shared.project import ProjectConfig
 from shared.repository.items import NewItem
 from shared.vectors import VectorTable
+from workers.embedding.lexicon import FEWEST_TEXTS, MOST_TEXTS, Lexicon
 from workers.intake.duplicates import Pairs, merge_groups, near_duplicates
 from workers.intake.rows import permanent_draw
 from workers.intake.rules import Rules
@@ -87,6 +88,10 @@ def prepare(dataset: Dataset, vectors: VectorTable, config: ProjectConfig) -> Re
     measured = np.flatnonzero(in_test & ~np.isin(families, families[in_pool]))
     _check_sizes(pool=len(in_pool), marked=int(in_test.sum()), measured=len(measured))
     pool = _pool([items[i] for i in in_pool], rows[in_pool], np.searchsorted(in_pool, pairs) + 1, vectors, config)
+    if config.training.lexical:
+        pool = replace(
+            pool, lexical=lexical_features([item.text for item in items], in_pool, rows, vectors, seed=config.seed)
+        )
     return ReplayData(
         pool=pool,
         truth=targets[in_pool],
@@ -149,6 +154,27 @@ def _duplicate_groups(items: Sequence[NewItem], ids: Index, pairs: Pairs) -> Ind
     moved = merge_groups(pairs, dict(zip(ids.tolist(), groups.tolist(), strict=True)))
     groups[np.array(list(moved), dtype=np.int64) - ids[0]] = list(moved.values())
     return groups
+
+
+def lexical_features(
+    texts: Sequence[str], in_pool: Index, rows: Index, vectors: VectorTable, *, seed: int
+) -> Lexical | None:
+    """Lexical features of texts by what the pool's texts show; None where these are too few.
+
+    Args:
+        texts: n of them.
+        in_pool: (m,) places of the texts that are in the pool.
+        rows: (n,) the row of each in the matrix of the vectors.
+        vectors: Of these texts, and perhaps of others.
+        seed: Of the lexicon.
+    """
+    if len(in_pool) < FEWEST_TEXTS:
+        return None
+    drawn = np.sort(np.random.default_rng(seed).permutation(in_pool)[:MOST_TEXTS])
+    lexicon = Lexicon.fit([texts[place] for place in drawn.tolist()], seed=seed)
+    of_row = np.zeros(len(vectors.matrix), dtype=np.int64)
+    of_row[rows] = np.arange(len(rows))
+    return Lexical(lexicon.features(texts).astype(np.float16), of_row)
 
 
 def _check_sizes(*, pool: int, marked: int, measured: int) -> None:

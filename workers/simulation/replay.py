@@ -142,7 +142,7 @@ def _measure(model: LinearModel | None, data: ReplayData) -> Metrics:
     if model is None:
         nothing = np.zeros(test.targets.shape, dtype=bool)
         return _all_zero(evaluate(test.targets, nothing, nothing.astype(np.float32), classes=classes))
-    probability = classifier.probabilities(model, data.pool.matrix, test.rows)
+    probability = classifier.probabilities(model, data.pool.features, test.rows)
     predicted = classifier.decide(model, probability)
     return evaluate(test.targets, predicted, probability, classes=classes)
 

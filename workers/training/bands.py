@@ -135,7 +135,7 @@ def _next_scorer(pool: Pool, config: ProjectConfig, sealed: Mask, scorers: Seque
     model = train_on(pool, rows, config)
     if model is None:
         return None
-    probability = classifier.probabilities(model, pool.matrix, pool.rows).astype(np.float64)
+    probability = classifier.probabilities(model, pool.features, pool.rows).astype(np.float64)
     columns = _rare(probability, config, pool.classes)
     if int(pool.targets[rows][:, columns].any(axis=1).sum()) < _FEWEST_RARE:
         return None
@@ -159,7 +159,7 @@ def _likelihood(probability: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _bands(pool: Pool, positions: Index, scorer: Scorer) -> Index:
-    probability = classifier.probabilities(scorer.model, pool.matrix, pool.rows[positions]).astype(np.float64)
+    probability = classifier.probabilities(scorer.model, pool.features, pool.rows[positions]).astype(np.float64)
     found: Index = np.searchsorted(scorer.cuts, _likelihood(probability[:, scorer.columns]), side="right")
     return found
 

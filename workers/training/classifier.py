@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from shared.pool import Floats, Index, Mask
+from shared.pool import Floats, Index, Mask, Matrix
 from shared.training_options import Training
 from workers.training import sampling, solver
 from workers.training.calibration import Calibration, Doubles
@@ -254,17 +254,18 @@ def uncalibrated(model: LinearModel) -> LinearModel:
     )
 
 
-def probabilities(model: LinearModel, matrix: NDArray[np.float16] | Floats, rows: Index) -> Floats:
+def probabilities(model: LinearModel, matrix: Matrix, rows: Index) -> Floats:
     """Class probabilities (len(rows), n_classes) float32 of `matrix[rows]`, scored block by block.
 
     Args:
         model: The classifier.
-        matrix: (m, d) float16 or float32 unit vectors.
+        matrix: (m, d) float16 or float32 unit vectors, or the pool's features; what is wider than the model is cut off.
         rows: (n,) int64, rows of `matrix`.
     """
     scores = np.empty((len(rows), len(model.classes)), dtype=np.float32)
+    width = model.weights.shape[1]
     for start in range(0, len(rows), _BLOCK):
-        block = matrix[rows[start : start + _BLOCK]].astype(np.float32)
+        block = matrix[rows[start : start + _BLOCK]][:, :width].astype(np.float32)
         scores[start : start + _BLOCK] = block @ model.weights.T + model.bias
     return normalised(scores, exclusive=model.exclusive)
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shared.pool import Floats, Index, Mask
+from shared.pool import Floats, Index, Mask, Matrix
 from workers.training import classifier
 from workers.training.classifier import LinearModel
 
@@ -50,15 +49,13 @@ class Comparison:
     examples: tuple[Differing, ...]
 
 
-def compare(
-    before: LinearModel, after: LinearModel, matrix: NDArray[np.float16], rows: Index, *, examples: int
-) -> Comparison:
+def compare(before: LinearModel, after: LinearModel, matrix: Matrix, rows: Index, *, examples: int) -> Comparison:
     """Decide for every item with both models; a class that one of them lacks, it decides for never.
 
     Args:
         before: The first model.
         after: The second, of vectors of the same encoder.
-        matrix: (m, d) float16 unit vectors.
+        matrix: (m, d) float16 unit vectors, or the pool's features.
         rows: (n,) int64, rows of `matrix`.
         examples: How many items to name at most.
     """
@@ -101,7 +98,7 @@ class _Answers:
     decided: Mask
 
     @classmethod
-    def of(cls, model: LinearModel, matrix: NDArray[np.float16], rows: Index, classes: Sequence[str]) -> "_Answers":
+    def of(cls, model: LinearModel, matrix: Matrix, rows: Index, classes: Sequence[str]) -> "_Answers":
         columns = [classes.index(name) for name in model.classes]
         found = classifier.probabilities(model, matrix, rows)
         probability = np.zeros((len(rows), len(classes)), dtype=np.float32)

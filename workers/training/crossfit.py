@@ -53,8 +53,8 @@ def cross_fit(pool: Pool, asked: Index, config: ProjectConfig, *, strength: floa
         if model is None:
             return None
         rows = pool.rows[asked[inside]]
-        probability[inside] = classifier.probabilities(model, pool.matrix, rows)
-        before[inside] = classifier.probabilities(classifier.uncalibrated(model), pool.matrix, rows)
+        probability[inside] = classifier.probabilities(model, pool.features, rows)
+        before[inside] = classifier.probabilities(classifier.uncalibrated(model), pool.features, rows)
         scores[inside] = classifier.decision_scores(model, probability[inside])
         decided[inside] = classifier.decide(model, probability[inside])
     return CrossFit(probability, scores, decided, before)

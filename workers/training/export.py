@@ -9,9 +9,22 @@ from numpy.typing import NDArray
 from workers.training.classifier import LinearModel
 
 ARRAYS_FILE, DOCUMENT_FILE, ONNX_FILE = "weights.safetensors", "model.json", "model.onnx"
+LEXICON_FILE = "lexicon.safetensors"
 
 # Probabilities are kept within these before their logarithm is taken, as `classifier.log_scores` does.
 LOWEST, HIGHEST = np.float32(1e-30), np.float32(1 - 1e-7)
+_X = (
+    "x: the text's vector by the encoder, divided by its Euclidean length and rounded to half precision (float16), "
+    "as the vectors were on which the model was trained"
+)
+_LEXICAL = (
+    "c: how often the text holds what falls into each bucket, by scikit-learn's HashingVectorizer with norm=None, "
+    "alternate_sign=False and n_features=16384: first the buckets of analyzer='word', ngram_range=(1, 2), then those "
+    "of analyzer='char_wb', ngram_range=(3, 5)",
+    "w = (1 + ln(c)) * lexicon[:, 0] where c > 0, else 0; each half of w is divided by its Euclidean length, and w by "
+    "the square root of 2",
+    "x = x followed by w @ lexicon[:, 1:], rounded to half precision (float16)",
+)
 # Takes a class that no label has taught out of the choice by expected savings, where its own probability says little.
 _NEVER = np.float32(-1_000.0)
 
@@ -25,33 +38,39 @@ def exported_arrays(model: LinearModel) -> dict[str, NDArray[np.float32]]:
     return {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()}
 
 
-def document(model: LinearModel, *, encoder: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+def document(
+    model: LinearModel, *, encoder: str, facts: Mapping[str, Any], lexicon: NDArray[np.float16] | None = None
+) -> dict[str, Any]:
     """What a reader without Quiet Corner has to know, JSON-ready.
 
     Args:
         model: The classifier.
         encoder: Name by which sentence-transformers, or Quiet Corner, knows the encoder.
         facts: Of the version: see `workers.reporting.models.describe_version`.
+        lexicon: (b, 1 + k) table of the lexicon, where the model looks at lexical features.
     """
     arrays = exported_arrays(model)
+    features = 0 if lexicon is None else lexicon.shape[1] - 1
     return {
         "format": "quietcorner.model.v1",
         "classes": list(model.classes),
         "exclusive": model.exclusive,
         "arrays": {"file": ARRAYS_FILE, **{name: list(array.shape) for name, array in arrays.items()}},
-        "encoder": {"name": encoder, "key": facts["encoder"], "dimension": model.weights.shape[1], "unit_length": True},
+        "encoder": {
+            "name": encoder,
+            "key": facts["encoder"],
+            "dimension": model.weights.shape[1] - features,
+            "unit_length": True,
+        },
+        **({} if lexicon is None else {"lexicon": {"file": LEXICON_FILE, "lexicon": list(lexicon.shape)}}),
         "thresholds": dict(zip(model.classes, arrays["offsets"].tolist(), strict=True)),
-        "how": _how(model),
+        "how": [_X, *(() if lexicon is None else _LEXICAL), *_how(model)],
         "version": dict(facts),
     }
 
 
 def _how(model: LinearModel) -> list[str]:
-    steps = [
-        "x: the text's vector by the encoder, divided by its Euclidean length and rounded to half precision (float16), "
-        "as the vectors were on which the model was trained",
-        "z = weights @ x + bias",
-    ]
+    steps = ["z = weights @ x + bias"]
     if not model.exclusive:
         return [
             *steps,

@@ -25,7 +25,8 @@ def provenance(pool: Pool, config: ProjectConfig, *, encoder: str) -> dict[str, 
     Returns:
         `encoder`; `seed`; `labels`, labeled items; `label_counts` by class; `data`, a SHA-256 of the item ids with
         their classes, in the order of the ids, so that equal hashes mean equal training data; `folds`, how many, the
-        labels in each, and a SHA-256 of the item ids with their folds; `augmented`, how many texts made from labeled
+        labels in each, and a SHA-256 of the item ids with their folds; `lexical`, whether the model looks at lexical
+        features beside the vectors; `augmented`, how many texts made from labeled
         items taught too, and a SHA-256 of their vectors, None without any; `options`, the project file's sections on
         training.
     """
@@ -48,6 +49,7 @@ def provenance(pool: Pool, config: ProjectConfig, *, encoder: str) -> dict[str, 
             "labels": np.bincount(pool.folds[rows], minlength=FOLDS).tolist(),
             "data": _hash(folds),
         },
+        "lexical": config.training.lexical and pool.lexical is not None,
         "augmented": _augmented(pool),
         "options": config.model_dump(mode="json", include=set(_OPTIONS)),
     }

@@ -56,6 +56,8 @@ def train(pool: Pool, config: ProjectConfig, *, previous: LinearModel | None = N
     known = known if known is not None and known.options == config.training else None
     fresh = (
         known is not None
+        and previous is not None
+        and previous.weights.shape[1] == _looked_at(pool, labeled[:1], config).shape[1]
         and _still_holds(known, labels=len(labeled), augmented=_augmented_of(pool, labeled))
         and known.wanted == wanted(config)
     )
@@ -85,7 +87,7 @@ def train_on(
     if not classifier.learnable(pool.targets[rows]).any():
         return None
     sample = classifier.gather(
-        pool.vectors(rows),
+        _looked_at(pool, rows, config),
         pool.targets[rows],
         weights=selection_weights(pool, rows, seed=config.seed),
         classes=pool.classes,
@@ -104,7 +106,7 @@ def train_on(
             sample,
             classes=pool.classes,
             folds=assign_folds(pool, seed=config.seed)[rows],
-            unlabeled=pool.vectors(like_pool),
+            unlabeled=_looked_at(pool, like_pool, config),
             strengths=STRENGTHS if strength is None else (strength,),
             aims=Aims(config, _row_of(pool, rows)[like_pool]) if config.goals else None,
         )
@@ -173,6 +175,12 @@ def learn_as(
     return classifier.assemble(sample, coefficients, tuning, classes=classes, prior=prior)
 
 
+def _looked_at(pool: Pool, index: Index, config: ProjectConfig) -> Floats:
+    """(len(index), d) float32, what a model is to see of items: their vectors, and lexical features if wanted."""
+    matrix = pool.features if config.training.lexical else pool.matrix
+    return matrix[pool.rows[index]].astype(np.float32)
+
+
 def _telling(pool: Pool, rows: Index, config: ProjectConfig) -> Index:
     """Labeled items that teach: not those of a class that the project no longer has, where each item has one class."""
     return rows[pool.targets[rows].any(axis=1)] if config.task is Task.SINGLE else rows
@@ -205,7 +213,8 @@ def _added(pool: Pool, rows: Index, config: ProjectConfig) -> Added | None:
     kept = parents >= 0
     if not kept.any():
         return None
-    return Added(parents[kept], made.vectors[kept], made.targets[kept], config.augmentation.weight)
+    width = _looked_at(pool, rows[:1], config).shape[1]
+    return Added(parents[kept], made.vectors[kept, :width], made.targets[kept], config.augmentation.weight)
 
 
 @dataclass(frozen=True)

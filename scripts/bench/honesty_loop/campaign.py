@@ -79,7 +79,7 @@ def run_campaign(pool: Pool, truth: Mask, config: ProjectConfig, *, rounds: int,
     held_out = cross_fit(pool, rows, config, strength=model.tuning.strength, seed=config.seed)
     if held_out is None:
         return None
-    probability = classifier.probabilities(model, pool.matrix, pool.rows)
+    probability = classifier.probabilities(model, pool.features, pool.rows)
     decided = classifier.decide(model, probability)
     probability[rows], decided[rows] = held_out.probability, held_out.decided
     return Campaign(config, pool, truth, audit, model, rows, held_out, decided, probability)

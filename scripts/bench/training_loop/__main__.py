@@ -106,7 +106,8 @@ def _run(given: argparse.Namespace, path: Path) -> int:
         return 0
     from scripts.bench.selection_loop.prepared import prepare_set
     from scripts.bench.selection_loop.stored import stored_vectors
-    from scripts.bench.training_loop.cases import run_cells
+    from scripts.bench.training_loop.cases import run_cells, with_lexical
+    from scripts.bench.training_loop.methods import LEXICAL
 
     cache, encoder = _vectors(given, sets)
     with bars(console) as progress:
@@ -116,6 +117,8 @@ def _run(given: argparse.Namespace, path: Path) -> int:
                 continue
             vectors = stored_vectors(cache, encoder)
             prepared = prepare_set(sets[name], seed=seed, vectors=vectors, folder=cache / "prepared")
+            if any(cell.method == LEXICAL for cell in cells):
+                prepared = with_lexical(prepared, sets[name], vectors, seed=seed)
             progress.update(bar, description=f"training {name}, seed {seed}")
             for record in run_cells(prepared, cells, machine=_machine()):
                 append(path, record)

@@ -18,7 +18,7 @@ from workers.training.crossfit import cross_fit
 from workers.training.metrics import evaluate
 from workers.training.tuning import STRENGTHS, train_on
 
-PRODUCT, PLAIN = "quietcorner", "LogisticRegression"
+PRODUCT, PLAIN, LEXICAL = "quietcorner", "LogisticRegression", "lexical"
 
 _MOST_STEPS = 2_000
 _NEIGHBOURS = 5
@@ -77,7 +77,7 @@ def _strength_by_macro_f1(task: Task) -> Predicted:
 def _predict(model: LinearModel | None, task: Task) -> Predicted:
     if model is None:
         raise ValueError("the labels tell nothing apart")
-    probability = classifier.probabilities(model, task.pool.matrix, task.asked)
+    probability = classifier.probabilities(model, task.pool.features, task.asked)
     return probability, classifier.decide(model, probability)
 
 
@@ -163,6 +163,7 @@ METHODS: Mapping[str, Method] = {
     "smoothing 0.05": _ours(label_smoothing=0.05),
     "oversample": _ours(sampling="oversample"),
     "undersample": _ours(sampling="undersample"),
+    LEXICAL: _ours(lexical=True),
     "without offsets": _ours(_without_offsets),
     "without calibration": _ours(_as_weighted),
     "strength by macro-F1": _strength_by_macro_f1,

@@ -7,10 +7,13 @@ import sys
 from dataclasses import replace
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
+from safetensors.numpy import load_file
+from sklearn.feature_extraction.text import HashingVectorizer
 
 from shared.database import Database
 from shared.project import ProjectConfig
@@ -18,10 +21,12 @@ from shared.repository.evaluation import store_metrics
 from shared.repository.projects import create_project
 from shared.settings import Settings
 from shared.tables import Model
+from shared.training_options import Training
 from tests.rounds import Rounds
 from tests.workers.commands.command_line import CommandLine, cli
 from tests.workers.simulation.made_up import WordEncoder
-from workers.embedding import encoders
+from workers.embedding import encoders, tasks
+from workers.embedding.lexicon import DIMENSIONS
 from workers.training import model_storage
 
 __all__ = ["cli"]
@@ -44,6 +49,23 @@ def rounds(
         made.label(list(made.truth)[:labels])
         made.run()
     capsys.readouterr()  # what the rounds logged
+    return made
+
+
+@pytest.fixture
+def lexical_rounds(
+    database: Database,
+    redis_settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Rounds:
+    """A project with a model of 60 labels that looks at lexical features."""
+    monkeypatch.setattr(encoders, "load_encoder", lambda *_, **__: WordEncoder())
+    monkeypatch.setattr(tasks, "FEWEST_TEXTS", 100)
+    made = Rounds(database, redis_settings, monkeypatch, CONFIG.model_copy(update={"training": Training(lexical=True)}))
+    made.label(list(made.truth)[:60])
+    made.run()
+    capsys.readouterr()
     return made
 
 
@@ -170,6 +192,44 @@ def test_an_item_of_the_pool_gets_the_probabilities_that_explain_shows(cli: Comm
     explained = json.loads(cli("explain", "p", "i150", "--json").out)
     [line] = cli_predict(cli, tmp_path, [explained["text"]])
     assert json.loads(line)["probabilities"] == pytest.approx(explained["prediction"]["probabilities"], abs=2e-6)
+
+
+@pytest.mark.usefixtures("lexical_rounds")
+def test_lexical_features_are_the_same_for_an_item_and_for_a_text_and_are_shown(
+    cli: CommandLine, tmp_path: Path
+) -> None:
+    facts = json.loads(cli("model", "show", "p", "--json").out)
+    assert (facts["lexical"], facts["dimension"]) == (True, 64 + DIMENSIONS)
+    assert "vectors of words@1 with lexical features" in cli("model", "show", "p").out
+    explained = json.loads(cli("explain", "p", "i150", "--json").out)
+    [line] = cli_predict(cli, tmp_path, [explained["text"]])
+    assert json.loads(line)["probabilities"] == pytest.approx(explained["prediction"]["probabilities"], abs=2e-6)
+    assert cli("model", "diff", "p", "1", "1").code == 0
+
+
+@pytest.mark.usefixtures("lexical_rounds")
+def test_an_export_says_how_lexical_features_are_computed(cli: CommandLine, tmp_path: Path) -> None:
+    out, texts = tmp_path / "out", ["my fraud fraud card", "please invoice invoice today"]
+    assert cli("model", "export", "p", "--out", out, "--onnx").code == 0
+    described = json.loads((out / "model.json").read_text())
+    lexicon = load_file(out / described["lexicon"]["file"])["lexicon"].astype(np.float32)
+    assert described["encoder"]["dimension"] == 64
+    # As `how` says, by other means than the product's.
+    halves = []
+    kinds: list[dict[str, Any]] = [{"ngram_range": (1, 2)}, {"analyzer": "char_wb", "ngram_range": (3, 5)}]
+    for part, options in enumerate(kinds):
+        vectorizer = HashingVectorizer(norm=None, alternate_sign=False, n_features=16_384, **options)
+        counts = vectorizer.transform(texts).toarray()
+        weighed = np.log(np.maximum(counts, 1), where=counts > 0, out=np.zeros_like(counts)) + (counts > 0)
+        weighed *= lexicon[part * 16_384 : (part + 1) * 16_384, 0]
+        halves.append(weighed / np.linalg.norm(weighed, axis=1, keepdims=True))
+    features = np.concatenate(halves, axis=1) / np.sqrt(2) @ lexicon[:, 1:]
+    x = np.concatenate([WordEncoder().encode(texts), features], axis=1).astype(np.float16).astype(np.float32)
+    session = onnxruntime.InferenceSession(out / "model.onnx")
+    probability, _ = session.run(None, {"vectors": x})
+    predicted = [json.loads(line)["probabilities"] for line in cli_predict(cli, tmp_path, texts)]
+    for given, line in zip(probability.tolist(), predicted, strict=True):
+        assert given == pytest.approx([line[name] for name in CONFIG.classes], abs=1e-3)
 
 
 @pytest.mark.usefixtures("rounds")

@@ -9,15 +9,19 @@ from sqlmodel import col, select
 from shared import lanes
 from shared.database import Database
 from shared.errors import LeaseLostError
+from shared.pool import Pool
 from shared.project import ProjectConfig
 from shared.repository import pools
-from shared.repository.projects import all_projects, create_project
+from shared.repository.lexical import load_lexicon
+from shared.repository.projects import all_projects, create_project, store_config
 from shared.settings import Settings
 from shared.streams import connect
 from shared.tables import Lane, VectorSegment
+from shared.training_options import Training
 from tests.workers.simulation.made_up import WordEncoder, make_dataset, make_rows
 from workers.context import Context
 from workers.embedding import tasks
+from workers.embedding.lexicon import Lexicon
 from workers.intake.rules import Rules
 from workers.intake.storing import store_items
 
@@ -31,6 +35,7 @@ CONFIG = ProjectConfig.model_validate(
         ],
     }
 )
+LEXICAL = CONFIG.model_copy(update={"training": Training(lexical=True)})
 
 
 class Embedding:
@@ -50,6 +55,17 @@ class Embedding:
         rows = [{"id": text, "text": text, "label": "common"} for text in texts]
         items = [row.item for row in make_dataset(rows).items]
         store_items(self.held.database, self.project_id, items, rules=Rules(CONFIG.rules), seed=0)
+
+    def want_lexical(self, monkeypatch: pytest.MonkeyPatch, *, fewest: int) -> None:
+        """Switch lexical features on, for so many texts and more."""
+        monkeypatch.setattr(tasks, "FEWEST_TEXTS", fewest)
+        with self.held.database.write() as session:
+            store_config(session, self.project_id, LEXICAL)
+            lanes.request(session, self.project_id, lanes.EMBED)
+
+    def pool(self, folder: Path) -> Pool:
+        with self.held.database.read() as session:
+            return pools.load_pool(session, project_id=self.project_id, config=LEXICAL, vector_folder=folder)
 
     def run(self) -> list[str]:
         """What was encoded meanwhile."""
@@ -108,3 +124,67 @@ def test_a_worker_that_lost_its_lane_stores_no_vector_of_a_description(
         embedding.run()
     with embedding.held.database.read() as session:
         assert session.exec(select(VectorSegment.id)).all() == []
+
+
+TEXTS = [str(row["text"]) for row in make_rows(60)]
+
+
+def test_no_text_has_lexical_features_unless_they_are_wanted(embedding: Embedding, tmp_path: Path) -> None:
+    embedding.add(*TEXTS)
+    embedding.run()
+    assert embedding.pool(tmp_path).lexical is None
+
+
+def test_lexical_features_are_given_to_all_texts_and_to_those_that_come(
+    embedding: Embedding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedding.add(*TEXTS)
+    embedding.run()
+    embedding.want_lexical(monkeypatch, fewest=50)
+    assert embedding.run() == []  # no vector is made anew
+    first = embedding.pool(tmp_path)
+    embedding.add("a fraud fraud card", "my invoice")
+    embedding.run()
+    later = embedding.pool(tmp_path)
+    assert first.lexical is not None
+    assert later.lexical is not None
+    by_id = {name: later.features[later.rows[[place]]][0] for place, name in enumerate(later.item_ids)}
+    for place, name in enumerate(first.item_ids):
+        assert np.array_equal(first.features[first.rows[[place]]][0], by_id[name])
+    with embedding.held.database.read() as session:
+        table = load_lexicon(session, embedding.project_id, tmp_path)
+    assert table is not None
+    words = Lexicon.of_table(table).features(["my invoice"])[0]
+    assert by_id["my invoice"][64:] == pytest.approx(words, abs=1e-3)
+    assert words.any()
+
+
+def test_few_texts_wait_for_more_before_there_is_a_lexicon(
+    embedding: Embedding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedding.want_lexical(monkeypatch, fewest=50)
+    embedding.add(*TEXTS[:49])
+    embedding.run()
+    assert embedding.pool(tmp_path).lexical is None
+    embedding.add(TEXTS[49])
+    embedding.run()
+    assert embedding.pool(tmp_path).lexical is not None
+
+
+def test_a_worker_that_died_between_texts_leaves_the_rest_to_the_next(
+    embedding: Embedding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedding.add(*TEXTS)
+    embedding.want_lexical(monkeypatch, fewest=50)
+    store = tasks._store_features
+
+    def died(*_: object) -> None:
+        raise RuntimeError("killed")
+
+    monkeypatch.setattr(tasks, "_store_features", died)
+    with pytest.raises(RuntimeError):
+        embedding.run()
+    assert embedding.pool(tmp_path).lexical is None
+    monkeypatch.setattr(tasks, "_store_features", store)
+    embedding.run()
+    assert embedding.pool(tmp_path).lexical is not None
