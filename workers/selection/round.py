@@ -156,17 +156,6 @@ def _asking(pool: Pool, model: LinearModel, config: ProjectConfig, sealed: Mask)
 
 
 def _divide(pool: Pool, config: ProjectConfig, plan: RoundPlan, sealed: Mask) -> Banded | None:
-def _kappas(pool: Pool, models: Sequence[LinearModel]) -> Doubles | None:
-    """(n_classes,) how far the last models agree on the stop set; those of other classes or features don't compare."""
-    newest = models[-1]
-    alike = [one for one in models if one.classes == newest.classes and one.weights.shape == newest.weights.shape]
-    if len(alike) <= COMPARED:
-        return None
-    rows = pool.rows[stop_set(pool)]
-    asked = alike[-COMPARED - 1 :]
-    return stability([classifier.decide(one, classifier.probabilities(one, pool.features, rows)) for one in asked])
-
-
     """The pool with its bands, where there is an audit sample to draw from them."""
     if plan.scorers is None or not _audit_draws(config, plan):
         return None
