@@ -15,6 +15,8 @@ from shared.errors import InvalidInputError
 from workers.commands import edge
 
 if TYPE_CHECKING:
+    from sqlmodel import Session
+
     from shared.augmentation_options import AnyRecipe
     from shared.database import Database
     from shared.project import ProjectConfig
@@ -71,7 +73,11 @@ def make(
 
 @commands.command(epilog="Example: [bold]quietcorner augment show tickets[/bold]")
 def show(name: Name, as_json: AsJson = False) -> None:
-    """Show for each recipe what it made, what of it teaches, how its reviews went, and some examples."""
+    """Show for each recipe what it made, what of it teaches, how its reviews went, and some examples.
+
+    Recipes that are no longer in the project file are shown as gone, as long as
+    there are texts of theirs: those teach nothing, until the recipe comes back.
+    """
     database = edge.database(edge.settings())
     project_id, config = edge.open_project(database, name)
     facts = _facts(database, project_id, config)
@@ -212,32 +218,43 @@ def _print_made(name: str, outcomes: "Sequence[Outcome]", *, dry_run: bool) -> N
 
 
 def _facts(database: "Database", project_id: int, config: "ProjectConfig") -> list[dict[str, Any]]:
-    from shared.repository.augmentation import review_counts, texts_in_review
-    from shared.tables import ReviewState
+    """One entry a recipe of the project file, and after them those whose texts are still there; their kind is None."""
+    from shared.repository.augmentation import review_counts
 
-    options, facts = config.augmentation, []
     with database.read() as session:
         counts = review_counts(session, project_id)
-        for recipe in options.recipes:
-            found = counts.get(recipe.name, Counter())
-            by_state = {state.value: found[state] for state in ReviewState}
-            stopped = options.stops(accepted=by_state[ReviewState.ACCEPTED], rejected=by_state[ReviewState.REJECTED])
-            examples = texts_in_review(session, project_id, review=None, recipe=recipe.name, most=_EXAMPLES)
-            facts.append(
-                {
-                    "recipe": recipe.name,
-                    "kind": recipe.kind,
-                    "made": sum(by_state.values()),
-                    "teaching": 0 if stopped else by_state[ReviewState.UNASKED] + by_state[ReviewState.ACCEPTED],
-                    **{state: by_state[state] for state in ("pending", "accepted", "rejected")},
-                    "stopped": stopped,
-                    "examples": [
-                        {"parent": one.parent, "parent_text": one.parent_text, "text": one.text, "review": one.review}
-                        for one in examples
-                    ],
-                }
-            )
-    return facts
+        kinds: dict[str, str | None] = {recipe.name: recipe.kind for recipe in config.augmentation.recipes}
+        gone = dict.fromkeys(sorted(counts.keys() - kinds.keys()))
+        return [
+            _fact(session, project_id, config, recipe, kind, counts.get(recipe, Counter()))
+            for recipe, kind in {**kinds, **gone}.items()
+        ]
+
+
+def _fact(
+    session: "Session", project_id: int, config: "ProjectConfig", recipe: str, kind: str | None, found: "Counter[str]"
+) -> dict[str, Any]:
+    from shared.repository.augmentation import texts_in_review
+    from shared.tables import ReviewState
+
+    by_state = {state.value: found[state] for state in ReviewState}
+    stopped = config.augmentation.stops(
+        accepted=by_state[ReviewState.ACCEPTED], rejected=by_state[ReviewState.REJECTED]
+    )
+    examples = texts_in_review(session, project_id, review=None, recipe=recipe, most=_EXAMPLES)
+    good = by_state[ReviewState.UNASKED] + by_state[ReviewState.ACCEPTED]
+    return {
+        "recipe": recipe,
+        "kind": kind,
+        "made": sum(by_state.values()),
+        "teaching": 0 if stopped or kind is None else good,
+        **{state: by_state[state] for state in ("pending", "accepted", "rejected")},
+        "stopped": stopped,
+        "examples": [
+            {"parent": one.parent, "parent_text": one.parent_text, "text": one.text, "review": one.review}
+            for one in examples
+        ],
+    }
 
 
 def _print_facts(name: str, facts: Sequence[dict[str, Any]]) -> None:
@@ -248,7 +265,7 @@ def _print_facts(name: str, facts: Sequence[dict[str, Any]]) -> None:
     from workers.reporting.plain import one_line
 
     if not facts:
-        typer.echo(f"{name} has no recipe, so augmentation is off")
+        typer.echo(f"{name} has no recipe and no augmented text, so augmentation is off")
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("recipe", overflow="fold")
@@ -260,7 +277,7 @@ def _print_facts(name: str, facts: Sequence[dict[str, Any]]) -> None:
     for fact in facts:
         cells = [f"{fact[heading]:,}" for heading in counted]
         shown = Text(one_line(fact["recipe"], longest=_NAME_SHOWN))
-        table.add_row(shown, fact["kind"], *cells, "stopped" if fact["stopped"] else "")
+        table.add_row(shown, fact["kind"] or "gone", *cells, "stopped" if fact["stopped"] else "")
     console = Console(highlight=False)
     console.print(table)
     for fact in facts:

@@ -1,7 +1,7 @@
 """`quietcorner model`: the versions of a project's model, what changed between two, and one to take along."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _NAME_SHOWN = 40
 _TEXT_SHOWN = 200
 _HASH_SHOWN = 16
+# No table gets as wide.
+_WIDEST = 10_000
 
 commands = typer.Typer(
     no_args_is_help=True, add_completion=False, help="List, show, compare and export model versions."
@@ -48,7 +50,7 @@ def list_versions(name: Name, as_json: AsJson = False) -> None:
     if not versions:
         typer.echo(f"{name} has no model yet; `quietcorner status {name}` shows how far it is")
         return
-    _print(_versions(versions))
+    _print(lambda beside: _versions(versions, beside))
 
 
 @commands.command(epilog="Example: [bold]quietcorner model show tickets 7[/bold]")
@@ -66,7 +68,7 @@ def show(name: Name, number: Number = None, as_json: AsJson = False) -> None:
     for line in _facts(name, facts):
         typer.echo(line)
     typer.echo()
-    _print(_classes(facts))
+    _print(lambda beside: _classes(facts, beside))
     for line in _goals(facts):
         typer.echo(line)
 
@@ -94,7 +96,7 @@ def diff(
         typer.echo(line)
     if facts["metrics"]:
         typer.echo()
-        _print(_metrics(facts))
+        _print(lambda beside: _metrics(facts, beside))
     if facts["too_few"]:
         typer.echo(f"too few audit items of: {', '.join(facts['too_few'])}")
     typer.echo()
@@ -189,15 +191,15 @@ def _difference(
     return {**describe_difference(before, after, compared), "examples": examples}
 
 
-def _versions(versions: list[dict[str, Any]]) -> "Table":
+def _versions(versions: list[dict[str, Any]], beside: str) -> "Table":
     from workers.reporting.plain import clock
 
-    table = _table("version", "labels", "macro-F1 (95 %)", "trained at (UTC)", "encoder")
+    table = _table("version", "labels", "macro-F1 (95 %)", "trained at (UTC)", "encoder", folding="encoder")
     for row in versions:
         table.add_row(
             str(row["version"]),
             f"{row['labels']:,}",
-            _figure(row["macro_f1"]),
+            _figure(row["macro_f1"], beside=beside),
             clock(row["trained_at"]),
             _cell(row["encoder"]),
         )
@@ -235,16 +237,20 @@ def _facts(name: str, facts: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{label} {_figure(facts[key])}"
 
 
-def _classes(facts: Mapping[str, Any]) -> "Table":
+def _classes(facts: Mapping[str, Any], beside: str) -> "Table":
     threshold = "offset" if facts["exclusive"] else "threshold"
-    table = _table("class", "labels", threshold, "PR-AUC (95 %)", "recall (95 %)", "precision (95 %)", "audit items")
+    rates = (f"{rate}{beside}(95 %)" for rate in ("PR-AUC", "recall", "precision"))
+    table = _table("class", "labels", threshold, *rates, f"audit{beside}items", folding="class")
     for one in facts["classes"]:
         decides = f"{one[threshold]:.3f}" if one["learned"] else "never"
         table.add_row(
             _cell(one["name"]),
             "?" if one["labels"] is None else f"{one['labels']:,}",
             decides,
-            *("too few" if one["too_few"] else _figure(one[metric], 2) for metric in ("pr_auc", "recall", "precision")),
+            *(
+                "too few" if one["too_few"] else _figure(one[metric], 2, beside)
+                for metric in ("pr_auc", "recall", "precision")
+            ),
             "" if one["support"] is None else f"{one['support']:,}",
         )
     return table
@@ -272,8 +278,9 @@ def _changed(name: str, facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"{change['key']}: {before} -> {after}"
 
 
-def _metrics(facts: Mapping[str, Any]) -> "Table":
-    table = _table("figure", "class", f"version {facts['from']}", f"version {facts['to']}", "intervals")
+def _metrics(facts: Mapping[str, Any], beside: str) -> "Table":
+    versions = (f"version {facts[side]}" for side in ("from", "to"))
+    table = _table("figure", "class", *versions, "intervals", folding="class")
     for row in facts["metrics"]:
         if row["class"] in facts["too_few"]:
             continue
@@ -281,8 +288,8 @@ def _metrics(facts: Mapping[str, Any]) -> "Table":
         table.add_row(
             row["metric"].replace("_", " "),
             _cell(row["class"] or ""),
-            _figure(row["from"], 2),
-            _figure(row["to"], 2),
+            _figure(row["from"], 2, beside),
+            _figure(row["to"], 2, beside),
             verdict,
         )
     return table
@@ -303,11 +310,11 @@ def _decisions(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {item['item_id']}: {before} -> {after}: {one_line(item['text'], longest=_TEXT_SHOWN)}"
 
 
-def _figure(found: Mapping[str, float | None] | None, digits: int = 3) -> str:
+def _figure(found: Mapping[str, float | None] | None, digits: int = 3, beside: str = " ") -> str:
     if not found or found["value"] is None:
         return ""
     low, high = found.get("low"), found.get("high")
-    ends = "" if low is None or high is None else f" ({low:.{digits}f} to {high:.{digits}f})"
+    ends = "" if low is None or high is None else f"{beside}({low:.{digits}f} to {high:.{digits}f})"
     return f"{found['value']:.{digits}f}{ends}"
 
 
@@ -319,16 +326,22 @@ def _cell(text: str) -> str:
     return escape(one_line(text, longest=_NAME_SHOWN))
 
 
-def _table(*headings: str) -> "Table":
+def _table(*headings: str, folding: str) -> "Table":
     from rich.table import Table
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for heading in headings:
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading != folding)
     return table
 
 
-def _print(table: "Table") -> None:
+def _print(make: "Callable[[str], Table]") -> None:
+    """Print a table, each interval beside its figure, or below it on a terminal that is too narrow; files and other
+    programs get whole lines."""
     from rich.console import Console
 
-    Console(highlight=False).print(table)
+    console, table = Console(highlight=False), make(" ")
+    width = console.measure(table, options=console.options.update(width=_WIDEST)).maximum
+    if not console.is_terminal:
+        console = Console(highlight=False, width=max(width, 1))
+    console.print(table if width <= console.width else make("\n"))

@@ -137,6 +137,25 @@ def test_texts_of_another_project_cannot_be_reviewed(made: CommandLine, database
     assert made("augment", "review", "q", "--file", tmp_path / "reviews.jsonl").code == 2
 
 
+def test_a_recipe_that_was_taken_out_is_shown_as_long_as_there_are_texts_of_it(
+    made: CommandLine, tmp_path: Path
+) -> None:
+    made("augment", "make", "p")
+    (tmp_path / "plain.toml").write_text('classes = ["common", "fraud"]', encoding="utf-8")
+    assert made("project", "update", "p", "--config", tmp_path / "plain.toml").code == 0
+    facts = json.loads(made("augment", "show", "p", "--json").out)["recipes"]
+    shown = made("augment", "show", "p").out
+    for recipe in ("words", "sentences"):
+        made("augment", "drop", "p", "--recipe", recipe)
+
+    assert [(one["recipe"], one["kind"], one["made"], one["teaching"]) for one in facts] == [
+        ("sentences", None, 2, 0),
+        ("words", None, 7, 0),
+    ]
+    assert shown.count(" gone ") == 2
+    assert "augmentation is off" in made("augment", "show", "p").out
+
+
 def test_what_was_dropped_is_gone_and_may_be_made_again(made: CommandLine, database: Database) -> None:
     made("augment", "make", "p")
     before = [text.text for text in _texts(database) if text.recipe == "words"]

@@ -126,6 +126,22 @@ def test_a_difference_tells_labels_quality_and_decisions(cli: CommandLine, round
     assert len(facts["examples"]) == min(facts["decisions"]["differing"], 10)
 
 
+def test_intervals_stand_below_figures_on_a_narrow_terminal_and_no_line_of_a_pipe_is_broken(
+    cli: CommandLine, rounds: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure(rounds, 2, low=0.2, value=0.25, high=0.3)
+    monkeypatch.setenv("COLUMNS", "80")
+    piped = next(line for line in cli("model", "show", "p").out.splitlines() if line.startswith("rare"))
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    monkeypatch.setenv("TERM", "xterm")
+    shown = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in cli("model", "show", "p").out.splitlines()]
+    place = next(number for number, line in enumerate(shown) if line.startswith("rare"))
+    assert "0.25 (0.20 to 0.30)" in piped
+    assert "0.25 (" not in shown[place]
+    assert shown[place + 1].strip() == "(0.20 to 0.30)"
+    assert shown[place].index("0.25") == shown[place + 1].index("(")
+
+
 def test_decisions_are_counted_by_class_with_examples(cli: CommandLine, rounds: Rounds) -> None:
     with rounds.held.database.write() as session:
         stored = session.get_one(Model, 2)
