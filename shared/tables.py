@@ -187,7 +187,9 @@ class Batch(SQLModel, table=True):
     division: dict[str, int] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False, server_default="{}"))
     """Places that each channel was given."""
     done: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]"))
-    """Classes that got no places, since nearly all of them is found."""
+    """Classes that got no places, since enough of them is found."""
+    stopping: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False, server_default="{}"))
+    """Class -> what speaks for its being done or against it: see `workers.selection.stopping.Evidence`."""
     train_s: float
     select_s: float
     selected_at: float

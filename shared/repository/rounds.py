@@ -38,13 +38,18 @@ def last_round(session: Session, project_id: int) -> LastRound:
 
 def newest_model(session: Session, project_id: int, *, encoder: str) -> bytes | None:
     """Arrays of the newest model on this encoder's vectors; None before the first."""
+    return next(iter(newest_models(session, project_id, encoder=encoder, count=1)), None)
+
+
+def newest_models(session: Session, project_id: int, *, encoder: str, count: int) -> list[bytes]:
+    """Arrays of the newest models on this encoder's vectors, the oldest of them first."""
     newest = (
         select(Model.arrays)
         .where(col(Model.project_id) == project_id, col(Model.encoder) == encoder)
         .order_by(col(Model.version).desc())
-        .limit(1)
+        .limit(count)
     )
-    return session.exec(newest).first()
+    return list(session.exec(newest))[::-1]
 
 
 def count_open(session: Session, project_id: int) -> int:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -163,7 +163,16 @@ def _division(batch: "BatchFacts") -> Iterator[str]:
     if batch.division:
         yield "places: " + ", ".join(f"{channel} {places}" for channel, places in batch.division.items())
     for name in batch.done:
-        yield f"class {name!r} is done: nearly all of it is found, its places went elsewhere"
+        yield f"class {name!r} is done, its places went elsewhere: {_evidence(batch.stopping.get(name))}"
+    for name, found in batch.stopping.items():
+        if name not in batch.done:
+            yield f"class {name!r} is not done: {_evidence(found)}"
+
+
+def _evidence(found: dict[str, Any] | None) -> str:
+    from workers.selection.stopping import Evidence, sentence
+
+    return "nearly all of it is found" if found is None else sentence(Evidence(**found))
 
 
 def _rare(batch: "BatchFacts") -> Iterator[str]:

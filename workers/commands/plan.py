@@ -60,6 +60,7 @@ def _plan(
     from shared.repository.audit import load_scorers
     from workers.selection.plans import check_request, make_plan
     from workers.selection.rehearsal import Stage
+    from workers.selection.stability import COMPARED
     from workers.training import bands, model_storage
     from workers.training.tuning import train
 
@@ -70,15 +71,23 @@ def _plan(
         encoder = pools.encoder_in_use(session, project_id) or ""
         pool = pools.load_pool(session, project_id=project_id, config=config, vector_folder=in_force.folder / "vectors")
         last = rounds.last_round(session, project_id)
-        newest = rounds.newest_model(session, project_id, encoder=encoder)
+        stored = rounds.newest_models(session, project_id, encoder=encoder, count=COMPARED)
         scorers = [bands.load(blob) for blob in load_scorers(session, project_id, encoder=encoder)]
     if not len(pool):
         raise InvalidInputError(
             f"{name} has no item with a vector, so there is nothing to plan with. `quietcorner ingest {name} FILE` "
             "brings items in, and `quietcorner up` embeds them."
         )
-    model = train(pool, config, previous=model_storage.load(newest) if newest else None)
-    stage = Stage(round=last.number, model=last.model, audit=last.audit or {}, encoder=encoder, scorers=scorers)
+    earlier = [model_storage.load(blob) for blob in stored]
+    model = train(pool, config, previous=earlier[-1] if earlier else None)
+    stage = Stage(
+        round=last.number,
+        model=last.model,
+        audit=last.audit or {},
+        encoder=encoder,
+        scorers=scorers,
+        earlier=earlier,
+    )
     return make_plan(pool, model, config, stage=stage, budget=budget, waves=waves, guesses=guesses), config
 
 

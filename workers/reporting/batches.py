@@ -36,7 +36,8 @@ class BatchFacts:
     """One batch.
 
     `model` is the version that scored its items, None before the first; `division` the places that each channel was
-    given; `done` the classes that got none, since nearly all of them is found.
+    given; `done` the classes that got none, since enough of them is found; `stopping` what speaks for that or against
+    it, for each class that was sought, see `workers.selection.stopping.Evidence`.
     """
 
     round: int
@@ -48,6 +49,7 @@ class BatchFacts:
     shortfalls: list[str]
     division: dict[str, int]
     done: list[str]
+    stopping: dict[str, dict[str, Any]]
     train_s: float
     select_s: float
     selected_at: float
@@ -83,6 +85,7 @@ def read_batch(session: Session, project_id: int, number: int) -> BatchFacts | N
         shortfalls=batch.shortfalls,
         division=batch.division,
         done=batch.done,
+        stopping=batch.stopping,
         train_s=batch.train_s,
         select_s=batch.select_s,
         selected_at=batch.selected_at,

@@ -48,7 +48,7 @@ def _overview(status: Status) -> Table:
         ("rounds", Text(f"{status['rounds']:,}")),
         ("model", _model(status["model"])),
         *([("goals", _goals(status["goals"]))] if status["goals"] else []),
-        *([("classes done", _names(status["done"], "nearly all of their items are found"))] if status["done"] else []),
+        *([("classes done", _names(status["done"], "enough of their items is found"))] if status["done"] else []),
         *([("rules stopped", _stopped(status["rules"]))] if stopped_rules(status["rules"]) else []),
         ("drift", _drift(status["drift"])),
         ("dead letters", _dead_letters(status["dead_letters"])),

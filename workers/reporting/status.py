@@ -41,7 +41,7 @@ def project_status(database: Database, project_id: int, name: str, config: Proje
     annotator works on, `queue.waiting` the other open assignments. `model` is the newest version; its `metrics` are
     null until it was measured, and without what only plots need. `goals` tells of each class with a goal what is wanted
     and, by the newest measured version, what is reached: `met` is null while nobody can tell. `done` are the classes
-    that got no places in the newest batch, since nearly all of them is found. `rules` are as
+    that got no places in the newest batch, since enough of them is found. `rules` are as
     `workers.reporting.rules.judge` gives them. Times are seconds since 1970.
     """
     with database.read() as session:

@@ -6,11 +6,10 @@ import numpy as np
 
 from shared.pool import Floats, Mask, Pool
 from shared.project import ProjectConfig
+from workers.selection.stability import Doubles
+from workers.selection.stopping import Evidence, weigh_evidence
 from workers.training.bands import RARE_PART
 from workers.training.metrics import Interval
-
-# A class of which so much is surely found gets no more places.
-_ENOUGH_FOUND = 0.9
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,9 @@ class Need:
         cost: how many times as much an error on it weighs.
         rare: whether it is sought: it has a target that is not met, or has none and is rare in the pool.
         starved: whether it is also rare among the labels, so that the model has seen little of it.
-        done: whether it was rare, and nearly all of it is found.
+        done: whether it was rare, and enough of it is found.
         left: eligible items of the class that the model expects, NaN before the first model.
+        evidence: what speaks for its being done, or against it.
     """
 
     column: int
@@ -34,26 +34,29 @@ class Need:
     starved: bool
     done: bool
     left: float
+    evidence: Evidence
 
 
 def assess(
-    pool: Pool, config: ProjectConfig, probability: Floats | None, shares: list[Interval] | None
+    pool: Pool,
+    config: ProjectConfig,
+    probability: Floats | None,
+    shares: list[Interval] | None,
+    kappas: Doubles | None = None,
 ) -> tuple[Need, ...]:
-    """The need of each class, in the order of the pool's classes.
-
-    A class is done when found items are 90 % of the most that the audit sample allows for (the upper end of its 95 %
-    interval, so 90 % is a lower bound on the recall of finding), and the model expects no more than a tenth
-    of the found ones among the eligible: two witnesses, of which one never saw a model's choice.
+    """The need of each class, in the order of the pool's classes; when it is done, `workers.selection.stopping` says.
 
     Args:
         pool: The pool.
         config: The project.
         probability: (n, n_classes) float32, calibrated; None before the first model.
         shares: Of each class in the pool by the audit sample; None while that is too small to be asked.
+        kappas: (n_classes,) how far the last models agree on each class; None while there are too few.
     """
     counts = pool.label_counts
     left = np.full(len(counts), np.nan) if probability is None else probability[pool.eligible].sum(axis=0)
-    sought, done = _sought(pool, config, probability), _done(pool, left, shares)
+    sought, evidence = _sought(pool, config, probability), weigh_evidence(pool, probability, shares, kappas)
+    done = [found.done for found in evidence]
     few = counts < counts.sum() / len(counts) * RARE_PART
     return tuple(
         Need(
@@ -64,6 +67,7 @@ def assess(
             starved=bool(sought[column] and not done[column] and few[column]),
             done=bool(sought[column] and done[column]),
             left=float(left[column]),
+            evidence=evidence[column],
         )
         for column, name in enumerate(pool.classes)
     )
@@ -79,11 +83,3 @@ def _sought(pool: Pool, config: ProjectConfig, probability: Floats | None) -> Ma
         for column, name in enumerate(pool.classes)
     ]
     return np.array(unmet, dtype=bool)
-
-
-def _done(pool: Pool, left: Floats, shares: list[Interval] | None) -> Mask:
-    if shares is None:
-        return np.zeros(len(pool.classes), dtype=bool)
-    most = np.array([share.high for share in shares]) * len(pool.representatives)
-    counts = pool.label_counts
-    return (counts > 0) & (counts >= _ENOUGH_FOUND * most) & (left <= (1 - _ENOUGH_FOUND) * counts)

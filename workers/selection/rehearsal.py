@@ -26,13 +26,15 @@ from workers.training.tuning import train
 @dataclass(frozen=True)
 class Stage:
     """Where a project stands before a wave: rounds and model versions so far, audit thresholds, its encoder's key, and
-    the scorers that divide its pool into bands; None leaves the bands as they are."""
+    the scorers that divide its pool into bands (None leaves the bands as they are), and the models of its last rounds,
+    the oldest first."""
 
     round: int
     model: int
     audit: dict[str, float]
     encoder: str
     scorers: Sequence[Scorer] | None = None
+    earlier: Sequence[LinearModel] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def rehearse(
             model=stage.model + number,
             audit=thresholds,
             scorers=stage.scorers if number == 1 else None,  # imagined labels can't tell who is likely
+            earlier=stage.earlier,
         )
         selected = select(pool, model, config, plan)
         pool = selected.banded.pool if selected.banded else pool

@@ -14,6 +14,8 @@ from workers.selection.ledger import Keep, Ledger
 from workers.selection.overlap import overlap_items
 from workers.selection.ranking import mix
 from workers.selection.rare_floor import RareFloor, rare_floor
+from workers.selection.stability import COMPARED, Doubles, stability, stop_set
+from workers.selection.stopping import Evidence
 from workers.selection.strategies import STRATEGIES, UNAUDITED
 from workers.selection.view import View
 from workers.training import audit, bands, classifier
@@ -41,6 +43,7 @@ class RoundPlan:
         relabel: `Pool.ids` of labeled items that it wants labeled again.
         drawn: `Pool.ids` of items that it drew by chance: `audit` has the thresholds that let them into the sample.
         scorers: which divide the pool into bands of the audit sample, so far; None leaves the bands as they are.
+        earlier: models of the last rounds, the oldest first, which tell whether decisions still change.
     """
 
     number: int
@@ -53,6 +56,7 @@ class RoundPlan:
     relabel: Sequence[int] = ()
     drawn: Sequence[int] = ()
     scorers: Sequence[Scorer] | None = None
+    earlier: Sequence[LinearModel] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ class Selected:
         shortfalls: why it is short, if it is.
         audit: the audit thresholds after it.
         division: how many places each channel was given, in the order in which they chose.
-        done: classes that got no places since nearly all of them is found.
+        done: classes that got no places since enough of them is found.
+        stopping: what speaks for that or against it, for each class that is sought or done.
         banded: the pool with the bands of its items, and what divides it; None where the plan leaves them.
     """
 
@@ -83,6 +88,7 @@ class Selected:
     audit: dict[str, float]
     division: dict[str, int]
     done: tuple[str, ...]
+    stopping: dict[str, Evidence]
     banded: Banded | None
 
 
@@ -97,9 +103,10 @@ def select(pool: Pool, model: LinearModel | None, config: ProjectConfig, plan: R
     sealed = audit.sealed(pool, plan.audit)
     banded = _divide(pool, config, plan, sealed)
     pool = banded.pool if banded else pool
+    kappas = None if model is None else _kappas(pool, [*plan.earlier, model])
     model = model and _asking(pool, model, config, sealed)
     probability = None if model is None else classifier.probabilities(model, pool.features, pool.rows)
-    view = View(pool, config, model, probability, plan.audit, np.random.default_rng(seed), sealed)
+    view = View(pool, config, model, probability, plan.audit, np.random.default_rng(seed), sealed, kappas)
     campaign = len(plan.drift) + len(plan.relabel) + len(plan.drawn)
     floor = rare_floor(view, places=plan.places, strategy=plan.strategy)
     ledger = Ledger(view, floor, wanted=plan.places, beside=campaign)
@@ -129,6 +136,7 @@ def select(pool: Pool, model: LinearModel | None, config: ProjectConfig, plan: R
         audit=sample.thresholds,
         division={name: places for name, places in division.items() if places},
         done=tuple(pool.classes[need.column] for need in view.needs if need.done),
+        stopping={pool.classes[need.column]: need.evidence for need in view.needs if need.rare or need.done},
         banded=banded,
     )
 
@@ -146,6 +154,17 @@ class _Place:
     rare: bool
     overlap: int
     seed: int
+
+
+def _kappas(pool: Pool, models: Sequence[LinearModel]) -> Doubles | None:
+    """(n_classes,) how far the last models agree on the stop set; those of other classes or features don't compare."""
+    newest = models[-1]
+    alike = [one for one in models if one.classes == newest.classes and one.weights.shape == newest.weights.shape]
+    if len(alike) <= COMPARED:
+        return None
+    rows = pool.rows[stop_set(pool)]
+    asked = alike[-COMPARED - 1 :]
+    return stability([classifier.decide(one, classifier.probabilities(one, pool.features, rows)) for one in asked])
 
 
 def _asking(pool: Pool, model: LinearModel, config: ProjectConfig, sealed: Mask) -> LinearModel | None:

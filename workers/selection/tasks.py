@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from workers.app import app
 from workers.context import Context, context
 from workers.selection.campaigns import Served, most_places, serve
 from workers.selection.round import RoundPlan, Selected, round_seed, select
+from workers.selection.stability import COMPARED
 from workers.selection.triggers import Situation, due, too_early
 from workers.training import bands, model_storage
 from workers.training.classifier import LinearModel
@@ -59,30 +60,31 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
             last = rounds.last_round(session, project_id)
             running = campaigns.running(session, project_id)
             seen = rounds.count_submissions(session, project_id)
-            situation = _situation(session, project_id, last, seen=seen, campaign=any(one.new for one in running), asked=asked)
+            situation = _situation(
+                session, project_id, last, seen=seen, campaign=any(one.new for one in running), asked=asked
+            )
             why, early = due(config, situation), too_early(config, situation)
             pool = (why and not early) and pools.load_pool(
                 session, project_id=project_id, config=config, vector_folder=held.vector_folder
             )
             encoder = pools.encoder_in_use(session, project_id)
-            previous = rounds.newest_model(session, project_id, encoder=encoder or "")
+            stored = rounds.newest_models(session, project_id, encoder=encoder or "", count=COMPARED)
             scorers = [bands.load(blob) for blob in load_scorers(session, project_id, encoder=encoder or "")]
         if not pool:
             _rest(held, claimed, ask_again=bool(why) and early)
             return False
         served = serve(running, pool, most=most_places(config.selection.batch_size, config.drift.campaign_share))
-        plan = replace(_plan(config, last, served, encoder or ""), scorers=scorers)
+        earlier = [model_storage.load(blob) for blob in stored]
+        plan = replace(_plan(config, last, served, encoder or ""), scorers=scorers, earlier=earlier)
         recorded, pool = pool.folds, replace(pool, folds=assign_folds(pool, seed=config.seed))
         started = time.perf_counter()
-        model = train(pool, config, previous=model_storage.load(previous) if previous else None)
+        model = train(pool, config, previous=earlier[-1] if earlier else None)
         trained = time.perf_counter()
         selected = select(pool, model, config, plan)
         times = trained - started, time.perf_counter() - trained
         folds = _changed(pool, recorded)
         header = provenance(pool, config, encoder=plan.encoder)
-        _store(
-            held, claimed, config, plan, model, selected, served, header=header, folds=folds, seen=seen, times=times
-        )
+        _store(held, claimed, config, plan, model, selected, served, header=header, folds=folds, seen=seen, times=times)
         _log.info("round.done", round=plan.number, why=why, chosen=len(selected.choices), train_s=round(times[0], 3))
         return True
 
@@ -185,6 +187,7 @@ def _store(
             audit=selected.audit,
             division=selected.division,
             done=list(selected.done),
+            stopping={name: asdict(found) for name, found in selected.stopping.items()},
             train_s=times[0],
             select_s=times[1],
             selected_at=now(session),

@@ -10,6 +10,7 @@ from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig
 from workers.selection.needs import Need, assess
 from workers.selection.rule_precision import RulePrecision, audit_tally, audited_shares, measure_rules
+from workers.selection.stability import Doubles
 from workers.training import classifier
 from workers.training.classifier import LinearModel
 
@@ -26,6 +27,7 @@ class View:
         audit: The audit sample's thresholds by stratum, as the last round left them.
         rng: The round's source of chance; each channel draws from it in a fixed order.
         sealed: (n,) the audit sample and its families, see `workers.training.audit.sealed`.
+        kappas: (n_classes,) how far the last models agree on each class; None while there are too few.
     """
 
     pool: Pool
@@ -35,6 +37,7 @@ class View:
     audit: Mapping[str, float]
     rng: np.random.Generator
     sealed: Mask
+    kappas: Doubles | None = None
 
     @cached_property
     def predicted(self) -> Index:
@@ -59,4 +62,5 @@ class View:
     @cached_property
     def needs(self) -> tuple[Need, ...]:
         """What each class still needs, in the order of the pool's classes."""
-        return assess(self.pool, self.config, self.probability, audited_shares(audit_tally(self.pool, self.audit)))
+        shares = audited_shares(audit_tally(self.pool, self.audit))
+        return assess(self.pool, self.config, self.probability, shares, self.kappas)

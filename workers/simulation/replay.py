@@ -10,6 +10,8 @@ from shared.contracts import Reason
 from shared.pool import Mask, Pool
 from shared.project import ProjectConfig
 from workers.selection.round import RoundPlan, Selected, select
+from workers.selection.stability import COMPARED
+from workers.selection.strategies import YARDSTICKS
 from workers.simulation.preparation import ReplayData
 from workers.training import classifier
 from workers.training.bands import Scorer
@@ -104,6 +106,7 @@ def replay(
     pool, model, version = data.pool, None, 1
     audit: dict[str, float] = {}
     scorers: tuple[Scorer, ...] = ()
+    earlier: tuple[LinearModel, ...] = ()
     for number in range(1, rounds + 1):
         if not len(pool.eligible):
             return
@@ -115,6 +118,7 @@ def replay(
             audit=audit,
             strategy=strategy,
             scorers=scorers,
+            earlier=() if strategy in YARDSTICKS else earlier,
         )
         started = clock()
         selected = select(pool, model, config, plan)
@@ -124,6 +128,7 @@ def replay(
             pool, scorers = selected.banded.pool, selected.banded.scorers
         audit, pool = selected.audit, _label(pool, data.truth, selected)
         pool = replace(pool, folds=assign_folds(pool, seed=config.seed))
+        earlier = (*earlier, model)[-COMPARED:] if model else ()
         started = clock()
         model = train(pool, config, previous=model)
         train_s = clock() - started

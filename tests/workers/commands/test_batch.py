@@ -4,11 +4,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from sqlmodel import col, select
 
 from shared import lanes
 from shared.database import Database
 from shared.errors import InvalidInputError, QuietCornerError
 from shared.lanes import Claim
+from shared.tables import Batch
 from tests.workers.reporting.command import run, there
 from tests.workers.reporting.example import (
     ENCODER,
@@ -148,6 +150,23 @@ def test_a_share_of_the_batch_is_overlap_items_and_the_others_get_one_answer(the
     assert len(audited) == 2
     assert all(asked[item] == 2 for item in audited)
     assert all("2 annotators are asked" in item["why"] for item in batch["items"] if asked[item["item_id"]] == 2)
+
+
+def test_classes_that_are_done_say_why_and_the_others_what_is_missing(there: Database) -> None:
+    make_example(there)
+    with there.write() as session:
+        batch = session.exec(select(Batch).where(col(Batch.round) == 2)).one()
+        batch.done = ["delay"]
+        batch.stopping = {
+            "delay": {"found": 90, "least": 0.93, "left": 1.6, "kappa": None},
+            RARE: {"found": 3, "least": None, "left": 40.0, "kappa": 0.71},
+        }
+    shown = " ".join(run("batch", "show", NAME).stdout.split())
+    batch_json = json.loads(run("batch", "show", NAME, "--json").stdout)
+
+    assert "class 'delay' is done, its places went elsewhere: at least 93 % is found" in shown
+    assert f"class {RARE!r} is not done: too few audit items tell how much of it is found" in shown
+    assert batch_json["stopping"][RARE]["kappa"] == 0.71
 
 
 def test_a_round_that_does_not_exist_is_told_with_those_that_do(there: Database) -> None:
