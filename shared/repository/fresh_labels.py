@@ -40,6 +40,12 @@ def last_look(session: Session, project_id: int) -> FreshLabels | None:
     return session.exec(statement.order_by(col(FreshLabels.number).desc()).limit(1)).first()
 
 
+def latest_levels(session: Session, project_id: int, *, count: int) -> list[str]:
+    """Levels of the last reports, the oldest first."""
+    statement = select(FreshLabels.level).where(col(FreshLabels.project_id) == project_id)
+    return list(session.exec(statement.order_by(col(FreshLabels.number).desc()).limit(count)))[::-1]
+
+
 def all_looks(session: Session, project_id: int) -> list[FreshLabels]:
     """All reports, the oldest first."""
     statement = select(FreshLabels).where(col(FreshLabels.project_id) == project_id)

@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+from shared.alarm_channels import LABELS, PERFORMANCE
 from workers.drift import performance
 from workers.drift.annotators import SOURCE, Difference
 from workers.drift.label_watch import Look
 from workers.drift.levels import Level
 from workers.drift.performance import CALIBRATION, ERROR, PRECISION, RECALL, Finding
-
-PERFORMANCE, LABELS = "performance", "labels"
-"""Channels of alarms."""
 
 _FIGURES = {
     ERROR: "share of wrong decisions",

@@ -8,6 +8,7 @@ import structlog
 from sqlmodel import Session
 
 from shared import lanes
+from shared.alarm_channels import LABELS, PERFORMANCE
 from shared.arrays import load_arrays
 from shared.campaigns import Origin
 from shared.database import now
@@ -24,7 +25,7 @@ from workers.app import app
 from workers.context import Context, context
 from workers.drift import label_watch
 from workers.drift.doubtful_items import doubtful_candidates
-from workers.drift.label_alarms import LABELS, PERFORMANCE, Notice, ended, notices
+from workers.drift.label_alarms import Notice, ended, notices
 from workers.drift.label_watch import Asked, Look, Standing
 from workers.drift.levels import Level
 from workers.training import audit, classifier, model_storage, prior_shift
@@ -138,6 +139,7 @@ def _asked(
         ),
         before=_some(pool, pool.ids <= through, rng),
         window=_some(pool, in_window, rng),
+        window_number=report.window if report else None,
         since=_some(pool, pool.ids > through, rng),
     )
 

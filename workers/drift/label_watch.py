@@ -85,6 +85,7 @@ class Asked:
         given: Who answered what.
         before: positions of items of the drift watch's reference, or some of them.
         window: positions of the newest window's items.
+        window_number: of that window; None without one.
         since: positions of items that came after the reference, or some of them.
     """
 
@@ -97,6 +98,7 @@ class Asked:
     given: Given
     before: Index
     window: Index
+    window_number: int | None
     since: Index
 
     @property
@@ -115,7 +117,8 @@ class Look:
         answers: audit items answered by now.
         fresh: those of them that came after the levels were set.
         performance: the model's losses, alarms first.
-        shift: class shares of the newest window; None without one.
+        window: number of the newest window; None without one.
+        shift: its class shares; None likewise.
         differences: class mixes of annotators and sources, of all that could be compared.
         moved: those of them that are raised now.
         mixes: by `annotators` and `sources`, the answers and classes of each.
@@ -129,6 +132,7 @@ class Look:
     answers: int
     fresh: int
     performance: list[Finding]
+    window: int | None
     shift: LabelShift | None
     differences: list[Difference]
     moved: list[Difference]
@@ -144,6 +148,7 @@ class Look:
             "fresh": self.fresh,
             "new": len(self.new),
             "performance": [finding.as_json() for finding in self.performance[:_MOST_FINDINGS]],
+            "window": self.window,
             "shift": self.shift and asdict(self.shift),
             "moved": [one.as_json() for one in self.moved],
             **self.mixes,
@@ -198,6 +203,7 @@ def look(asked: Asked, standing: Standing, *, number: int, at: float, rng: np.ra
         answers=len(rows),
         fresh=int((looks > 0).sum()),
         performance=sorted(found, key=lambda one: (not one.alarm, one.label is not None, -one.evidence)),
+        window=asked.window_number,
         shift=_shift(asked, said, answers, rows, rng),
         differences=compared,
         moved=annotators.moved(compared, risked=risked) if risked else [],

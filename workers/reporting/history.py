@@ -104,6 +104,7 @@ class History:
         campaigns: the oldest first.
         letters: the newest first, some only.
         read_at: when all this was read, in seconds since 1970.
+        fresh_labels: as `workers.reporting.fresh_labels.summary` returns it; None where it was not asked for.
     """
 
     status: dict[str, Any]
@@ -117,6 +118,7 @@ class History:
     campaigns: list[CampaignLine]
     letters: list[Letter]
     read_at: float
+    fresh_labels: dict[str, Any] | None = None
 
 
 def read_history(session: Session, project_id: int, name: str, config: ProjectConfig) -> History:

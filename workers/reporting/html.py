@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.resources import files
 from string import Template
 
@@ -9,6 +10,7 @@ from shared.database import Database
 from shared.project import ProjectConfig
 from workers.reporting import plots
 from workers.reporting.advice import advice
+from workers.reporting.fresh_labels import fresh_labels_section, summary
 from workers.reporting.history import History, WindowLine, explained_windows, read_history
 from workers.reporting.markup import (
     Cell,
@@ -44,7 +46,7 @@ def report_html(
 ) -> str:
     """The report on a project as it stands now, as a whole HTML document; `advance` hears of each finished section."""
     with database.read() as session:
-        history = read_history(session, project_id, name, config)
+        history = replace(read_history(session, project_id, name, config), fresh_labels=summary(session, project_id))
     return page(history, advance=advance)
 
 
@@ -161,6 +163,10 @@ def _drift(history: History) -> str:
     return section("Drift", figure(plot, caption + "."), explained)
 
 
+def _fresh_labels(history: History) -> str:
+    return fresh_labels_section(history.fresh_labels)
+
+
 def _window(window: WindowLine, typical: dict[int, str]) -> str:
     title = chips([(window.level, window.level)]).html + escape(f"window {window.window}, {clock(window.made_at)} UTC")
     told = "".join(paragraph(line) for line in window_findings(window.findings))
@@ -227,6 +233,7 @@ _SECTIONS = (
     _rules,
     batches,
     _drift,
+    _fresh_labels,
     _campaigns,
     _dead_letters,
 )
