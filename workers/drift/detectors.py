@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2, hypergeom
+from scipy.special import gammainccinv, gammaincinv, gammaln
+from scipy.stats import chi2, ncx2
 
-from shared.pool import Index
+from shared.pool import Index, Mask
 
 Numbers = NDArray[np.float64]
 
@@ -61,14 +62,41 @@ def expected(counts: Counts) -> Numbers:
     return total
 
 
-def excess_p(counts: Counts) -> Numbers:
+def expected_between(counts: Counts, *, miss: float) -> tuple[Numbers, Numbers]:
+    """Lower and upper bound (k,) of what `expected` would be, were the reference not a sample itself.
+
+    Those of Fay and Feuer, "Confidence intervals for directly standardized rates: a method based on the gamma
+    distribution" (Statistics in Medicine 1997), which hold for Poisson counts and so for binomial ones.
+
+    Args:
+        counts: The categories.
+        miss: Chance that a bound does not hold, for each bound and category.
+    """
+    weight = (counts.window_size / np.maximum(counts.reference_size, 1))[:, None]
+    total, spread = (weight * counts.reference).sum(axis=0), (weight**2 * counts.reference).sum(axis=0)
+    largest = float(weight.max(initial=0.0))
+    if largest == 0.0:
+        return total, total
+    more, wider = total + largest, spread + largest**2
+    upper = gammainccinv(more**2 / wider, miss) * wider / more
+    held = np.maximum(spread, 1e-12)
+    lower = np.where(total > 0, gammaincinv(total**2 / held, miss) * held / np.maximum(total, 1e-12), 0.0)
+    return lower, upper
+
+
+def excess_p(counts: Counts, among: Mask | None = None) -> Numbers:
     """(k,) one-sided p of each category by itself: are there more of it in the window?
 
     Fisher's exact test; over several strata the exact conditional test of a common odds ratio of 1 (Gart 1970): the
     window's total is then a sum of independent hypergeometric counts.
+
+    Args:
+        counts: The categories.
+        among: (k,) bool, the categories to look at; the others get 1.
     """
     p = np.ones(counts.window.shape[1])
-    for category in np.flatnonzero(counts.window.sum(axis=0) > expected(counts)).tolist():
+    more = counts.window.sum(axis=0) > expected(counts)
+    for category in np.flatnonzero(more if among is None else more & among).tolist():
         p[category] = _upper_tail(counts, category)
     return p
 
@@ -80,11 +108,16 @@ def residuals(counts: Counts) -> Numbers:
     return z
 
 
-def homogeneity_p(counts: Counts) -> float:
+def homogeneity_p(counts: Counts, *, tolerance: float = 0.0) -> float:
     """Are the categories mixed alike in both samples? Every item must be in a category.
 
     The generalised Cochran-Mantel-Haenszel test of general association (Landis, Heyman and Koch 1978); with one stratum
     it is Pearson's chi-square times (n - 1) / n. Categories with few expected are counted together.
+
+    Args:
+        counts: The categories.
+        tolerance: A difference that counts as none, as Cohen's w ("Statistical Power Analysis", 1988, chapter 7): the
+            chi-square is then compared with that of a difference of so much.
     """
     pooled = _pool_small(counts)
     difference, covariance = _difference(pooled), _covariance(pooled)
@@ -93,17 +126,40 @@ def homogeneity_p(counts: Counts) -> float:
     if not kept.any():
         return 1.0
     statistic = ((direction[:, kept].T @ difference) ** 2 / size[kept]).sum()
-    return float(chi2.sf(statistic, kept.sum()))
+    if tolerance == 0.0:
+        return float(chi2.sf(statistic, kept.sum()))
+    both = np.maximum(counts.reference_size + counts.window_size, 1)
+    items = (counts.reference_size * counts.window_size / both).sum()
+    return float(ncx2.sf(statistic, kept.sum(), tolerance**2 * items))
 
 
 def _upper_tail(counts: Counts, category: int) -> float:
-    both = (counts.reference_size + counts.window_size)[:, None]
-    hits = (counts.reference + counts.window)[:, category, None]
-    chances = hypergeom.pmf(np.arange(hits.max() + 1), both, hits, counts.window_size[:, None])
+    hits = (counts.reference + counts.window)[:, category]
     total = np.ones(1)
-    for stratum in np.flatnonzero(hits):
-        total = np.convolve(total, chances[stratum, : hits[stratum, 0] + 1])
+    for stratum in np.flatnonzero(hits).tolist():
+        drawn, both = (
+            int(counts.window_size[stratum]),
+            int(counts.window_size[stratum] + counts.reference_size[stratum]),
+        )
+        total = np.convolve(total, _hypergeometric(both, int(hits[stratum]), drawn))
     return float(min(1.0, total[counts.window[:, category].sum() :].sum()))
+
+
+def _hypergeometric(both: int, hits: int, drawn: int) -> Numbers:
+    """(hits + 1,) chances of 0, 1, ... `hits` hits among `drawn` of `both` items, of which `hits` are hits."""
+    x = np.arange(hits + 1)
+    possible = (x <= drawn) & (hits - x <= both - drawn)
+    inside = x[possible]
+    chances = np.zeros(hits + 1)
+    chances[possible] = np.exp(
+        _log_choose(hits, inside) + _log_choose(both - hits, drawn - inside) - _log_choose(both, np.array(drawn))
+    )
+    return chances
+
+
+def _log_choose(n: int, k: Index) -> Numbers:
+    ways: Numbers = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+    return ways
 
 
 def _difference(counts: Counts) -> Numbers:

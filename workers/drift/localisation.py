@@ -14,6 +14,8 @@ from workers.drift.reference import Placed, Reference
 
 # Chance that any cell fires by mistake.
 _ALPHA = 0.05
+# Standard deviations below which a cell can't fire.
+_WORTH_A_LOOK = 2.0
 _MOST_TYPICAL = 5
 # Standard deviation of nearness below which differences are rounding.
 _NARROWEST = 1e-3
@@ -71,8 +73,9 @@ def cell_excess(counts: Counts, cells: Index) -> Excess:
 
     Tested cell by cell, exactly, with Bonferroni over the cells and over the two kinds of items (novel, all).
     """
-    fired = excess_p(counts) < _ALPHA / (2 * counts.window.shape[1])
-    return Excess(cells, expected(counts), counts.window.sum(axis=0), residuals(counts), fired)
+    z = residuals(counts)
+    fired = excess_p(counts, z > _WORTH_A_LOOK) < _ALPHA / (2 * counts.window.shape[1])
+    return Excess(cells, expected(counts), counts.window.sum(axis=0), z, fired)
 
 
 def score(reference: Reference, placed: Placed, z: Numbers) -> Floats:

@@ -32,6 +32,13 @@ class Matching:
     b_strata: Index
     strata: Index
 
+    def b_strata_of(self, count: int) -> Index:
+        """(count,) int64, stratum of each row of half B before the last one; -1 for none. `count` is half B's size."""
+        strata = np.full(count, -1, dtype=np.int64)
+        inside = self.b_strata < self.known
+        strata[self.b_rows[inside]] = self.b_strata[inside]
+        return strata
+
     def counts(self, b_categories: Index, categories: Index, *, k: int) -> Counts:
         """Counts of both samples.
 

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.pool import Index
-from workers.drift.detectors import Counts, homogeneity_p, residuals, tabulate
+from workers.drift.channels import Channel
+from workers.drift.detectors import Counts, residuals, tabulate
 from workers.drift.reference import Reference, encode
+from workers.drift.statistics import Verdict, judge_mix
 
 
 @dataclass(frozen=True)
 class SourceShare:
-    """A source's share of half B and of the window, and the window's adjusted residual in standard deviations."""
+    """A source's shares of reference and window, and the window's adjusted residual in standard deviations."""
 
     source: str
     reference: float
@@ -20,39 +22,30 @@ class SourceShare:
     z: float
 
 
-@dataclass(frozen=True)
-class Mix:
-    """The source mix of a window beside the reference's.
+def compare_mix(
+    reference: Reference, sources: Sequence[str], *, budget: float
+) -> tuple[Verdict, tuple[SourceShare, ...]]:
+    """Compare the sources of a window, n names, with those of the reference.
 
-    Attributes:
-        p: of the two-sample chi-square test.
-        moved: share of the window that would have to come from other sources to bring the old mix back.
-        sources: all of both, by name; a new source has the share 0 in the reference, a silent one 0 in the window.
+    Both halves take part, as nothing is learned from half A's sources. The share is what would have to come from other
+    sources to bring the old mix back. A new source is a category with nothing in the reference, and one that fell
+    silent has nothing in the window.
+
+    Returns:
+        The verdict, and the shares of all sources of both, by name.
     """
-
-    p: float
-    moved: float
-    sources: tuple[SourceShare, ...]
-
-
-def compare_mix(reference: Reference, sources: Sequence[str]) -> Mix:
-    """Compare the sources of a window, n names, with those of half B."""
-    names = sorted({*reference.source_names, *sources})
-    of_b = encode(names, reference.source_names)[reference.b_sources]
-    counts = _one_stratum(of_b, encode(names, sources), k=len(names))
-    before, after = counts.reference[0] / len(of_b), counts.window[0] / len(sources)
-    z = residuals(counts)
-    return Mix(
-        p=homogeneity_p(counts),
-        moved=float(np.maximum(after - before, 0).sum()),
-        sources=tuple(
-            SourceShare(name, round(float(before[code]), 4), round(float(after[code]), 4), round(float(z[code]), 2))
-            for code, name in enumerate(names)
-        ),
+    names = tuple(sorted({*reference.source_names, *sources}))
+    before = encode(names, reference.source_names)[np.concatenate([reference.a_sources, reference.b_sources])]
+    counts = one_stratum(before, encode(names, sources), k=len(names))
+    shares, z = (counts.reference[0] / len(before), counts.window[0] / len(sources)), residuals(counts)
+    return judge_mix(Channel.MIX, counts, names, budget=budget), tuple(
+        SourceShare(name, round(float(was), 4), round(float(now), 4), round(float(by), 2))
+        for name, was, now, by in zip(names, *shares, z, strict=True)
     )
 
 
-def _one_stratum(of_b: Index, of_window: Index, *, k: int) -> Counts:
-    reference, reference_size = tabulate(np.zeros_like(of_b), of_b, shape=(1, k))
-    window, window_size = tabulate(np.zeros_like(of_window), of_window, shape=(1, k))
+def one_stratum(reference_of: Index, window_of: Index, *, k: int) -> Counts:
+    """Counts of categories `reference_of` (m,) and `window_of` (n,), below `k`, whatever the source."""
+    reference, reference_size = tabulate(np.zeros_like(reference_of), reference_of, shape=(1, k))
+    window, window_size = tabulate(np.zeros_like(window_of), window_of, shape=(1, k))
     return Counts(reference, window, reference_size, window_size)

@@ -1,6 +1,9 @@
-"""The report on one window: is the text still what it was, how much of it is not, and where."""
+"""The report on one window: is the text still what it was, how much of it is not, and where.
 
-from collections.abc import Sequence
+A report knows one window. What many windows show together, and what becomes an alarm, is `workers.drift.watch`.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,7 +12,10 @@ from numpy.typing import NDArray
 
 from shared.errors import InvalidInputError
 from shared.pool import Floats, Index, Mask
-from workers.drift.detectors import homogeneity_p
+from workers.drift import text_traits
+from workers.drift.channels import CONTENT, Channel, alpha
+from workers.drift.detectors import Counts, excess_p, homogeneity_p
+from workers.drift.kernel_mean import distance, features
 from workers.drift.levels import Level, level_of
 from workers.drift.localisation import (
     Excess,
@@ -23,40 +29,26 @@ from workers.drift.localisation import (
 )
 from workers.drift.matching import Matching, match
 from workers.drift.mix import SourceShare, compare_mix
-from workers.drift.novelty import Novelty, category, compare_novelty
-from workers.drift.reference import Reference, check_rows, place
+from workers.drift.novelty import Novelty, beyond_each_cut, category, compare_novelty
+from workers.drift.predictions import TOLERANCE, Predicted
+from workers.drift.reference import Placed, Reference, check_rows, place
+from workers.drift.statistics import Verdict, judge, judge_mix, tally_of
 
-# Chance of a false alarm in one window, shared equally by the three tests (Bonferroni).
-_ALPHA, _TESTS = 0.001, 3
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What one of the tests says of a window.
-
-    Attributes:
-        p: its p-value.
-        alarm: whether p is below the test's part of the false alarm rate.
-        share: excess, as a share of the window's items; 0 without an alarm.
-    """
-
-    p: float
-    alarm: bool
-    share: float
+# By so much the share of duplicates may rise: the longer a pool, the more it holds that a text may repeat.
+_MORE_DUPLICATES = 0.05
 
 
 @dataclass(frozen=True)
 class WindowReport:
-    """What one window looks like beside the reference; row i of each array is the same item.
+    """What one window looks like beside the reference; row i of each array is the same item, by ascending id.
 
     Attributes:
         level: severity, from `share`.
-        share: affected share of the items, by novelty or cells; 0 when only the source mix changed.
-        novelty: are there more novel items, source by source?
-        cells: is the mix of cells another one, source by source?
-        mix: is the mix of sources another one?
+        share: affected share of the items, by what they say; 0 when only the sources or the form of the texts changed.
+        verdicts: of all statistics.
         fired: cells with too many items, the strongest first; empty without an alarm of novelty or cells.
         sources: the shares of all sources, by name.
+        predicted: model version and number of items decided for each class; None without a model.
         ids: (n,) int64, the window's items.
         scores: (n,) float32, how much each item belongs to a drift, in standard deviations.
         drifted: (n,) bool, the items that make up the drift: as many novel ones as are in excess, and all items of
@@ -67,72 +59,132 @@ class WindowReport:
 
     level: Level
     share: float
-    novelty: Verdict
-    cells: Verdict
-    mix: Verdict
+    verdicts: tuple[Verdict, ...]
     fired: tuple[FiredCell, ...]
     sources: tuple[SourceShare, ...]
+    predicted: dict[str, Any] | None
     ids: Index
     scores: Floats
     drifted: Mask
     drifted_sources: dict[str, int]
     typical: tuple[int, ...]
 
+    def verdict(self, name: str) -> Verdict:
+        """Of the statistic of this name."""
+        return next(verdict for verdict in self.verdicts if verdict.name == name)
+
+    @property
+    def novelty(self) -> Verdict:
+        """Are there more novel items, source by source?"""
+        return self.verdict(Channel.NOVELTY)
+
+    @property
+    def cells(self) -> Verdict:
+        """Is the mix of cells another one, source by source?"""
+        return self.verdict(Channel.CELLS)
+
+    @property
+    def mix(self) -> Verdict:
+        """Is the mix of sources another one?"""
+        return self.verdict(Channel.MIX)
+
     def findings(self) -> dict[str, Any]:
         """The report as JSON values, with the items that matter most instead of all."""
         return {
             "items": len(self.ids),
             "share": self.share,
-            "tests": {name: asdict(getattr(self, name)) for name in ("novelty", "cells", "mix")},
+            "tests": {
+                verdict.name: {"p": verdict.p, "alarm": verdict.alarm, "share": verdict.share}
+                for verdict in self.verdicts
+            },
             "cells": [{**asdict(cell), "typical": list(cell.typical)} for cell in self.fired],
             "sources": [asdict(source) for source in self.sources],
+            "predicted": self.predicted,
             "drifted": int(self.drifted.sum()),
             "drifted_sources": self.drifted_sources,
             "typical": list(self.typical),
         }
 
 
-def compare(reference: Reference, *, vectors: NDArray[Any], ids: Index, sources: Sequence[str]) -> WindowReport:
+def compare(
+    reference: Reference,
+    *,
+    vectors: NDArray[Any],
+    ids: Index,
+    sources: Sequence[str],
+    texts: Sequence[str] | None = None,
+    duplicates: int = 0,
+    predicted: Predicted | None = None,
+    budget: float = 1.0,
+) -> WindowReport:
     """Compare a window with the reference.
 
-    Three tests share a false alarm rate of 0.001 a window. Novelty and cells are compared within each source, so a
-    change in how much each source sends raises no alarm of theirs.
+    All but the source mix and the duplicates are compared within each source, so a change in how much each source sends
+    raises no alarm of theirs.
 
     Args:
         reference: What to compare with.
         vectors: (n, d) float16 or float32, unit length, one a duplicate group, n >= 1.
         ids: (n,) int64, the items; none of them in the reference.
         sources: n names.
+        texts: n texts; None where they are not to be compared.
+        duplicates: More items of the window that repeat an earlier one and are not among these.
+        predicted: What the current model says; None before the first.
+        budget: False alarms that 1,000 windows may bring, of all statistics together.
 
     Raises:
         InvalidInputError: the window is empty, does not fit together, or is of another encoder than the reference.
     """
-    check_rows(vectors, ids=ids, sources=sources)
+    check_rows(vectors, ids=ids, sources=sources, texts=texts)
     if not len(ids):
         raise InvalidInputError("the drift window holds no item: wait until some have come in")
+    if (np.diff(ids) < 0).any():  # so that sums come out the same, to the last bit
+        order = np.argsort(ids)
+        vectors, ids, sources = vectors[order], ids[order], [sources[row] for row in order]
+        texts = None if texts is None else [texts[row] for row in order]
+        predicted = None if predicted is None else predicted.reordered(order)
     placed, matching = place(reference, vectors), match(reference, sources)
-    mix_found, novelty_found = compare_mix(reference, sources), compare_novelty(reference, matching, placed.nearness)
-    of_all, of_novel, cells_p = _compare_cells(reference, matching, placed.cells, novelty_found)
-
-    novelty = _judge(novelty_found.p, excess=novelty_found.excess / len(ids))
-    cells = _judge(cells_p, excess=of_all.beyond / len(ids))
-    mix = _judge(mix_found.p, excess=mix_found.moved)
-    content, share = novelty.alarm or cells.alarm, max(novelty.share, cells.share)
+    found = compare_novelty(
+        reference,
+        matching,
+        cells=placed.cells,
+        nearness=placed.nearness,
+        alpha=alpha(Channel.NOVELTY, budget=budget),
+    )
+    of_all, of_novel, cells = _compare_cells(reference, matching, placed.cells, found, budget)
+    novelty = _judge_novelty(reference, matching, placed, found, budget)
+    mix, shares = compare_mix(reference, sources, budget=budget)
+    verdicts = (
+        novelty,
+        cells,
+        _judge_embedding(reference, matching, vectors, budget),
+        mix,
+        *_judge_texts(reference, matching, texts, budget),
+        *_judge_duplicates(reference, duplicates, len(ids), budget),
+        *_judge_predictions(matching, predicted, budget),
+    )
+    content = any(verdict.alarm for verdict in verdicts if verdict.channel in CONTENT)
+    located, share = novelty.alarm or cells.alarm, max(v.share for v in verdicts if v.channel in CONTENT)
 
     scores = score(reference, placed, np.maximum(of_all.z, of_novel.z))
-    drifted = most_drifted(novelty_found.novel, scores, ids, excess=novelty.share * len(ids))
+    drifted = most_drifted(found.novel, scores, ids, excess=novelty.share * len(ids))
     if cells.alarm:
         drifted |= (of_all.fired & ~of_novel.fired)[placed.cells] & (of_all.cells >= 0)
     return WindowReport(
-        level=level_of(share, content=content, mix=mix.alarm),
+        level=level_of(share, content=content, mix=any(verdict.alarm for verdict in verdicts)),
         share=share,
-        novelty=novelty,
-        cells=cells,
-        mix=mix,
+        verdicts=verdicts,
         fired=describe_cells(of_all=of_all, of_novel=of_novel, vectors=vectors, ids=ids, sources=sources)
-        if content
+        if located
         else (),
-        sources=mix_found.sources,
+        sources=shares,
+        predicted=None
+        if predicted is None
+        else {
+            "model": predicted.model,
+            "counts": dict(zip(predicted.names, predicted.window.counts.tolist(), strict=True)),
+            "compared": predicted.comparable,
+        },
         ids=ids,
         scores=scores,
         drifted=drifted,
@@ -141,10 +193,17 @@ def compare(reference: Reference, *, vectors: NDArray[Any], ids: Index, sources:
     )
 
 
+def _judge_novelty(reference: Reference, matching: Matching, placed: Placed, found: Novelty, budget: float) -> Verdict:
+    names = tuple(f"beyond cut {number}" for number in range(1, len(reference.cuts) + 1))
+    tally = tally_of(Channel.NOVELTY, beyond_each_cut(reference, matching, placed.nearness), names, both_ways=False)
+    share = max(found.excess, 0.0) / len(placed.nearness)
+    return judge(Channel.NOVELTY, found.p, share=share, budget=budget, tally=tally)
+
+
 def _compare_cells(
-    reference: Reference, matching: Matching, cells: Index, found: Novelty
-) -> tuple[Excess, Excess, float]:
-    """The excess of all items and of novel items by cell, and the p of the mix of cells.
+    reference: Reference, matching: Matching, cells: Index, found: Novelty, budget: float
+) -> tuple[Excess, Excess, Verdict]:
+    """The excess of all items and of novel items by cell, and the verdict on the mix of cells.
 
     What comes from a source without its like in the reference can be novel, but in no other mix than before: it takes
     part in the excess of novel items only.
@@ -153,13 +212,65 @@ def _compare_cells(
     comparable = matching.counts(reference.b_cells, cells, k=k).part(slice(0, matching.known))
     novel_cells = category(found.novel, cells)
     novel = matching.counts(category(found.b_novel, reference.b_cells), novel_cells, k=k)
-    return (
-        cell_excess(comparable, category(matching.strata < matching.known, cells)),
-        cell_excess(novel, novel_cells),
+    of_all = cell_excess(comparable, category(matching.strata < matching.known, cells))
+    verdict = judge(
+        Channel.CELLS,
         homogeneity_p(comparable),
+        share=of_all.beyond / len(cells),
+        budget=budget,
+        tally=tally_of(Channel.CELLS, comparable, tuple(f"cell {cell}" for cell in range(k)), both_ways=False),
     )
+    return of_all, cell_excess(novel, novel_cells), verdict
 
 
-def _judge(p: float, *, excess: float) -> Verdict:
-    alarm = p < _ALPHA / _TESTS
-    return Verdict(p, alarm, max(excess, 0.0) if alarm else 0.0)
+def _judge_embedding(reference: Reference, matching: Matching, vectors: NDArray[Any], budget: float) -> Verdict:
+    b_strata = matching.b_strata_of(len(reference.b_ids))
+    window = features(reference.frequencies, np.ascontiguousarray(vectors, dtype=np.float32))
+    apart = distance(reference.b_features, b_strata, window, matching.strata, known=matching.known)
+    return judge(Channel.EMBEDDING, apart.p, share=apart.least_share, budget=budget)
+
+
+def _judge_texts(
+    reference: Reference, matching: Matching, texts: Sequence[str] | None, budget: float
+) -> Iterator[Verdict]:
+    if texts is None or not reference.edges:
+        return
+    of_window = text_traits.measure(texts).categories(reference.edges)
+    for column, name in enumerate(text_traits.NAMES):
+        k = len(reference.edges[name]) + 1
+        counts = matching.counts(reference.b_traits[:, column], of_window[:, column], k=k)
+        yield judge_mix(
+            Channel.TEXT,
+            counts.part(slice(0, matching.known)),
+            tuple(f"category {number}" for number in range(1, k + 1)),
+            budget=budget,
+            scope=name,
+            scopes=len(text_traits.NAMES),
+        )
+
+
+def _judge_duplicates(reference: Reference, duplicates: int, distinct: int, budget: float) -> Iterator[Verdict]:
+    before, of = reference.duplicates
+    if not of:
+        return
+    items = duplicates + distinct
+    beyond = max(0, duplicates - round(_MORE_DUPLICATES * items))
+    counts = Counts(*(np.array(value, dtype=np.int64) for value in ([[before]], [[beyond]], [of], [items])))
+    share = max(0.0, duplicates / items - before / of)
+    tally = tally_of(Channel.DUPLICATES, counts, ("all",), both_ways=False)
+    yield judge(Channel.DUPLICATES, float(excess_p(counts)[0]), share=share, budget=budget, tally=tally)
+
+
+def _judge_predictions(matching: Matching, predicted: Predicted | None, budget: float) -> Iterator[Verdict]:
+    if predicted is None or not predicted.comparable:
+        return
+    b_tenths, tenths = predicted.tenths()
+    unseen = ~predicted.b_labeled
+    for channel, of_b, of_window, names in (
+        (Channel.PREDICTED, predicted.b.classes, predicted.window.classes, (*predicted.names, "none of them")),
+        (Channel.CONFIDENCE, b_tenths, tenths, tuple(f"tenth {number}" for number in range(1, 11))),
+    ):
+        counts = matching.counts(category(unseen, of_b), of_window, k=len(names))
+        known = counts.part(slice(0, matching.known))
+        fair = Counts(known.reference, known.window, known.reference.sum(axis=1), known.window_size)
+        yield judge_mix(channel, fair, names, budget=budget, tolerance=TOLERANCE)

@@ -28,18 +28,20 @@ def test_what_is_said_of_half_b_comes_from_half_a_alone() -> None:
     a_vectors = texts.vectors[reference.a_ids].astype(np.float32)
     b_vectors = texts.vectors[reference.b_ids].astype(np.float32)
     np.testing.assert_array_equal(reference.a_vectors, texts.vectors[reference.a_ids])
-    np.testing.assert_allclose(reference.b_nearness, (b_vectors @ a_vectors.T).max(axis=1), atol=1e-5)
+    all_of_a = (b_vectors @ a_vectors.T).max(axis=1)
+    assert (reference.b_nearness <= all_of_a + 1e-5).all()  # it looks in the nearest cells only
+    assert (reference.b_nearness > all_of_a - 1e-5).mean() > 0.9
     assert [reference.source_names[code] for code in reference.b_sources] == [
         texts.sources[row] for row in reference.b_ids
     ]
 
 
-def test_the_cuts_leave_1_3_and_10_percent_of_half_b_novel_and_nothing_of_half_a() -> None:
+def test_the_cuts_leave_small_shares_of_half_b_novel_and_nothing_of_half_a() -> None:
     reference = fit(draw(EVERYTHING, 2_000, seed=2))
 
     to_itself = place(reference, reference.a_vectors).nearness
     of_b = [int(is_novel(reference.b_nearness, cut).sum()) for cut in reference.cuts]
-    assert of_b == pytest.approx([10, 30, 100], abs=1)
+    assert of_b == pytest.approx([2, 10, 30, 100], abs=1)
     assert not any(is_novel(to_itself, cut).any() for cut in reference.cuts)
 
 
@@ -62,10 +64,18 @@ def test_a_reference_is_the_same_after_saving_and_loading() -> None:
 
     assert dump(loaded) == dump(reference)
     assert (loaded.source_names, loaded.cuts) == (reference.source_names, reference.cuts)
-    for name in ("centres", "a_ids", "a_vectors", "b_ids", "b_cells", "b_sources", "b_nearness"):
+    for name in ("centres", "a_ids", "a_vectors", "a_starts", "b_ids", "b_cells", "b_sources", "b_nearness", "b_traits"):
         before, after = getattr(reference, name), getattr(loaded, name)
         assert before.dtype == after.dtype
         np.testing.assert_array_equal(before, after)
+
+
+def test_half_a_lies_cell_by_cell() -> None:
+    reference = fit(draw(EVERYTHING, 1_000, seed=6))
+
+    cells = place(reference, reference.a_vectors).cells
+
+    assert cells.tolist() == np.repeat(np.arange(len(reference.centres)), np.diff(reference.a_starts)).tolist()
 
 
 def test_identical_items_make_one_cell_in_which_nothing_is_novel() -> None:
