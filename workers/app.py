@@ -18,7 +18,12 @@ TASK_MODULES = {
     INTAKE: ("workers.intake.tasks", "workers.dispatch.tasks"),
     EMBEDDING: ("workers.embedding.tasks",),
     TRAINING: ("workers.selection.tasks",),
-    DRIFT: ("workers.drift.tasks", "workers.drift.label_tasks", "workers.training.tasks"),
+    DRIFT: (
+        "workers.drift.tasks",
+        "workers.drift.label_tasks",
+        "workers.drift.campaign_tasks",
+        "workers.training.tasks",
+    ),
 }
 
 SWEEP = "intake.sweep"

@@ -101,6 +101,12 @@ _COMMANDS = {
         "",
     ),
     "batch": _Entry("batch:commands", "Look at batches, or ask for the next one.", ""),
+    "campaign": _Entry("campaign:commands", "List, show, start and stop labeling campaigns.", ""),
+    "relabel": _Entry(
+        "relabel:relabel",
+        "List labels that may be wrong or out of date, and queue them to be asked again.",
+        "quietcorner relabel tickets --queue 50",
+    ),
 }
 
 

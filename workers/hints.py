@@ -20,7 +20,7 @@ LISTENERS: dict[str, tuple[str, ...]] = {
     Event.DRIFT_FOUND: ("selection.run_round",),
     Event.LABELS_LOOKED_AT: (),
     Event.CAMPAIGN_STARTED: ("selection.run_round",),
-    Event.CAMPAIGN_ENDED: (),
+    Event.CAMPAIGN_ENDED: ("drift.tend_campaigns",),
 }
 
 ROOM_TASKS: dict[str, str] = {

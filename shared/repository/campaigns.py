@@ -13,7 +13,7 @@ from shared.database import now
 from shared.drift_tables import Campaign, CampaignBatch, DriftReport
 from shared.events import Event, emit
 from shared.project import ProjectConfig
-from shared.tables import Assignment, Model, Submission
+from shared.tables import Assignment, Batch, Model, Submission
 
 T = TypeVar("T")
 
@@ -189,6 +189,30 @@ def progress(session: Session, campaign: Campaign) -> Progress:
         answered=frozenset(answered),
         rounds=len({batch for _, _, batch in held}),
     )
+
+
+def unsettled(session: Session, project_id: int) -> list[Campaign]:
+    """Campaigns that run, or are over and have no figures of before and after yet; the oldest first."""
+    over = col(Campaign.ended_at).is_not(None) & col(Campaign.started_at).is_not(None) & col(Campaign.outcome).is_(None)
+    statement = select(Campaign).where(
+        col(Campaign.project_id) == project_id, (col(Campaign.state) == State.RUNNING) | over
+    )
+    return list(session.exec(statement.order_by(col(Campaign.id))))
+
+
+def passed_over(session: Session, campaign: Campaign, *, batches: int) -> bool:
+    """Whether the newest so many batches since a campaign was started hold nothing of it."""
+    newest = (
+        select(Batch.id)
+        .where(col(Batch.project_id) == campaign.project_id, col(Batch.selected_at) > (campaign.started_at or 0.0))
+        .order_by(col(Batch.round).desc())
+        .limit(batches)
+    )
+    ids = session.exec(newest).all()
+    held = select(CampaignBatch.batch).where(
+        col(CampaignBatch.campaign) == campaign.id, col(CampaignBatch.batch).in_(ids)
+    )
+    return len(ids) == batches and session.exec(held).first() is None
 
 
 def candidates_of(campaign: Campaign) -> frozenset[int]:
