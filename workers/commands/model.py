@@ -225,6 +225,12 @@ def _facts(name: str, facts: Mapping[str, Any]) -> Iterator[str]:
             yield f"{facts['augmented']['texts']:,} augmented texts taught too"
     else:
         yield "what it was trained on was not kept: it is from before that was written down"
+    if corrected := facts["prior_shift"]:
+        yield (
+            f"corrected for new class shares: log loss {corrected['log_loss_corrected']:.3f} instead of "
+            f"{corrected['log_loss']:.3f} on {corrected['answers']:,} fresh audit answers"
+            + (" of the version before" if corrected.get("carried") else "")
+        )
     for key, value in flat(facts["options"] or {}):
         if value not in ({}, [], None):
             yield f"{key} = {json.dumps(value, ensure_ascii=False)}"

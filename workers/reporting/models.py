@@ -110,6 +110,7 @@ def describe_version(version: Version) -> dict[str, Any]:
         "folds": header.get("folds"),
         "augmented": header.get("augmented"),
         "options": header.get("options"),
+        "prior_shift": header.get("prior_shift"),
         "measured_on": metrics.get("n"),
         "macro_f1": metrics.get("macro_f1"),
         "macro_pr_auc": metrics.get("macro_pr_auc"),

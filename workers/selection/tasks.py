@@ -11,6 +11,7 @@ import structlog
 from sqlmodel import Session
 
 from shared import lanes
+from shared.arrays import load_arrays
 from shared.database import now
 from shared.events import Event, emit
 from shared.lanes import Claim
@@ -26,7 +27,7 @@ from workers.selection.campaigns import Served, most_places, serve
 from workers.selection.round import RoundPlan, Selected, round_seed, select
 from workers.selection.stability import COMPARED
 from workers.selection.triggers import Situation, due, too_early
-from workers.training import bands, model_storage
+from workers.training import bands, model_storage, prior_shift
 from workers.training.classifier import LinearModel
 from workers.training.provenance import provenance
 from workers.training.splits import assign_folds
@@ -79,11 +80,12 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
         recorded, pool = pool.folds, replace(pool, folds=assign_folds(pool, seed=config.seed))
         started = time.perf_counter()
         model = train(pool, config, previous=earlier[-1] if earlier else None)
+        model, carried = prior_shift.carried(model, load_arrays(stored[-1])[1] if stored else {})
         trained = time.perf_counter()
         selected = select(pool, model, config, plan)
         times = trained - started, time.perf_counter() - trained
         folds = _changed(pool, recorded)
-        header = provenance(pool, config, encoder=plan.encoder)
+        header = {**provenance(pool, config, encoder=plan.encoder), **carried}
         _store(held, claimed, config, plan, model, selected, served, header=header, folds=folds, seen=seen, times=times)
         _log.info("round.done", round=plan.number, why=why, chosen=len(selected.choices), train_s=round(times[0], 3))
         return True
