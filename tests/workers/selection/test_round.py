@@ -5,8 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from shared.pool import Pool
 from shared.project import ProjectConfig
@@ -64,56 +62,6 @@ class TestEveryStrategy:
         chosen = choose(pool, make_config(), strategy=strategy)
         assert chosen.choices == ()
         assert chosen.shortfalls == ("short by 20: no eligible item is left",)
-
-
-@st.composite
-def projects(draw: st.DrawFn) -> tuple[Pool, ProjectConfig, str, int]:
-    labeled = draw(st.integers(0, 40))
-    rules = draw(st.booleans())
-    pool, _ = make_pool(
-        items=draw(st.integers(1, 120)) + labeled,
-        labeled=labeled,
-        queued=draw(st.integers(0, 10)),
-        rules=("r",) if rules else (),
-        sources=("a", "b", "c"),
-        seed=draw(st.integers(0, 10_000)),
-    )
-    cap = st.one_of(
-        st.none(), st.integers(0, 10), st.fixed_dictionaries({"batch": st.integers(0, 10), "total": st.integers(0, 30)})
-    )
-    caps = {
-        "sources": {name: value for name in "abc" if (value := draw(cap)) is not None},
-        "classes": {name: value for name in ("common", "rare") if (value := draw(cap)) is not None},
-    }
-    shares = draw(st.lists(st.floats(0, 0.33), min_size=3, max_size=3))
-    config = make_config(
-        caps=caps,
-        quotas={"sources": dict(zip("abc", shares, strict=True))},
-        rules=[{"name": "r", "class": "rare", "keywords": ["x"]}] if rules else [],
-        selection={"audit_share": draw(st.floats(0, 1))},
-    )
-    return pool, config, draw(st.sampled_from(sorted(STRATEGIES))), draw(st.integers(1, 40))
-
-
-@given(projects())
-@settings(max_examples=300, deadline=None)
-def test_no_cap_is_ever_exceeded_and_a_short_batch_says_why(case: tuple[Pool, ProjectConfig, str, int]) -> None:
-    pool, config, strategy, places = case
-    chosen = choose(pool, config, places=places, strategy=strategy)
-    positions = [choice.position for choice in chosen.choices]
-    assert len(set(positions)) == len(positions) <= places
-    assert set(positions) <= set(pool.eligible.tolist())
-    assert (len(positions) < places) == any(line.startswith("short by") for line in chosen.shortfalls)
-    by_source = Counter(pool.source_names[pool.sources[position]] for position in positions)
-    before = Counter(pool.source_names[code] for code in pool.sources[pool.labeled | pool.queued])
-    for name, cap in config.caps.sources.items():
-        assert cap.batch is None or by_source[name] <= cap.batch
-        assert cap.total is None or by_source[name] == 0 or before[name] + by_source[name] <= cap.total
-    by_class = Counter(choice.reason.predicted for choice in chosen.choices)
-    for name, cap in config.caps.classes.items():
-        labeled = int(pool.label_counts[pool.classes.index(name)])
-        assert cap.batch is None or by_class[name] <= cap.batch
-        assert cap.total is None or by_class[name] == 0 or labeled + by_class[name] <= cap.total
 
 
 def test_source_quotas_are_met_where_the_pool_has_the_items() -> None:
