@@ -35,6 +35,16 @@ class State(StrEnum):
 LIVE = (State.WAITING, State.RUNNING)
 
 
+def mixed(items: Mapping[str, Sequence[int]]) -> list[tuple[str, int]]:
+    """All (kind, item) in such an order that each beginning holds the kinds in the same proportion."""
+    placed = [
+        ((place + 0.5) / len(of_kind), kind, item)
+        for kind, of_kind in items.items()
+        for place, item in enumerate(of_kind)
+    ]
+    return [(kind, item) for _, kind, item in sorted(placed, key=lambda one: one[0])]
+
+
 @dataclass(frozen=True)
 class Region:
     """The part of the pool that a campaign is about.

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, func, select
 
 from shared import lanes
-from shared.campaigns import CHANNELS, LIVE, Origin, Region, Running, State
+from shared.campaigns import CHANNELS, LIVE, Origin, Region, Running, State, mixed
 from shared.database import now
 from shared.drift_tables import Campaign, CampaignBatch, DriftReport
 from shared.events import Event, emit
@@ -103,16 +103,15 @@ def open_campaign(
     state: State = State.RUNNING,
 ) -> Campaign:
     """Write a campaign, whatever others there are; `propose` asks first."""
-    about = region or Region()
-    time = now(session)
+    about, time, within = region or Region(), now(session), mixed(candidates)[:budget]
     campaign = Campaign(
         project_id=project_id,
         report=report,
         origin=origin,
         why=why,
         state=State.WAITING,
-        budget=min(budget, sum(len(items) for items in candidates.values())),
-        candidates={channel: list(items) for channel, items in candidates.items()},
+        budget=len(within),
+        candidates={kind: [item for of_kind, item in within if of_kind == kind] for kind in candidates},
         affected=list(about.affected),
         near=about.near,
         audit=dict(about.audit),

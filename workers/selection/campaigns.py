@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.campaigns import CHANNELS, Running
+from shared.campaigns import CHANNELS, Running, mixed
 from shared.pool import Pool
 
 
@@ -48,7 +48,7 @@ def serve(campaigns: Sequence[Running], pool: Pool, *, most: int) -> Served:
     for campaign in campaigns:
         room = min(campaign.places, most - len(taken))
         there = [
-            (channel, item) for channel, item in _mixed(campaign) if item in askable[channel] and item not in taken
+            (channel, item) for channel, item in mixed(campaign.left) if item in askable[channel] and item not in taken
         ]
         chosen = {item: channel for channel, item in there[:room]}
         if chosen:
@@ -66,16 +66,6 @@ def _askable(pool: Pool) -> dict[str, frozenset[int]]:
     new = frozenset(pool.ids[pool.eligible].tolist())
     again = frozenset(pool.ids[np.flatnonzero(pool.labeled & ~pool.queued)].tolist())
     return {"drift": new, "audit": new, "relabel": again}
-
-
-def _mixed(campaign: Running) -> list[tuple[str, int]]:
-    """All that is left of a campaign, so that each beginning holds the kinds in the same proportion."""
-    placed = [
-        ((place + 0.5) / len(items), channel, item)
-        for channel, items in campaign.left.items()
-        for place, item in enumerate(items)
-    ]
-    return [(channel, item) for _, channel, item in sorted(placed, key=lambda one: one[0])]
 
 
 def _largest(campaigns: Sequence[Running]) -> dict[str, float]:
