@@ -26,7 +26,7 @@ _ODDS = np.array([1.25, 1.5, 2.0, 3.0, 5.0, 10.0])
 _MOST_AT_STAKE = 0.9
 # Beyond this nothing is decided any more, and JSON still holds it.
 _RICHEST = 1e12
-_CLAIMS = np.linspace(0.0025, 0.9975, 200)
+_CLAIMS = np.linspace(0.005, 0.995, 100)
 
 
 @dataclass(frozen=True)

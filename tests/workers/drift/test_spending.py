@@ -1,0 +1,30 @@
+"""No year risks more than its budget, whenever one looks."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.drift.spending import YEAR_S, full, spend
+
+
+@given(st.lists(st.floats(0, 3 * YEAR_S), min_size=1, max_size=60), st.floats(0.01, 1.0))
+def test_no_year_risks_more_than_its_budget(pauses: list[float], yearly: float) -> None:
+    left, time, risked = full(yearly), 0.0, list[tuple[float, float]]()
+    for pause in pauses:
+        time += pause
+        part, left = spend(left, elapsed_s=pause, yearly=yearly)
+        assert part >= 0
+        risked.append((time, part))
+    for begin, _ in risked:
+        assert sum(part for at, part in risked if begin <= at < begin + YEAR_S) <= yearly * (1 + 1e-9)
+
+
+def test_the_first_look_risks_an_eighth_of_a_year_and_a_quiet_year_brings_that_back() -> None:
+    part, left = spend(full(0.4), elapsed_s=0.0, yearly=0.4)
+    assert (part, left) == pytest.approx((0.05, 0.15))
+    again, _ = spend(left, elapsed_s=YEAR_S, yearly=0.4)
+    assert again == pytest.approx(part)
+
+
+def test_a_clock_that_goes_back_brings_nothing() -> None:
+    assert spend(0.1, elapsed_s=-5.0, yearly=0.4) == spend(0.1, elapsed_s=0.0, yearly=0.4)
