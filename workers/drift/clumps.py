@@ -24,7 +24,7 @@ _SIZES = (10, 20, 40)
 # Of both samples together, the part farthest from half A.
 _LOOKED_AT = 0.2
 # Neighbourhoods of each size whose exact chance is worked out: those with most beyond what is expected.
-_WORKED_OUT = 5
+_WORKED_OUT = 3
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,9 @@ def _usual_centres(of: Index, far: Mask, count: int) -> float:
 
 def _neighbours(pooled: Floats, centres: Index, count: int) -> Index:
     """(c, count) the nearest of the pooled items, itself left out, of each centre, the nearest first."""
-    cosine = np.round(pooled[centres] @ pooled.T, 5)
+    cosine = pooled[centres] @ pooled.T
     cosine[np.arange(len(centres)), centres] = -np.inf
-    some = np.argpartition(-cosine, count - 1, axis=1)[:, :count]
+    some = np.argpartition(cosine, -count, axis=1)[:, -count:]
     order = np.argsort(-np.take_along_axis(cosine, some, axis=1), axis=1, kind="stable")
     return np.take_along_axis(some, order, axis=1)
 
@@ -105,36 +105,34 @@ def _neighbours(pooled: Floats, centres: Index, count: int) -> Index:
 def _least_likely(near: Index, of: Index, centres: Index, count: int) -> tuple[Numbers, Index]:
     """Chances of the neighbourhoods that hold most beyond what is expected, and which these are."""
     strata = int(of.max()) + 1
-    size = np.bincount(of, minlength=strata)
-    own = np.bincount(of[:count], minlength=strata)
-    by_stratum = np.stack([(of[near] == stratum).sum(axis=1) for stratum in range(strata)], axis=1)
-    seen = (near < count).sum(axis=1)
-    rate = own / np.maximum(size, 1)
-    expected, variance = by_stratum @ rate, by_stratum @ (rate * (1 - rate))
-    z = (seen - expected) / np.sqrt(np.maximum(variance, 1e-9))
-    hot = np.argsort(-z, kind="stable")[:_WORKED_OUT]
-    centre_is = np.arange(strata) == of[centres[hot], None]  # a centre is no neighbour of itself
+    size, own = np.bincount(of, minlength=strata), np.bincount(of[:count], minlength=strata)
+    drawn = np.stack([(of[near] == stratum).sum(axis=1) for stratum in range(strata)], axis=1)
+    seen, rate = (near < count).sum(axis=1), own / np.maximum(size, 1)
+    beyond, variance = seen - drawn @ rate, drawn @ (rate * (1 - rate))
+    hot = np.argsort(-beyond / np.sqrt(np.maximum(variance, 1e-9)), kind="stable")[:_WORKED_OUT]
+    itself = (np.arange(strata) == of[centres[hot], None]).astype(np.int64)  # no neighbour of its own
+    log_factorial = gammaln(np.arange(1.0, len(of) + 2))
     chances = [
-        _upper_tail(int(seen[row]), by_stratum[row], size - itself, own - itself)
-        for row, itself in zip(hot.tolist(), centre_is.astype(np.int64), strict=True)
+        _upper_tail(int(seen[row]), drawn[row], size - one, own - one, log_factorial)
+        for row, one in zip(hot.tolist(), itself, strict=True)
     ]
     return np.array(chances), hot
 
 
-def _upper_tail(seen: int, drawn: Index, size: Index, own: Index) -> float:
+def _upper_tail(seen: int, drawn: Index, size: Index, own: Index, log_factorial: Numbers) -> float:
     """Chance that, of `drawn` (s,) items out of `size` (s,) by stratum, at least `seen` are among `own` (s,)."""
+
+    def log_choose(of: int, some: Index | int) -> Numbers:
+        chosen: Numbers = log_factorial[of] - log_factorial[some] - log_factorial[of - np.asarray(some)]
+        return chosen
+
     total = np.ones(1)
     for stratum in np.flatnonzero(drawn).tolist():
         draws, all_of, ours = int(drawn[stratum]), int(size[stratum]), int(own[stratum])
         hits = np.arange(max(0, draws - (all_of - ours)), min(draws, ours) + 1)
         chance = np.zeros(draws + 1)
         chance[hits] = np.exp(
-            _log_choose(ours, hits) + _log_choose(all_of - ours, draws - hits) - _log_choose(all_of, draws)
+            log_choose(ours, hits) + log_choose(all_of - ours, draws - hits) - log_choose(all_of, draws)
         )
         total = np.convolve(total, chance)
     return float(min(1.0, total[seen:].sum()))
-
-
-def _log_choose(of: int, some: Index | int) -> Numbers:
-    chosen: Numbers = gammaln(of + 1.0) - gammaln(np.asarray(some) + 1.0) - gammaln(of - np.asarray(some) + 1.0)
-    return chosen
