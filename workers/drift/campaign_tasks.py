@@ -8,6 +8,7 @@ import structlog
 from sqlmodel import Session
 
 from shared import lanes
+from shared.alarm_channels import PERFORMANCE
 from shared.campaigns import Origin, Running, State
 from shared.drift_tables import Campaign
 from shared.lanes import Claim
@@ -20,7 +21,6 @@ from shared.tables import Model
 from workers.app import app
 from workers.context import Context, context
 from workers.drift.course import Course, ended, unexplained
-from workers.drift.label_alarms import PERFORMANCE
 from workers.drift.outcome import around, found_by_class, fresh_rows, measure, puts_in_doubt
 from workers.selection.campaigns import serve
 from workers.training import model_storage

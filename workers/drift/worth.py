@@ -44,7 +44,10 @@ def worth(
 
 def class_weights(counts: Index) -> NDArray[np.float64]:
     """(k,) inverse frequency `N / (K n_c)` of classes with so many labels; at most 10, so also without a label."""
-    return np.minimum(_MOST_WEIGHT, counts.sum() / (len(counts) * np.maximum(counts, _SMALLEST)))
+    weights: NDArray[np.float64] = np.minimum(
+        _MOST_WEIGHT, counts.sum() / (len(counts) * np.maximum(counts, _SMALLEST))
+    )
+    return weights
 
 
 def weighted_entropy(probability: Floats, weights: NDArray[np.float64], *, exclusive: bool) -> Floats:

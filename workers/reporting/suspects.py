@@ -61,7 +61,7 @@ def describe(session: Session, suspects: list[Suspect]) -> list[dict[str, Any]]:
     """Suspects JSON-ready, with `item_id`, `text`, `source` and the standing `label`."""
     ids = [one.item for one in suspects]
     labels = doubts.standing_labels(session, ids)
-    items = {}
+    items: dict[int, Item] = {}
     for start in range(0, len(ids), 1_000):
         statement = select(Item).where(col(Item.id).in_(ids[start : start + 1_000]))
         items |= {item.id: item for item in session.exec(statement)}

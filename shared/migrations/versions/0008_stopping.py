@@ -15,5 +15,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("batch", schema=None) as batch_op:
-        batch_op.drop_column("stopping")
+    op.drop_column("batch", "stopping")  # not in batch mode, which on SQLite drops a table that others refer to
