@@ -8,6 +8,7 @@ from scripts.bench.selection_peers.cluster_margin import cluster_margin
 from scripts.bench.selection_peers.coreset import coreset
 from scripts.bench.selection_peers.decision_margin import decision_margin
 from scripts.bench.selection_peers.direct import direct
+from scripts.bench.selection_peers.galaxy import galaxy
 from scripts.bench.selection_peers.kmeans_margin import kmeans_margin
 from scripts.bench.selection_peers.most_likely_positive import most_likely_positive
 from scripts.bench.selection_peers.peer import Peer, as_strategy
@@ -26,6 +27,7 @@ PEERS: Mapping[str, Peer] = {
     "seals": Peer(seals),
     "cluster-margin": Peer(cluster_margin),
     "direct": Peer(direct),
+    "galaxy": Peer(galaxy),
 }
 
 
