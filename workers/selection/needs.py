@@ -9,6 +9,7 @@ from shared.project import ProjectConfig
 from workers.selection.stability import Doubles
 from workers.selection.stopping import Evidence, weigh_evidence
 from workers.training.bands import RARE_PART
+from workers.training.error_costs import class_costs
 from workers.training.metrics import Interval
 
 
@@ -58,11 +59,12 @@ def assess(
     sought, evidence = _sought(pool, config, probability), weigh_evidence(pool, probability, shares, kappas)
     done = [found.done for found in evidence]
     few = counts < counts.sum() / len(counts) * RARE_PART
+    costs = class_costs(config)
     return tuple(
         Need(
             column=column,
             labels=int(counts[column]),
-            cost=config.costs.get(name, 1.0),
+            cost=float(costs[column]),
             rare=bool(sought[column] and not done[column]),
             starved=bool(sought[column] and not done[column] and few[column]),
             done=bool(sought[column] and done[column]),

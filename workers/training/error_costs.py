@@ -40,6 +40,16 @@ def cost_matrix(config: ProjectConfig) -> Costs:
     return matrix
 
 
+def class_costs(config: ProjectConfig) -> Doubles:
+    """(k,) what an error on an item of each class costs: the mean of what taking it for each other class does."""
+    matrix = cost_matrix(config)
+    if config.task is not Task.SINGLE:
+        return matrix[:, 0]
+    by_class = np.array([config.costs.get(name, 1.0) for name in config.classes])
+    named = np.array([name in config.error_costs for name in config.classes])
+    return np.where(named, matrix.sum(axis=1) / max(len(matrix) - 1, 1), by_class)
+
+
 def savings(matrix: Costs) -> Floats:
     """(k, k) float32, what each decision saves against the worst one, by true class (row).
 

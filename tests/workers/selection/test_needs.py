@@ -93,3 +93,10 @@ def test_a_class_is_not_done_while_either_witness_doubts(found: float, most: flo
 def test_without_enough_of_an_audit_sample_nothing_is_done() -> None:
     pool, truth = all_rare_found(1.0)
     assert not rare_need(assess(pool, config(), sure(truth), None)).done
+
+
+def test_what_errors_cost_is_what_a_class_is_sought_by() -> None:
+    pool, _ = make_pool(items=40, labeled=10)
+    dear = assess(pool, config(error_costs={"rare": {"common": 8.0}}), None, None)
+    assert [need.cost for need in dear] == [1.0, 8.0]
+    assert [need.cost for need in assess(pool, config(costs={"common": 2.0}), None, None)] == [2.0, 1.0]

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shared.arrays import dump_arrays
 from shared.project import ProjectConfig
+from shared.training_options import Training
 from tests.models import plain_model
 from tests.pools import make_pool
 from workers.training import classifier, model_storage
@@ -116,3 +119,26 @@ def test_a_model_stored_before_there_was_calibration_is_read_as_never_tuned() ->
     assert read.tuning.labels == 0
     probability = classifier.probabilities(read, pool.matrix, pool.rows)
     assert (classifier.decide(read, probability).argmax(axis=1) == probability.argmax(axis=1)).all()
+
+
+@given(rare=st.integers(1, 20), common=st.integers(20, 200), seed=st.integers(0, 1_000))
+@settings(max_examples=50, deadline=None)
+def test_repeated_items_lean_decisions_no_more_than_weights_do(rare: int, common: int, seed: int) -> None:
+    """With two classes repeating the smaller one up to the larger is what balanced weights are."""
+    targets = np.arange(2) == (np.arange(rare + common) < rare)[:, None]
+    vectors = np.random.default_rng(seed).normal(size=(len(targets), 4)).astype(np.float32)
+    undone = [
+        classifier.unweighted(
+            classifier.gather(
+                vectors,
+                targets,
+                classes=("common", "rare"),
+                exclusive=True,
+                costs={},
+                options=Training(sampling=sampling),
+            ),
+            np.arange(len(targets)),
+        )
+        for sampling in ("none", "oversample")
+    ]
+    assert undone[1] == pytest.approx(undone[0], abs=1e-6)

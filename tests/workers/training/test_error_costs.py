@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from shared.pool import Mask
 from shared.project import ProjectConfig
 from workers.training.decision import decide
-from workers.training.error_costs import cost_curve, cost_matrix, item_costs, mean_cost, savings
+from workers.training.error_costs import class_costs, cost_curve, cost_matrix, item_costs, mean_cost, savings
 
 
 def config_of(*, task: str = "single", **options: object) -> ProjectConfig:
@@ -35,6 +35,12 @@ def test_an_error_costs_what_is_said_of_it_or_of_its_true_class_or_one() -> None
 
 def test_of_several_classes_a_miss_costs_what_the_class_does_and_a_false_alarm_one() -> None:
     assert cost_matrix(config_of(task="multi", costs={"b": 4.0})).tolist() == [[1, 1], [4, 1], [1, 1]]
+
+
+def test_an_error_on_a_class_costs_what_its_errors_do_on_average() -> None:
+    config = config_of(costs={"b": 3.0}, error_costs={"c": {"a": 10.0}})
+    assert class_costs(config).tolist() == [1.0, 3.0, 5.5]  # of c half of the errors cost 10, and half 1
+    assert class_costs(config_of(task="multi", costs={"b": 3.0})).tolist() == [1.0, 3.0, 1.0]
 
 
 def test_equal_costs_and_costs_by_class_leave_a_diagonal() -> None:
