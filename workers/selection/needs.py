@@ -12,6 +12,9 @@ from workers.training.bands import RARE_PART
 from workers.training.error_costs import class_costs
 from workers.training.metrics import Interval
 
+# Of a class whose errors cost nothing, which is thereby the last in turn.
+_LEAST_COST = 1e-3
+
 
 @dataclass(frozen=True)
 class Need:
@@ -59,7 +62,7 @@ def assess(
     sought, evidence = _sought(pool, config, probability), weigh_evidence(pool, probability, shares, kappas)
     done = [found.done for found in evidence]
     few = counts < counts.sum() / len(counts) * RARE_PART
-    costs = class_costs(config)
+    costs = np.maximum(class_costs(config), _LEAST_COST)
     return tuple(
         Need(
             column=column,

@@ -367,8 +367,8 @@ def _unweighted_part(sample: Sample, part: Index, answers: Mask) -> Doubles:
         (weights * targets).sum(axis=0), answers.sum(axis=0), out=np.ones(targets.shape[1]), where=answers.any(axis=0)
     )
     if sample.exclusive:
-        # Only differences matter to a softmax, but a decision follows them class by class, as far as each is trusted. So
-        # items weigh 1 on average however often they are repeated; else decisions would lean to rare classes the more.
+        # Only differences matter to a softmax, but a decision follows them class by class, as far as each is trusted.
+        # So items weigh 1 on average however often they are repeated, or decisions would lean to rare classes the more.
         return np.asarray(np.log(taught.counts.sum() / len(answers)) - np.log(positive))
     negative = np.divide(
         (weights * ~targets).sum(axis=0),

@@ -98,5 +98,7 @@ def test_without_enough_of_an_audit_sample_nothing_is_done() -> None:
 def test_what_errors_cost_is_what_a_class_is_sought_by() -> None:
     pool, _ = make_pool(items=40, labeled=10)
     dear = assess(pool, config(error_costs={"rare": {"common": 8.0}}), None, None)
+    free = assess(pool, config(error_costs={"rare": {"common": 0.0}}), None, None)
     assert [need.cost for need in dear] == [1.0, 8.0]
+    assert 0 < free[1].cost < 0.01
     assert [need.cost for need in assess(pool, config(costs={"common": 2.0}), None, None)] == [2.0, 1.0]
