@@ -9,7 +9,7 @@ Eagleson 1988).
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from shared.pool import Floats, Index
 from workers.drift.detectors import Numbers
@@ -56,41 +56,58 @@ def features(frequencies: Floats, vectors: Floats) -> Floats:
     return both
 
 
-def distance(b_features: Floats, b_strata: Index, window: Floats, strata: Index, *, known: int) -> Distance:
+@dataclass(frozen=True)
+class Moments:
+    """Of the features of a sample in each of s strata.
+
+    Attributes:
+        size: (s,) int64, items.
+        total: (s, f) float64, sum of the features.
+        squares: (s, f, f) float32, sum of their outer products.
+    """
+
+    size: Index
+    total: Numbers
+    squares: Floats
+
+
+def moments(rows: Floats, strata: Index, *, known: int) -> Moments:
+    """Moments of features `rows` (n, f) in the strata (n,) below `known`; others take no part."""
+    width = rows.shape[1]
+    total, squares = np.zeros((known, width)), np.zeros((known, width, width), dtype=np.float32)
+    order = np.argsort(strata, kind="stable")
+    bounds = np.searchsorted(strata[order], np.arange(known + 1))
+    for stratum in np.flatnonzero(np.diff(bounds)).tolist():
+        part = rows[order[bounds[stratum] : bounds[stratum + 1]]]
+        total[stratum], squares[stratum] = part.sum(axis=0, dtype=np.float64), part.T @ part
+    return Moments(np.diff(bounds), total, squares)
+
+
+def distance(usual: Moments, window: Moments) -> Distance:
     """The distance between both samples' mean features within the strata, as the window mixes these.
 
     Args:
-        b_features: (n_b, f) float32, half B.
-        b_strata: (n_b,) int64, stratum of each row, -1 for none.
-        window: (n, f) float32.
-        strata: (n,) int64; `known` and above have nothing to stand beside.
-        known: number of strata.
+        usual: of half B.
+        window: of the window, in the same strata.
     """
-    comparable = (strata >= 0) & (strata < known)
-    if not comparable.any():
+    items = window.size.sum()
+    if not items:
         return Distance(1.0, 0.0)
-    b_in, in_strata = _belongs(b_strata, known), _belongs(strata, known)
-    b_size, size = b_in.sum(axis=1), in_strata.sum(axis=1)
-    b_sum, window_sum = (b_in @ b_features).astype(np.float64), (in_strata @ window).astype(np.float64)
-    part = size / size.sum()
-    gap = part @ (window_sum / np.maximum(size, 1)[:, None] - b_sum / np.maximum(b_size, 1)[:, None])
+    part = window.size / items
+    gap = part @ (window.total / np.maximum(window.size, 1)[:, None] - usual.total / np.maximum(usual.size, 1)[:, None])
     # Both samples of a stratum vary alike where nothing changed: their common covariance, about their common mean.
-    both = b_size + size
-    spread = np.where(size > 0, part**2 * (1 / np.maximum(b_size, 1) + 1 / np.maximum(size, 1)) / (both - 1), 0.0)
-    weight = spread.astype(np.float32)
-    squares = b_features.T @ (b_features * (weight @ b_in)[:, None]) + window.T @ (
-        window * (weight @ in_strata)[:, None]
+    both = usual.size + window.size
+    spread = np.where(
+        window.size > 0,
+        part**2 * (1 / np.maximum(usual.size, 1) + 1 / np.maximum(window.size, 1)) / np.maximum(both - 1, 1),
+        0.0,
     )
-    means = (b_sum + window_sum) / np.maximum(both, 1)[:, None]
-    covariance = squares.astype(np.float64) - (means.T * (spread * both)) @ means
+    means = (usual.total + window.total) / np.maximum(both, 1)[:, None]
+    covariance = np.tensordot(spread, (usual.squares + window.squares).astype(np.float64), axes=1)
+    covariance -= (means.T * (spread * both)) @ means
     squared = float(gap @ gap)
     beyond_noise = max(0.0, squared - float(np.trace(covariance)))
     return Distance(_tail(squared, covariance), min(1.0, float(np.sqrt(beyond_noise)) / 2))
-
-
-def _belongs(strata: Index, known: int) -> Floats:
-    """(known, n) float32, 1 where an item is of a stratum."""
-    return (np.arange(known)[:, None] == strata).astype(np.float32)
 
 
 def _tail(squared: float, covariance: Numbers) -> float:
@@ -100,4 +117,5 @@ def _tail(squared: float, covariance: Numbers) -> float:
     if second <= 1e-24 or third <= 0:
         return 1.0
     freedom = 8 * second**3 / third**2
-    return float(chi2.sf((squared - first) * np.sqrt(2 * freedom / second) + freedom, freedom))
+    quantile = (squared - first) * np.sqrt(2 * freedom / second) + freedom
+    return float(chdtrc(freedom, max(quantile, 0.0)))

@@ -9,9 +9,6 @@ from shared.pool import Index
 from workers.drift.detectors import Counts, tabulate
 from workers.drift.reference import Reference, encode
 
-# A source with fewer items in half B is too thin to be compared with alone.
-_FEWEST_BESIDE = 20
-
 
 @dataclass(frozen=True)
 class Matching:
@@ -22,22 +19,13 @@ class Matching:
 
     Attributes:
         known: number of strata before the last.
-        b_rows: (m,) int64, rows of half B; all of them once more for the last stratum.
-        b_strata: (m,) int64, stratum of each of them.
+        b_strata: (n_b,) int64, stratum of each item of half B; -1 for the items that only stand in the last one.
         strata: (n,) int64, stratum of each item of the window.
     """
 
     known: int
-    b_rows: Index
     b_strata: Index
     strata: Index
-
-    def b_strata_of(self, count: int) -> Index:
-        """(count,) int64, stratum of each row of half B before the last one; -1 for none. `count` is half B's size."""
-        strata = np.full(count, -1, dtype=np.int64)
-        inside = self.b_strata < self.known
-        strata[self.b_rows[inside]] = self.b_strata[inside]
-        return strata
 
     def counts(self, b_categories: Index, categories: Index, *, k: int) -> Counts:
         """Counts of both samples.
@@ -48,26 +36,15 @@ class Matching:
             k: number of categories.
         """
         shape = (self.known + 1, k)
-        reference, reference_size = tabulate(self.b_strata, b_categories[self.b_rows], shape=shape)
         window, window_size = tabulate(self.strata, categories, shape=shape)
+        reference, reference_size = tabulate(self.b_strata % (self.known + 1), b_categories, shape=shape)
+        reference[-1], reference_size[-1] = reference.sum(axis=0), reference_size.sum()
         return Counts(reference, window, reference_size, window_size)
 
 
 def match(reference: Reference, sources: Sequence[str]) -> Matching:
     """Put each item of a window, given by its source, beside the items of half B that it is compared with."""
-    n_b = np.bincount(reference.b_sources, minlength=len(reference.source_names))
-    large = n_b >= _FEWEST_BESIDE
-    stratum = np.full(len(n_b) + 1, -1, dtype=np.int64)  # the entry more is found under the code -1
-    stratum[:-1][large] = np.arange(large.sum())
-    if n_b[~large].sum() >= _FEWEST_BESIDE:
-        stratum[:-1][~large] = large.sum()
-    known = int(stratum.max()) + 1
-    b_strata = stratum[reference.b_sources]
-    beside = np.flatnonzero(b_strata >= 0)
-    strata = stratum[encode(reference.source_names, sources)]
-    return Matching(
-        known=known,
-        b_rows=np.concatenate([beside, np.arange(len(b_strata))]),
-        b_strata=np.concatenate([b_strata[beside], np.full(len(b_strata), known)]),
-        strata=np.where(strata >= 0, strata, known),
-    )
+    stratum_of, known = reference.strata_of_sources
+    of_code = np.append(stratum_of, -1)  # the entry more is found under the code -1
+    strata = of_code[encode(reference.source_names, sources)]
+    return Matching(known, reference.b_strata, np.where(strata >= 0, strata, known))

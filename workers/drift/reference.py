@@ -19,10 +19,12 @@ from shared.errors import InvalidInputError
 from shared.pool import Floats, Index, Mask
 from workers.drift import text_traits
 from workers.drift.cells import fit_centres, nearest_cells, nearness_within
-from workers.drift.kernel_mean import draw_frequencies, features
+from workers.drift.kernel_mean import Moments, draw_frequencies, features, moments
 from workers.drift.text_traits import Edges
 
 FEWEST_ITEMS = 80
+# A source with fewer items in half B is too thin to be compared with alone.
+_FEWEST_BESIDE = 20
 # Of what `dump` writes; what an earlier version wrote has to be fitted anew.
 _FORMAT = 2
 # Shares of half B that lie beyond each cut. Far new topics show best beyond a deep cut, where little else is; near ones
@@ -78,9 +80,30 @@ class Reference:
         return self.a_vectors.astype(np.float32)
 
     @cached_property
-    def b_features(self) -> Floats:
-        """(n_b, 2r) float32 random Fourier features of half B."""
-        return features(self.frequencies, self.b_vectors.astype(np.float32))
+    def strata_of_sources(self) -> tuple[Index, int]:
+        """(sources,) int64, the stratum of each source, -1 for none; and the number of strata.
+
+        A source with 20 or more items in half B is a stratum, and all thinner ones are one together, if that is enough.
+        """
+        items = np.bincount(self.b_sources, minlength=len(self.source_names))
+        large = items >= _FEWEST_BESIDE
+        stratum = np.full(len(items), -1, dtype=np.int64)
+        stratum[large] = np.arange(large.sum())
+        if items[~large].sum() >= _FEWEST_BESIDE:
+            stratum[~large] = large.sum()
+        return stratum, int(stratum.max(initial=-1)) + 1
+
+    @cached_property
+    def b_strata(self) -> Index:
+        """(n_b,) int64, stratum of each item of half B, -1 for none."""
+        strata: Index = self.strata_of_sources[0][self.b_sources]
+        return strata
+
+    @cached_property
+    def usual(self) -> Moments:
+        """Moments of half B's random Fourier features, by stratum."""
+        of_b = features(self.frequencies, self.b_vectors.astype(np.float32))
+        return moments(of_b, self.b_strata, known=self.strata_of_sources[1])
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from shared.pool import Floats, Index, Mask
 from workers.drift import text_traits
 from workers.drift.channels import CONTENT, Channel, alpha
 from workers.drift.detectors import Counts, excess_p, homogeneity_p
-from workers.drift.kernel_mean import distance, features
+from workers.drift.kernel_mean import distance, features, moments
 from workers.drift.levels import Level, level_of
 from workers.drift.localisation import (
     Excess,
@@ -143,7 +143,8 @@ def compare(
         vectors, ids, sources = vectors[order], ids[order], [sources[row] for row in order]
         texts = None if texts is None else [texts[row] for row in order]
         predicted = None if predicted is None else predicted.reordered(order)
-    placed, matching = place(reference, vectors), match(reference, sources)
+    exact = np.ascontiguousarray(vectors, dtype=np.float32)
+    placed, matching = place(reference, exact), match(reference, sources)
     found = compare_novelty(
         reference,
         matching,
@@ -157,7 +158,7 @@ def compare(
     verdicts = (
         novelty,
         cells,
-        _judge_embedding(reference, matching, vectors, budget),
+        _judge_embedding(reference, matching, exact, budget),
         mix,
         *_judge_texts(reference, matching, texts, budget),
         *_judge_duplicates(reference, duplicates, len(ids), budget),
@@ -174,7 +175,7 @@ def compare(
         level=level_of(share, content=content, mix=any(verdict.alarm for verdict in verdicts)),
         share=share,
         verdicts=verdicts,
-        fired=describe_cells(of_all=of_all, of_novel=of_novel, vectors=vectors, ids=ids, sources=sources)
+        fired=describe_cells(of_all=of_all, of_novel=of_novel, vectors=exact, ids=ids, sources=sources)
         if located
         else (),
         sources=shares,
@@ -189,7 +190,7 @@ def compare(
         scores=scores,
         drifted=drifted,
         drifted_sources=count_sources(sources, np.flatnonzero(drifted)),
-        typical=most_typical(vectors[drifted], ids[drifted]),
+        typical=most_typical(exact[drifted], ids[drifted]),
     )
 
 
@@ -223,10 +224,9 @@ def _compare_cells(
     return of_all, cell_excess(novel, novel_cells), verdict
 
 
-def _judge_embedding(reference: Reference, matching: Matching, vectors: NDArray[Any], budget: float) -> Verdict:
-    b_strata = matching.b_strata_of(len(reference.b_ids))
-    window = features(reference.frequencies, np.ascontiguousarray(vectors, dtype=np.float32))
-    apart = distance(reference.b_features, b_strata, window, matching.strata, known=matching.known)
+def _judge_embedding(reference: Reference, matching: Matching, vectors: Floats, budget: float) -> Verdict:
+    window = moments(features(reference.frequencies, vectors), matching.strata, known=matching.known)
+    apart = distance(reference.usual, window)
     return judge(Channel.EMBEDDING, apart.p, share=apart.least_share, budget=budget)
 
 

@@ -64,7 +64,17 @@ def test_a_reference_is_the_same_after_saving_and_loading() -> None:
 
     assert dump(loaded) == dump(reference)
     assert (loaded.source_names, loaded.cuts) == (reference.source_names, reference.cuts)
-    for name in ("centres", "a_ids", "a_vectors", "a_starts", "b_ids", "b_cells", "b_sources", "b_nearness", "b_traits"):
+    for name in (
+        "centres",
+        "a_ids",
+        "a_vectors",
+        "a_starts",
+        "b_ids",
+        "b_cells",
+        "b_sources",
+        "b_nearness",
+        "b_traits",
+    ):
         before, after = getattr(reference, name), getattr(loaded, name)
         assert before.dtype == after.dtype
         np.testing.assert_array_equal(before, after)
