@@ -109,10 +109,18 @@ class Comparison:
         tied = tuple(strategy for strategy, gap in gaps.items() if gap is not None and gap.holds_zero)
         return Standing(leader, tied, gaps.get(PRODUCT))
 
-    def below_random(self, strategy: str, names: Sequence[str]) -> float | None:
-        """Share of the replays whose macro-F1 area is below that of random items with the same set and seed."""
-        pairs = [gap for name in names for gap in self.differences("macro_f1_area", name, strategy, RANDOM)]
-        return float(np.mean([gap < 0 for gap in pairs])) if pairs else None
+    def below_random(self, strategy: str, names: Sequence[str], *, beyond_doubt: bool = False) -> float | None:
+        """Share of the replays whose macro-F1 area is below that of random items with the same set and seed.
+
+        Beyond doubt, it is below by more than half the width of the interval of the set's mean difference.
+        """
+        below = []
+        for name in names:
+            gaps = self.differences("macro_f1_area", name, strategy, RANDOM)
+            mean = paired_difference([gaps])
+            doubt = (mean.high - mean.low) / 2 if mean and beyond_doubt else 0.0
+            below += [gap < -doubt for gap in gaps]
+        return float(np.mean(below)) if below else None
 
     def records_of(self, strategy: str, names: Sequence[str]) -> list[Record]:
         """All records of a strategy on some sets."""

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from scripts.bench.selection_loop.changes import changes, pairs
 from scripts.bench.selection_loop.comparison import Comparison, compare
+from scripts.bench.selection_loop.frontier import frontier_table
 from scripts.bench.selection_loop.record import Cell, Condition, Record
 from scripts.bench.selection_loop.tables import (
     bars,
-    caps_cost,
     channels_left_out,
     first_places,
     one_set,
@@ -18,8 +19,10 @@ _LEGEND = (
     "Each value is a mean over the seeds. In brackets: the 95 % interval of the mean difference to `quietcorner`, by a "
     "bootstrap over seeds of paired differences (same split, same noise, same seed). A strategy is tied with the first "
     "one when the interval of their difference holds zero. Areas are mean heights of the curve against the number of "
-    "labels. A rare item counts as found when it is chosen, whatever label it gets; duplicates count once. `≥`: some "
-    "replay ended before it got there and counts with the whole budget."
+    "labels. A run is below random when its macro-F1 area is below that of random items on the same split; beyond "
+    "doubt, when by more than half the width of the interval of the set's mean difference to random. A rare item counts "
+    "as found when it is chosen, whatever label it gets; duplicates count once. `≥`: some replay ended before it got "
+    "there and counts with the whole budget."
 )
 
 
@@ -32,8 +35,8 @@ def write_report(records: Mapping[Cell, Record], path: Path) -> str:
         parts += _section(comparison)
     parts += [
         part
-        for free, capped in _pairs(comparisons)
-        for part in ("## What caps cost", caps_cost(free, capped), _origin(capped))
+        for title, plain, other in pairs(comparisons)
+        for part in (f"## {title}", changes(plain, other), _origin(other))
     ]
     text = "\n\n".join(part for part in parts if part)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,6 +48,7 @@ def _section(comparison: Comparison) -> list[str]:
     origin = _origin(comparison)
     parts = [f"## {_title(comparison.condition)}", "### All sets", overview(comparison), origin]
     parts += ["### Who is first", first_places(comparison), origin]
+    parts += ["### Finding against learning", frontier_table(comparison), origin]
     parts += ["### Against the bars", bars(comparison)]
     if comparison.without:
         parts += ["### Without one channel", channels_left_out(comparison), origin]
@@ -79,14 +83,3 @@ def _origin(comparison: Comparison) -> str:
 
 def _order(condition: Condition) -> tuple[int, int, int, bool, float]:
     return condition.init, condition.batch, condition.rounds, condition.caps, condition.noise
-
-
-def _pairs(comparisons: list[Comparison]) -> list[tuple[Comparison, Comparison]]:
-    """Comparisons without caps, each with its like with caps."""
-    by_condition = {comparison.condition: comparison for comparison in comparisons}
-    return [
-        (by_condition[free], comparison)
-        for comparison in comparisons
-        if comparison.condition.caps
-        and (free := comparison.condition.model_copy(update={"caps": False})) in by_condition
-    ]

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from scripts.bench.selection_loop.comparison import PRODUCT, UNCERTAINTY, WITHOUT, Comparison, Standing
-from scripts.bench.selection_loop.intervals import paired_difference
 from scripts.bench.selection_loop.markdown import NOTHING, gap, mean_of, number, percent, table
 from scripts.bench.selection_loop.measures import MEASURES
 
@@ -21,6 +20,7 @@ def overview(comparison: Comparison) -> str:
         "strategy",
         *(MEASURES[measure].title for measure in measures),
         "runs below random",
+        "beyond doubt",
         "over a cap",
         "s a selection",
         "MiB",
@@ -34,6 +34,7 @@ def overview(comparison: Comparison) -> str:
                 strategy,
                 *cells,
                 percent(comparison.below_random(strategy, comparison.sets), 1),
+                percent(comparison.below_random(strategy, comparison.sets, beyond_doubt=True), 1),
                 str(sum(record.over_caps for record in records)),
                 *_cost(comparison, strategy, comparison.sets),
             ]
@@ -62,12 +63,13 @@ def one_set(comparison: Comparison, name: str) -> list[str]:
         f"{max(len(comparison.records.get((name, s), {})) for s in comparison.strategies)} seeds",
     ]
     costs = table(
-        ["strategy", "s a selection", "MiB", "runs below random", "over a cap", "places left empty"],
+        ["strategy", "s a selection", "MiB", "runs below random", "beyond doubt", "over a cap", "places left empty"],
         [
             [
                 strategy,
                 *_cost(comparison, strategy, [name]),
                 percent(comparison.below_random(strategy, [name])),
+                percent(comparison.below_random(strategy, [name], beyond_doubt=True)),
                 str(sum(record.over_caps for record in comparison.records_of(strategy, [name]))),
                 str(sum(record.missing for record in comparison.records_of(strategy, [name]))),
             ]
@@ -85,7 +87,10 @@ def bars(comparison: Comparison) -> str:
     lines += [_finding_bar(comparison, measure) for measure in ("found_half", "found_full")]
     lines.append(_speed_bar(comparison))
     below = comparison.below_random(PRODUCT, comparison.sets)
-    lines.append(f"Runs of `{PRODUCT}` below random: {percent(below, 1)} (bar: 2 %).")
+    surely = comparison.below_random(PRODUCT, comparison.sets, beyond_doubt=True)
+    lines.append(
+        f"Runs of `{PRODUCT}` below random: {percent(below, 1)} (bar: 2 %); beyond doubt: {percent(surely, 1)}."
+    )
     over = sum(record.over_caps for record in comparison.records_of(PRODUCT, comparison.sets))
     lines.append(f"Items of `{PRODUCT}` over a cap: {over} (bar: 0).")
     return "\n".join(f"- {line}" for line in lines if line)
@@ -113,20 +118,6 @@ def channels_left_out(comparison: Comparison) -> str:
         parts.append(table([f"{MEASURES[measure].title}, without", *channels], rows))
     parts += [_earned(comparison, without) for without in comparison.without]
     return "\n\n".join(parts)
-
-
-def caps_cost(free: Comparison, capped: Comparison) -> str:
-    """What caps change for each strategy: with caps less without, over the sets and seeds that both have."""
-    measures = ("macro_f1_area", "rare_pr_auc_area", "found_full")
-    rows = []
-    for strategy in free.strategies:
-        cells = []
-        for measure in measures:
-            groups = [_change(free, capped, measure, name, strategy) for name in free.sets]
-            cells.append(gap(paired_difference(groups), MEASURES[measure].digits))
-        empty = sum(record.missing for record in capped.records_of(strategy, free.sets))
-        rows.append([strategy, *cells, str(empty)])
-    return table(["strategy", *(MEASURES[measure].title for measure in measures), "places left empty"], rows)
 
 
 def _set_table(comparison: Comparison, name: str, measures: Sequence[str]) -> str:
@@ -234,8 +225,3 @@ def _earned(comparison: Comparison, without: str) -> str:
         f"- `{channel}`: without it something is worse on {', '.join(worse) or 'no set'}; "
         f"something is better on {', '.join(better) or 'no set'}."
     )
-
-
-def _change(free: Comparison, capped: Comparison, measure: str, name: str, strategy: str) -> list[float]:
-    without, with_caps = free.values(measure, name, strategy), capped.values(measure, name, strategy)
-    return [with_caps[seed].value - without[seed].value for seed in sorted(without.keys() & with_caps.keys())]

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from scripts.bench.selection_loop.comparison import compare
+from scripts.bench.selection_loop.frontier import on_frontier
 from scripts.bench.selection_loop.record import ALL_LABELS, Record
 from scripts.bench.selection_loop.report import write_report
 from tests.scripts.bench.selection_loop.records import CONDITION, make_record
@@ -64,13 +65,21 @@ def test_a_set_says_how_much_was_found_and_how_long_it_took(report: str) -> None
 
 
 def test_runs_below_random_are_counted(report: str) -> None:
-    assert _row(report, "### All sets", "margin")[6] == "0.0 %"
-    assert "Runs of `quietcorner` below random: 0.0 % (bar: 2 %)." in report
+    assert _row(report, "### All sets", "margin")[6:8] == ["0.0 %", "0.0 %"]
+    assert "Runs of `quietcorner` below random: 0.0 % (bar: 2 %); beyond doubt: 0.0 %." in report
+
+
+def test_a_run_that_is_hardly_below_random_is_not_below_beyond_doubt(tmp_path: Path) -> None:
+    heights = (0.2, 0.49, 0.7, 0.8)
+    records = [make_record(seed=seed, macro_f1=(0.4, height, 0.6)) for seed, height in enumerate(heights)]
+    records += [make_record(strategy="random", seed=seed, macro_f1=(0.4, 0.5, 0.6)) for seed in range(4)]
+    text = write_report({record.cell: record for record in records}, tmp_path / "report.md")
+    assert "Runs of `quietcorner` below random: 50.0 % (bar: 2 %); beyond doubt: 25.0 %." in text
 
 
 def test_every_table_names_its_command_the_machine_and_the_date(report: str) -> None:
     line = "*`scripts/bench/selection --seeds 3 --init 10 --batch 10 --rounds 3`, 2 cores (x86_64), Python 3.11.9"
-    assert report.count(line + ", 2026-11-25*") == 4
+    assert report.count(line + ", 2026-11-25*") == 5
     assert "--rounds 3 --caps`" in report
 
 
@@ -80,12 +89,34 @@ def test_a_channel_that_is_missed_has_earned_its_place(report: str) -> None:
     assert "quietcorner-without-likely" not in report[: report.index("### Without one channel")]
 
 
-def test_what_caps_cost_is_told_by_pairs_with_and_without(report: str) -> None:
-    assert _row(report, "## What caps cost", "quietcorner")[1:3] == [
-        "-0.075 [-0.075, -0.075]",
-        "+0.000 [+0.000, +0.000]",
-    ]
-    assert _row(report, "## What caps cost", "quietcorner")[4] == "6"
+def test_what_caps_and_wrong_labels_change_is_told_by_pairs_with_and_without(tmp_path: Path) -> None:
+    noisy = CONDITION.model_copy(update={"noise": 0.1})
+    records = [*_records(), *(make_record(seed=seed, condition=noisy, macro_f1=(0.4, 0.4, 0.4)) for seed in range(2))]
+    text = write_report({record.cell: record for record in records}, tmp_path / "report.md")
+    caps = _row(text, "## What caps cost: with / without", "quietcorner")
+    assert caps[1] == "0.530 / 0.605 (-0.075 [-0.075, -0.075])"
+    assert caps[2].endswith("(+0.000 [+0.000, +0.000])")
+    assert caps[4] == "6"
+    assert _row(text, "## What wrong labels cost: 10 % / none", "quietcorner")[1].startswith("0.400 / 0.603 (-0.203 [")
+    assert "margin" not in text[text.index("## What wrong labels cost") :]
+
+
+def test_finding_is_set_against_learning(report: str) -> None:
+    part = report[report.index("### Finding against learning") :]
+    rows = {
+        row[1].strip(): [cell.strip() for cell in row[2:]]
+        for line in part.splitlines()[2:7]
+        if (row := line.split("|")[1:-1])
+    }
+    assert rows["quietcorner"][1].startswith("**")
+    assert not rows["random"][1].startswith("**")
+    assert "By macro-F1 area `quietcorner` is on the frontier of 1 of 1 sets." in part
+
+
+def test_the_frontier_is_what_nothing_else_beats() -> None:
+    found = {"a": 0.5, "b": 0.4, "c": 0.3, "d": 0.5, "e": 0.9}
+    assert on_frontier(found, {"a": 0.7, "b": 0.8, "c": 0.75, "d": 0.7}) == {"a", "b", "d"}
+    assert on_frontier({}, {}) == set()
 
 
 def test_without_results_it_says_so(tmp_path: Path) -> None:
