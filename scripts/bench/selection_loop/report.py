@@ -21,8 +21,8 @@ _LEGEND = (
     "one when the interval of their difference holds zero. Areas are mean heights of the curve against the number of "
     "labels. A run is below random when its macro-F1 area is below that of random items on the same split; beyond "
     "doubt, when by more than half the width of the interval of the set's mean difference to random. A rare item "
-    "counts as found when it is chosen, whatever label it gets; duplicates count once. `≥`: some replay ended before it "
-    "got there and counts with the whole budget."
+    "counts as found when it is chosen, whatever label it gets; duplicates count once. `≥`: some replay ended before "
+    "it got there and counts with the whole budget."
 )
 
 
