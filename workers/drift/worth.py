@@ -33,13 +33,14 @@ def worth(
     """
     if model is None or model.classes != pool.classes:
         return None
-    sealed = audit.sealed(pool, thresholds)
+    taught, sealed = pool.labeled, audit.sealed(pool, thresholds)
     if (pool.labeled & sealed).any():
-        model = train_on(pool, np.flatnonzero(pool.labeled & ~sealed), config, tuning=model.tuning)
+        taught = pool.labeled & ~sealed
+        model = train_on(pool, np.flatnonzero(taught), config, tuning=model.tuning)
     if model is None:
         return None
     probability = classifier.probabilities(model, pool.features, pool.rows[rows])
-    return weighted_entropy(probability, class_weights(pool.label_counts), exclusive=model.exclusive)
+    return weighted_entropy(probability, class_weights(pool.targets[taught].sum(axis=0)), exclusive=model.exclusive)
 
 
 def class_weights(counts: Index) -> NDArray[np.float64]:
