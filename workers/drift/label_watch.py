@@ -357,8 +357,9 @@ def given_answers(pool: Pool, answers: Sequence[tuple[int, str, Sequence[str]]])
 
 
 def about(config: ProjectConfig, *, encoder: str, reference: int) -> dict[str, Any]:
-    """What levels hold for: the classes, the encoder, and the reference where a person set one."""
-    return {"classes": list(config.classes), "encoder": encoder, "reference": max(1, reference)}
+    """What levels hold for: the classes, what errors cost, the encoder, and the reference where a person set one."""
+    aims = config.model_dump(mode="json", include={"goals", "costs", "error_costs"})
+    return {"classes": list(config.classes), **aims, "encoder": encoder, "reference": max(1, reference)}
 
 
 def restarted(standing: Standing | None, what: dict[str, Any], *, at: float) -> tuple[Standing, bool]:
