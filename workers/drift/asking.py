@@ -1,4 +1,4 @@
-"""What a campaign asks for, from the pool: about a window that drifted, about the newest items, or as a person says.
+"""What a campaign asks for, from the pool: about a window that drifted, or about a stretch that a person names.
 
 Three fifths are new items, a fifth are labeled ones, and a fifth is drawn by chance from the stretch of the pool that
 the campaign is about: by permanent random numbers, as all of the audit sample is, with a threshold of its own that is
@@ -96,12 +96,6 @@ def ask_about_window(asker: Asker, report: WindowReport, *, reference: Reference
         affected=report.ids[report.drifted].tolist(), near=float(np.median(reference.b_nearness)), audit=threshold
     )
     return Asked(items, region)
-
-
-def ask_about_newest(asker: Asker, *, budget: int) -> Asked:
-    """A campaign about the newest items, as many as a window holds: the model does worse, and no text looks unlike."""
-    newest = np.sort(asker.pool.ids)[-asker.config.drift.window_items :]
-    return ask_about_stretch(asker, first=int(newest[0]), through=int(newest[-1]), source=None, budget=budget)
 
 
 def ask_about_stretch(asker: Asker, *, first: int, through: int, source: str | None, budget: int) -> Asked:

@@ -126,6 +126,7 @@ def _drift(drift: Status) -> Text:
         f"{counted(drift['windows'], 'window')}, the last: ",
         (one_line(last["level"], longest=_LONGEST_NAME), _LEVEL_STYLES.get(last["level"], "")),
         f"; {counted(drift['campaigns'], 'campaign')}",
+        f", {drift['campaigns_waiting']:,} of them to be started by you" if drift["campaigns_waiting"] else "",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Text, cast, func, or_, select
 from sqlmodel import Session, SQLModel, col
 
+from shared.campaigns import State
 from shared.database import Database, now
 from shared.drift_tables import Campaign, DriftReport
 from shared.labels import LabelJson, classes_of
@@ -209,6 +210,9 @@ def _drift(session: Session, project_id: int) -> dict[str, Any]:
         "windows": _count(session, DriftReport, col(DriftReport.project_id) == project_id),
         "last": None if row is None else {"window": row.window, "level": row.level, "findings": row.findings},
         "campaigns": _count(session, Campaign, col(Campaign.project_id) == project_id),
+        "campaigns_waiting": _count(
+            session, Campaign, col(Campaign.project_id) == project_id, col(Campaign.state) == State.WAITING
+        ),
     }
 
 

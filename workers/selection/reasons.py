@@ -12,8 +12,8 @@ CHANNELS = {
     "anchor": "close to labeled items of a rare class",
     "likely": "probably of a rare class",
     "audit": "drawn at random; what is reported is measured on these",
-    "drift": "unlike the earlier texts; a campaign asks for its label",
-    "relabel": "labeled before, and close to texts that drifted",
+    "drift": "new, and of what a campaign is about",
+    "relabel": "labeled before; a campaign asks again",
 }
 """What each channel looks for, in a few words."""
 
@@ -64,11 +64,11 @@ def _audit(reason: Reason) -> str:
 
 
 def _drift(_reason: Reason) -> str:
-    return "Unlike earlier texts, so that a drift campaign asks for its label"
+    return "New, and of what a campaign is about"
 
 
 def _relabel(_reason: Reason) -> str:
-    return "Labeled before, but close to texts that drifted, so that a campaign asks whether its label still holds"
+    return "Labeled before; a campaign asks whether its label still holds"
 
 
 def _other(reason: Reason) -> str:

@@ -229,7 +229,7 @@ def made_up_history(
             | {"precision": {"value": 0.007, "low": 0.002, "high": 0.024}, "stopped": True}
             | {"prior": {"value": 0.4, "low": 0.35, "high": 0.45}},
         ],
-        "drift": {"windows": 0, "last": None, "campaigns": 0},
+        "drift": {"windows": 0, "last": None, "campaigns": 0, "campaigns_waiting": 0},
         "lanes": {},
         "events": [],
         "dead_letters": 0,

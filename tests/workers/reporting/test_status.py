@@ -45,7 +45,7 @@ def test_a_project_without_anything_has_a_status_of_zeros(database: Database) ->
         "goals": {},
         "done": [],
         "rules": [],
-        "drift": {"windows": 0, "last": None, "campaigns": 0},
+        "drift": {"windows": 0, "last": None, "campaigns": 0, "campaigns_waiting": 0},
         "lanes": {room: {"requested": 0, "completed": 0, "attempts": 0, "error": None} for room in sorted(lanes.ROOMS)},
         "events": [],
         "dead_letters": 0,

@@ -77,12 +77,9 @@ SAID = {"predicted": "delay", "probability": 0.625, "model": 4}
         ),
         (
             reason("drift", **SAID),
-            "Unlike earlier texts, so that a drift campaign asks for its label; model version 4 said delay (62 %).",
+            "New, and of what a campaign is about; model version 4 said delay (62 %).",
         ),
-        (
-            reason("relabel"),
-            "Labeled before, but close to texts that drifted, so that a campaign asks whether its label still holds.",
-        ),
+        (reason("relabel"), "Labeled before; a campaign asks whether its label still holds."),
         (reason("novel", score=0.5), "Chosen by the channel novel (score 0.5)."),
     ],
 )
