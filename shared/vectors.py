@@ -20,6 +20,9 @@ from sqlmodel import Session, col
 
 from shared.tables import VectorSegment
 
+# Keys looked through at a time, from the newest on.
+_LOOKED_THROUGH = 65_536
+
 Keys = NDArray[np.int64]
 Vectors = NDArray[np.float16]
 
@@ -100,6 +103,40 @@ def load_vectors(session: Session, *, space: str, encoder: str, folder: Path) ->
         held = _sound_part(copy, segments)
         _extend(session, copy, held=held, wanted=segments)
         return _map(copy, segments)
+
+
+def latest_vectors(session: Session, *, space: str, encoder: str, folder: Path, keys: Keys) -> Vectors | None:
+    """(n, d) float16 vectors of `keys` (n,), through the local copy; None while one of them has none.
+
+    The newest segments are looked through first, and only as many as it takes: for new texts it costs the same however
+    many there are in all.
+    """
+    segments = _segment_list(session, space=space, encoder=encoder)
+    if not segments:
+        return None
+    copy = folder / hashlib.sha256(f"{space}\0{encoder}".encode()).hexdigest()[:24]
+    with _locked(copy):
+        _extend(session, copy, held=_sound_part(copy, segments), wanted=segments)
+        count, dimension = sum(segment[1] for segment in segments), segments[0][2]
+        stored = np.memmap(copy / "keys.i64", dtype="<i8", mode="r", shape=(count,))
+        matrix = np.memmap(copy / "vectors.f16", dtype="<f2", mode="r", shape=(count, dimension))
+    rows = _latest_rows(stored, keys)
+    return None if (rows < 0).any() else np.array(matrix[rows], dtype=np.float16)
+
+
+def _latest_rows(stored: Keys, keys: Keys) -> Keys:
+    """(n,) row in `stored` (m,) of each of `keys` (n,), -1 where there is none; the end is looked at first."""
+    wanted, place = np.unique(keys, return_inverse=True)
+    rows = np.full(len(wanted), -1, dtype=np.int64)
+    for end in range(len(stored), 0, -_LOOKED_THROUGH):
+        start = max(0, end - _LOOKED_THROUGH)
+        part = np.asarray(stored[start:end])
+        among = np.minimum(np.searchsorted(wanted, part), len(wanted) - 1)
+        found = np.flatnonzero(wanted[among] == part)
+        rows[among[found]] = found + start
+        if (rows >= 0).all():
+            break
+    return rows[place]
 
 
 Segment = tuple[int, int, int]

@@ -1,50 +1,40 @@
-"""Drift tasks: look at every new window of items, and open a campaign where it calls for one."""
+"""Drift tasks: look at every new window of items, and open a campaign where it calls for one.
 
-from dataclasses import dataclass
+The reference is fitted on the first items of a project, and changes by two rules only: a person sets another one, or
+the encoder changes, and then the same items are fitted anew on its vectors. It never grows by itself.
+"""
 
 import numpy as np
 import structlog
+from sqlmodel import Session
 
 from shared import lanes
+from shared.database import Database
+from shared.drift_tables import DriftReference
 from shared.events import Event, emit
 from shared.lanes import Claim
-from shared.pool import Index, Pool
+from shared.pool import Index
 from shared.project import ProjectConfig
-from shared.repository import campaigns, pools
+from shared.repository import alarms, campaigns, pools
 from shared.repository import drift as rows
-from shared.repository.drift_windows import Window, next_window, seen_after
+from shared.repository.drift_items import drawn_items, newest_item
+from shared.repository.drift_windows import next_window, seen_after
 from shared.repository.evaluation import audit_thresholds
 from shared.repository.rounds import newest_model
 from workers.app import app
 from workers.context import Context, context
 from workers.drift import reference as references
-from workers.drift.asking import Asker, ask_about_window
+from workers.drift.asking import Asked, Asker, ask_about_window
+from workers.drift.channels import CONTENT
 from workers.drift.levels import Level, opens_campaign
+from workers.drift.looking import Scene, fit_reference, look_at, read_reference
 from workers.drift.reference import Reference
-from workers.drift.report import compare
+from workers.drift.report import WindowReport
+from workers.drift.watch import Change, Kind, WatchState, advance, level_after
+from workers.drift.wording import why
 from workers.training import model_storage
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Some items of the pool, one a duplicate group: positions, vectors, row numbers and sources."""
-
-    positions: Index
-    pool: Pool
-
-    @property
-    def vectors(self) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-        return self.pool.vectors(self.positions)
-
-    @property
-    def ids(self) -> Index:
-        return self.pool.ids[self.positions]
-
-    @property
-    def sources(self) -> list[str]:
-        return [self.pool.source_names[code] for code in self.pool.sources[self.positions]]
 
 
 @app.task(name="drift.watch")
@@ -64,102 +54,176 @@ def watch(*, project_id: int) -> None:
 
 def _next_step(held: Context, claimed: Claim, config: ProjectConfig) -> bool:
     """Do one thing, if there is one to do: fit the reference, or report on one window."""
-    project_id = claimed.project_id
     with held.database.read() as session:
-        stored = rows.find_reference(session, project_id)
-        encoder = pools.encoder_in_use(session, project_id)
-        if stored is not None and stored.encoder == encoder:
-            last = rows.last_report(session, project_id)
-            number, seen = last.window if last else 0, seen_after(last, stored)
-            window = next_window(
-                session, project_id, after=seen, items=config.drift.window_items, hours=config.drift.window_hours
-            )
-            if window is None:
-                return False
-        else:
-            number, window = 0, None
-            if not rows.all_embedded(session, project_id, encoder=encoder or ""):
-                return False
-        pool = pools.load_pool(session, project_id=project_id, config=config, vector_folder=held.vector_folder)
-    if stored is None or window is None:
-        return _fit(held, claimed, config, pool, encoder or "")
-    if not np.isin(window.ids, pool.ids).all():
-        return False  # not embedded yet: the event of their last segment wakes us again
-    _report(held, claimed, config, pool, references.load(stored.arrays), window, number + 1)
-    return True
+        encoder = pools.encoder_in_use(session, claimed.project_id) or ""
+        scene = Scene(claimed.project_id, config, encoder, held.vector_folder)
+        stored = rows.find_reference(session, claimed.project_id)
+    if stored is None:
+        return _fit_first(held.database, claimed, scene)
+    if stored.encoder != encoder or not references.is_readable(stored.arrays):
+        return _fit_again(held.database, claimed, scene, stored)
+    return _report(held, claimed, scene, stored)
 
 
-def _fit(held: Context, claimed: Claim, config: ProjectConfig, pool: Pool, encoder: str) -> bool:
+def _fit_first(database: Database, claimed: Claim, scene: Scene) -> bool:
     """Fit the reference on a random part of all that is there: the first file of a pool is often sorted."""
-    standing = pool.representatives
-    if len(standing) < config.drift.reference_items:
-        return False
-    chosen = standing[np.argsort(pool.draws[standing], kind="stable")[: config.drift.reference_items]]
-    part = _Part(np.sort(chosen), pool)
-    fitted = references.fit_reference(
-        part.vectors, ids=part.ids, sources=part.sources, rng=np.random.default_rng(config.seed)
-    )
-    with held.database.write() as session:
+    wanted = scene.config.drift.reference_items
+    with database.read() as session:
+        if not rows.all_embedded(session, scene.project_id, encoder=scene.encoder):
+            return False
+        through = newest_item(session, scene.project_id)
+        ids = drawn_items(session, scene.project_id, count=wanted)
+        if len(ids) < wanted:
+            return False
+    return _fit(database, claimed, scene, ids, through=through, why="the first items of the project")
+
+
+def _fit_again(database: Database, claimed: Claim, scene: Scene, stored: DriftReference) -> bool:
+    reason = "as before, with the vectors of another encoder"
+    if stored.encoder == scene.encoder:
+        reason = "as before, as a newer version of Quiet Corner looks at more"
+    return _fit(database, claimed, scene, references.items_of(stored.arrays), through=stored.through, why=reason)
+
+
+def _fit(database: Database, claimed: Claim, scene: Scene, ids: Index, *, through: int, why: str) -> bool:
+    with database.read() as session:
+        fitted = fit_reference(session, scene, ids, through=through)
+    if fitted is None:
+        return False  # not embedded yet: the event of their last segment wakes us again
+    with database.write() as session:
         lanes.confirm(session, claimed)
         rows.store_reference(
             session,
-            claimed.project_id,
-            encoder=encoder,
+            scene.project_id,
+            encoder=scene.encoder,
             arrays=references.dump(fitted),
-            through=int(pool.ids.max()),
-            why="the first items of the project",
+            through=through,
+            why=why,
         )
     return True
 
 
-def _report(
-    held: Context,
-    claimed: Claim,
-    config: ProjectConfig,
-    pool: Pool,
-    reference: Reference,
-    window: Window,
-    number: int,
-) -> None:
-    part = _Part(pool.representatives[np.isin(pool.ids[pool.representatives], window.ids)], pool)
-    if not len(part.positions):
-        part = _Part(np.flatnonzero(np.isin(pool.ids, window.ids)), pool)
-    report = compare(reference, vectors=part.vectors, ids=part.ids, sources=part.sources)
-    project_id = claimed.project_id
+def _report(held: Context, claimed: Claim, scene: Scene, stored: DriftReference) -> bool:
+    drift = scene.config.drift
+    with held.database.read() as session:
+        last = rows.last_report(session, scene.project_id)
+        window = next_window(
+            session,
+            scene.project_id,
+            after=seen_after(last, stored),
+            items=drift.window_items,
+            hours=drift.window_hours,
+        )
+        if window is None:
+            return False
+        reference = read_reference(stored)
+        report = look_at(session, scene, reference, window)
+    if report is None:
+        return False  # not embedded yet: the event of their last segment wakes us again
+    number = last.window + 1 if last else 1
+    goes_on = last is not None and last.reference == stored.version
+    state, changes = advance(
+        WatchState.load(last.state if last is not None and goes_on else None),
+        report,
+        budget=drift.false_alarms_per_1000_windows,
+    )
+    level = level_after(report, changes)
+    asked = _ask(held.database, scene, reference, report, level=level, number=number)
     with held.database.write() as session:
         lanes.confirm(session, claimed)
-        stored = rows.store_report(
+        row = rows.store_report(
             session,
-            project_id,
+            scene.project_id,
             number=number,
-            reference=1,
+            reference=stored.version,
             window=window,
-            level=report.level,
-            findings=report.findings(),
-            state={},
+            level=level,
+            findings={**report.findings(), "late": window.late, "undated": window.undated},
+            state=state.dump(),
         )
-        levels = rows.latest_levels(session, project_id, count=3)
-        since = campaigns.windows_since_campaign(session, project_id)
-        if opens_campaign(levels, windows_since_campaign=since):
-            model = newest_model(session, project_id, encoder=pools.encoder_in_use(session, project_id) or "")
-            asker = Asker(
-                pool=pool,
-                config=config,
-                model=model_storage.load(model) if model else None,
-                thresholds=audit_thresholds(session, project_id),
-                rng=np.random.default_rng([config.seed, number]),
-            )
-            asked = ask_about_window(asker, report, reference=reference, budget=config.drift.campaign_items)
-            campaigns.propose(
+        _note_alarms(session, scene.project_id, changes, report, row=row, number=number)
+        if asked is not None:
+            propose(session, scene, asked, report, row=row, number=number)
+        if level != Level.QUIET:
+            emit(session, Event.DRIFT_FOUND, project_id=scene.project_id, window=number, level=level)
+    _log.info("drift.window", window=number, level=level, share=round(report.share, 4))
+    held.relay()
+    return True
+
+
+def _note_alarms(
+    session: Session,
+    project_id: int,
+    changes: tuple[Change, ...],
+    report: WindowReport,
+    *,
+    row: int,
+    number: int,
+) -> None:
+    """Write down what happened to alarms."""
+    live = {(alarm.channel, alarm.scope): alarm for alarm in alarms.live_alarms(session, project_id)}
+    for change in changes:
+        alarm = live.get((change.channel, change.scope))
+        if change.kind is Kind.RAISED:
+            alarms.raise_alarm(
                 session,
                 project_id,
-                config,
-                report=stored,
-                candidates=asked.items,
-                why=f"{report.share:.1%} of window {number} are unlike the reference",
-                region=asked.region,
+                channel=change.channel,
+                scope=change.scope,
+                level=change.level,
+                share=change.share,
+                why=why(change, report, window=number),
+                details={"window": number, "gathered": list(change.gathered)},
+                report=row,
             )
-        if report.level != Level.QUIET:
-            emit(session, Event.DRIFT_FOUND, project_id=project_id, window=number, level=report.level)
-    _log.info("drift.window", window=number, level=report.level, share=round(report.share, 4))
-    held.relay()
+        elif alarm is not None and change.kind is Kind.OVER:
+            alarms.close_alarm(session, alarm, reason=f"three windows up to {number} showed less than half of it")
+        elif alarm is not None:
+            alarm.level = change.level
+            session.add(alarm)
+
+
+def _ask(
+    database: Database, scene: Scene, reference: Reference, report: WindowReport, *, level: Level, number: int
+) -> Asked | None:
+    """What a campaign would ask for, where the newest window calls for one that no person has acknowledged."""
+    with database.read() as session:
+        levels = [*rows.latest_levels(session, scene.project_id, count=2), level]
+        since = campaigns.windows_since_campaign(session, scene.project_id)
+        live = alarms.live_alarms(session, scene.project_id, channels=CONTENT)
+    seen = {alarm.channel for alarm in live if alarm.acknowledged_at is not None}
+    alarmed = {verdict.channel for verdict in report.verdicts if verdict.alarm and verdict.channel in CONTENT}
+    if not alarmed - seen or not opens_campaign(levels, windows_since_campaign=None if since is None else since + 1):
+        return None
+    return ask(database, scene, reference, report, number=number)
+
+
+def ask(database: Database, scene: Scene, reference: Reference, report: WindowReport, *, number: int) -> Asked:
+    """What a campaign on what drifted in window `number` asks for."""
+    with database.read() as session:
+        pool = pools.load_pool(session, project_id=scene.project_id, config=scene.config, vector_folder=scene.folder)
+        model = newest_model(session, scene.project_id, encoder=scene.encoder)
+        asker = Asker(
+            pool=pool,
+            config=scene.config,
+            model=model_storage.load(model) if model else None,
+            thresholds=audit_thresholds(session, scene.project_id),
+            rng=np.random.default_rng([scene.config.seed, number]),
+        )
+    return ask_about_window(asker, report, reference=reference, budget=scene.config.drift.campaign_items)
+
+
+def propose(
+    session: Session, scene: Scene, asked: Asked, report: WindowReport, *, row: int | None, number: int
+) -> bool:
+    """Propose a campaign in the caller's transaction; returns whether it was opened."""
+    opened = campaigns.propose(
+        session,
+        scene.project_id,
+        scene.config,
+        report=row,
+        candidates=asked.items,
+        why=f"{report.share:.1%} of window {number} are unlike the reference",
+        region=asked.region,
+    )
+    return opened is not None

@@ -1,0 +1,130 @@
+"""What the drift watch sees of items: vectors, sources and texts of a few, whatever the size of the pool."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import ColumnElement, func, or_
+from sqlalchemy import select as sql_select
+from sqlmodel import Session, col, select
+
+from shared.pool import Index
+from shared.repository.pools import space_of
+from shared.tables import Item, Label
+from shared.vectors import Vectors, latest_vectors
+
+# Values in one IN list; PostgreSQL takes more, SQLite 32,766.
+_AT_ONCE = 5_000
+
+
+@dataclass(frozen=True)
+class Seeable:
+    """Items as the watch looks at them: one a duplicate group.
+
+    Attributes:
+        ids: (n,) int64, ascending.
+        vectors: (n, d) float16, unit length.
+        sources: n names.
+        texts: n texts.
+        duplicates: More items that repeat an earlier one.
+    """
+
+    ids: Index
+    vectors: Vectors
+    sources: list[str]
+    texts: list[str]
+    duplicates: int
+
+
+def read_items(session: Session, ids: Index, *, project_id: int, encoder: str, folder: Path) -> Seeable | None:
+    """Some items of a project; None while one of them has no vector.
+
+    Where all of them repeat earlier ones, they are seen all the same.
+    """
+    rows = [row for part in _parts(ids.tolist()) for row in _read(session, part)]
+    standing = [row for row in rows if row[4] in (None, row[0])] or rows
+    keys = np.array([row[3] for row in standing], dtype=np.int64)
+    vectors = latest_vectors(session, space=space_of(project_id), encoder=encoder, folder=folder, keys=keys)
+    if vectors is None:
+        return None
+    return Seeable(
+        ids=np.array([row[0] for row in standing], dtype=np.int64),
+        vectors=vectors,
+        sources=[row[1] for row in standing],
+        texts=[row[2] for row in standing],
+        duplicates=len(rows) - len(standing),
+    )
+
+
+def drawn_items(
+    session: Session, project_id: int, *, count: int, first: int | None = None, through: int | None = None
+) -> Index:
+    """(n,) int64 ascending: up to `count` items drawn by their permanent random numbers, one a duplicate group.
+
+    Args:
+        session: Any.
+        project_id: Whose items.
+        count: Most items.
+        first: Row number of the first item that may be drawn.
+        through: Row number of the last.
+    """
+    statement = select(Item.id).where(
+        col(Item.project_id) == project_id,
+        _stands(),
+        *([] if first is None else [col(Item.id) >= first]),
+        *([] if through is None else [col(Item.id) <= through]),
+    )
+    drawn = session.exec(statement.order_by(col(Item.draw), col(Item.id)).limit(count)).all()
+    return np.sort(np.array(drawn, dtype=np.int64))
+
+
+def newest_item(session: Session, project_id: int) -> int:
+    """Row number of the newest item; 0 where there is none."""
+    return session.exec(select(func.max(Item.id)).where(col(Item.project_id) == project_id)).one() or 0
+
+
+def count_duplicates(session: Session, project_id: int, *, through: int, count: int) -> tuple[int, int]:
+    """Items that repeat an earlier one, and all items, among the last `count` up to row number `through`."""
+    last = (
+        select(Item.id, Item.duplicate_group)
+        .where(col(Item.project_id) == project_id, col(Item.id) <= through)
+        .order_by(col(Item.id).desc())
+        .limit(count)
+    )
+    rows = session.exec(last).all()
+    return sum(group not in (None, item) for item, group in rows), len(rows)
+
+
+def labeled_groups(session: Session, project_id: int) -> Index:
+    """(n,) int64, the items that stand for the duplicate groups in which one has a label."""
+    statement = (
+        select(func.coalesce(Item.duplicate_group, Item.id))
+        .join(Label, col(Label.item) == col(Item.id))
+        .where(col(Label.project_id) == project_id)
+    )
+    return np.unique(np.array(session.exec(statement).all(), dtype=np.int64))
+
+
+def texts_of(session: Session, ids: Iterable[int]) -> dict[int, str]:
+    """Texts by row number."""
+    wanted = sorted(set(ids))
+    found = (session.exec(select(Item.id, Item.text).where(col(Item.id).in_(part))) for part in _parts(wanted))
+    return {item: text for rows in found for item, text in rows}
+
+
+def _read(session: Session, ids: Sequence[int]) -> Iterable[tuple[int, str, str, int, int | None]]:
+    statement = (
+        sql_select(col(Item.id), col(Item.source), col(Item.text), col(Item.text_key), col(Item.duplicate_group))
+        .where(col(Item.id).in_(ids))
+        .order_by(col(Item.id))
+    )
+    return (tuple(row) for row in session.connection().execute(statement))
+
+
+def _stands() -> ColumnElement[bool]:
+    return or_(col(Item.duplicate_group).is_(None), col(Item.duplicate_group) == col(Item.id))
+
+
+def _parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE))

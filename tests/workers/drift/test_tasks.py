@@ -1,0 +1,277 @@
+"""The watch on a real database: references, windows by count and by time, alarms, and what it costs."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import delete
+from sqlmodel import Session, col, select
+
+from shared import lanes
+from shared.database import Database
+from shared.drift_options import Drift
+from shared.drift_tables import Campaign, DriftAlarm, DriftReference, DriftReport
+from shared.project import ProjectConfig
+from shared.repository import alarms, pools
+from shared.repository.embedding import use_encoder
+from shared.repository.items import NewItem, insert_items
+from shared.repository.projects import all_projects, create_project, store_config
+from shared.settings import Settings
+from shared.streams import connect
+from shared.tables import Item
+from shared.vectors import append_segment, text_key
+from tests.workers.drift.world import EVERYTHING, NEAR, Sends, Texts, draw, join, sends_only
+from workers.context import Context
+from workers.drift import tasks
+
+DRIFT = Drift(reference_items=400, window_items=100)
+
+
+class Stream:
+    """A project whose items come when a test says so."""
+
+    def __init__(
+        self, database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch, drift: Drift = DRIFT
+    ) -> None:
+        self.held = Context(settings, database, connect(settings))
+        self.config = ProjectConfig(classes=("common", "rare"), drift=drift)
+        monkeypatch.setattr(Context, "relay", lambda _: None)
+        monkeypatch.setattr(tasks, "context", lambda: self.held)
+        with database.write() as session:
+            assert create_project(session, "p", self.config)
+            [self.project_id] = [project.id for project in all_projects(session)]
+        self._number = 0
+
+    def arrive(
+        self,
+        texts: Texts,
+        *,
+        times: Sequence[float | None] | None = None,
+        arrived: float = 0.0,
+        encoder: str = "e",
+        embedded: bool = True,
+    ) -> None:
+        """Bring in some items, each with a text of its own."""
+        names = [f"item {self._number + number:05}" for number in range(len(texts))]
+        self._number += len(texts)
+        keys = [text_key(name) for name in names]
+        items = [
+            NewItem(name, name, source, None, time, key, key)
+            for name, source, time, key in zip(names, texts.sources, times or [None] * len(texts), keys, strict=True)
+        ]
+        draws = np.random.default_rng(self._number).random(len(items)).tolist()
+        with self.held.database.write() as session:
+            insert_items(
+                session, self.project_id, items=items, draws=draws, rule_scores=[{}] * len(items), time=arrived
+            )
+            if embedded:
+                self.embed(session, keys, texts, encoder)
+
+    def embed(self, session: Session, keys: list[int], texts: Texts, encoder: str) -> None:
+        append_segment(
+            session,
+            space=pools.space_of(self.project_id),
+            encoder=encoder,
+            keys=np.array(keys, dtype=np.int64),
+            vectors=texts.vectors,
+        )
+        use_encoder(session, self.project_id, encoder)
+
+    def watch(self) -> None:
+        with self.held.database.write() as session:
+            lanes.request(session, self.project_id, lanes.DRIFT)
+        tasks.watch(project_id=self.project_id)
+
+    def rows(self, table: type[Any]) -> list[Any]:
+        with self.held.database.read() as session:
+            return list(session.exec(select(table).order_by(col(table.id))))
+
+
+@pytest.fixture
+def make(database: Database, redis_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stream]:
+    def stream(**drift: Any) -> Stream:
+        options = DRIFT.model_copy(update=drift)
+        return Stream(database, redis_settings, monkeypatch, options)
+
+    return stream
+
+
+def test_a_new_topic_is_reported_raises_an_alarm_and_opens_a_campaign(make: Callable[..., Stream]) -> None:
+    stream = make()
+    stream.arrive(_usual(400, seed=0))
+    stream.watch()
+    stream.arrive(_usual(100, seed=1))
+    stream.arrive(join(_usual(80, seed=2), _new(20, seed=3)))
+    stream.watch()
+
+    assert [report.level for report in stream.rows(DriftReport)] == ["quiet", "act"]
+    alarm = next(alarm for alarm in stream.rows(DriftAlarm) if alarm.channel == "novelty")
+    assert alarm.level == "act"
+    assert "of window 2: unlike all items of the reference, most of them from mail" in alarm.why
+    [campaign] = stream.rows(Campaign)
+    assert campaign.report == stream.rows(DriftReport)[1].id
+
+
+def test_the_same_items_give_the_same_reports_however_often_the_watch_is_woken(make: Callable[..., Stream]) -> None:
+    stream = make()
+    for part in (_usual(400, seed=0), _usual(100, seed=1), join(_usual(90, seed=2), _new(10, seed=3))):
+        stream.arrive(part)
+        stream.watch()
+    before = [(report.findings, report.state, report.level) for report in stream.rows(DriftReport)]
+
+    _forget(stream, DriftAlarm, Campaign, DriftReport)
+    stream.watch()
+
+    assert [(report.findings, report.state, report.level) for report in stream.rows(DriftReport)] == before
+    assert before[-1][1]
+
+
+def test_an_alarm_is_over_after_three_calm_windows(make: Callable[..., Stream]) -> None:
+    stream = make()
+    stream.arrive(_usual(400, seed=0))
+    stream.watch()
+    stream.arrive(join(_usual(80, seed=2), _new(20, seed=3)))
+    for seed in range(4, 7):
+        stream.arrive(_usual(100, seed=seed))
+    stream.watch()
+
+    novelty = [alarm for alarm in stream.rows(DriftAlarm) if alarm.channel == "novelty"]
+    assert len(novelty) == 1
+    assert novelty[0].end_reason == "three windows up to 4 showed less than half of it"
+
+
+@pytest.mark.parametrize("acknowledged", [False, True])
+def test_what_a_person_has_acknowledged_opens_no_campaign(make: Callable[..., Stream], acknowledged: bool) -> None:
+    stream = make()
+    stream.arrive(_usual(400, seed=0))
+    stream.watch()
+    stream.arrive(join(_usual(80, seed=2), _new(20, seed=3)))
+    stream.watch()
+    _forget(stream, Campaign)
+    if acknowledged:
+        with stream.held.database.write() as session:
+            for alarm in alarms.live_alarms(session, stream.project_id):
+                alarms.acknowledge(session, stream.project_id, alarm.id, why="a sale")
+    stream.arrive(join(_usual(80, seed=5), _new(20, seed=6)))
+    stream.watch()
+
+    assert len(stream.rows(Campaign)) == (not acknowledged)
+    assert {alarm.acknowledged_why for alarm in stream.rows(DriftAlarm)} == {"a sale" if acknowledged else None}
+
+
+def test_items_that_are_not_embedded_yet_are_waited_for(make: Callable[..., Stream]) -> None:
+    stream = make()
+    stream.arrive(_usual(400, seed=0))
+    stream.watch()
+    stream.arrive(_usual(100, seed=1), embedded=False)
+    stream.watch()
+
+    assert stream.rows(DriftReport) == []
+
+
+def test_another_encoder_fits_the_same_items_anew_and_ends_alarms(make: Callable[..., Stream]) -> None:
+    stream = make()
+    first, drifted = _usual(400, seed=0), join(_usual(80, seed=2), _new(20, seed=3))
+    stream.arrive(first)
+    stream.watch()
+    stream.arrive(drifted)
+    stream.watch()
+    with stream.held.database.write() as session:
+        keys = [item.text_key for item in session.exec(select(Item).order_by(col(Item.id)))]
+        stream.embed(session, keys, join(first, drifted), "another")
+    stream.watch()
+
+    one, two = stream.rows(DriftReference)
+    assert (one.version, two.version, two.encoder) == (1, 2, "another")
+    assert tasks.references.items_of(one.arrays).tolist() == tasks.references.items_of(two.arrays).tolist()
+    assert one.through == two.through
+    assert all("another encoder" in (alarm.end_reason or "") for alarm in stream.rows(DriftAlarm))
+    assert len(stream.rows(DriftReport)) == 1
+
+
+def test_windows_by_time_hold_the_items_of_their_hours(make: Callable[..., Stream]) -> None:
+    stream = make(window_hours=1.0)
+    stream.arrive(_usual(400, seed=0))
+    stream.watch()
+    # Out of order, over two hours and a bit; it all arrives later than it happened.
+    times = np.random.default_rng(0).permutation(np.linspace(36_000, 36_000 + 2.2 * 3_600, 220)).tolist()
+    stream.arrive(_usual(220, seed=1), times=times, arrived=1e6)
+    stream.watch()
+
+    reports = stream.rows(DriftReport)
+    assert [(report.since, report.until) for report in reports] == [(36_000.0, 39_600.0), (39_600.0, 43_200.0)]
+    assert [report.items for report in reports] == [
+        sum(a <= time < a + 3_600 for time in times) for a in (36_000, 39_600)
+    ]
+
+
+def test_a_late_item_is_looked_at_in_the_next_window_and_an_undated_one_when_it_arrived(
+    make: Callable[..., Stream],
+) -> None:
+    stream = make(window_hours=1.0)
+    stream.arrive(_usual(400, seed=0))
+    stream.watch()
+    stream.arrive(_usual(60, seed=1), times=[3_600.0 + 60 * number for number in range(60)], arrived=7_200.0)
+    stream.arrive(_usual(60, seed=2), times=[7_200.0 + 60 * number for number in range(60)], arrived=10_800.0)
+    stream.watch()
+    stream.arrive(_usual(2, seed=3), times=[4_000.0, None], arrived=10_000.0)
+    stream.arrive(_usual(1, seed=4), times=[11_400.0], arrived=11_400.0)
+    stream.watch()
+
+    first, second = stream.rows(DriftReport)
+    assert (first.items, second.items) == (60, 62)
+    assert (second.findings["late"], second.findings["undated"]) == (1, 1)
+
+
+def test_a_pause_is_no_window_and_a_time_yet_to_come_counts_as_now(make: Callable[..., Stream]) -> None:
+    stream = make(window_hours=1.0)
+    stream.arrive(_usual(400, seed=0))
+    stream.watch()
+    stream.arrive(_usual(50, seed=1), times=[1e9] * 50, arrived=4_000.0)
+    stream.arrive(_usual(50, seed=2), times=[36_500.0] * 50, arrived=40_000.0)
+    stream.watch()
+
+    [report] = stream.rows(DriftReport)
+    assert (report.since, report.items) == (3_600.0, 50)
+
+
+def test_changing_from_count_to_time_and_back_skips_nothing_and_repeats_nothing(make: Callable[..., Stream]) -> None:
+    stream = make()
+    stream.arrive(_usual(400, seed=0))
+    stream.watch()
+    stream.arrive(_usual(100, seed=1), times=_each_90_s(1, 100), arrived=1e6)
+    stream.watch()
+    _set_drift(stream, window_hours=1.0)
+    stream.arrive(_usual(100, seed=2), times=_each_90_s(4, 100), arrived=1e6)
+    stream.watch()
+    _set_drift(stream, window_hours=None)
+    stream.arrive(_usual(100, seed=3), times=_each_90_s(7, 100), arrived=1e6)
+    stream.watch()
+
+    assert [report.items for report in stream.rows(DriftReport)] == [100, 40, 40, 100]
+
+
+def _usual(count: int, *, seed: int) -> Texts:
+    return draw(EVERYTHING, count, seed=seed, first_id=10_000 * seed)
+
+
+def _new(count: int, *, seed: int) -> Texts:
+    sends: Sends = sends_only(NEAR, "mail")
+    return draw(sends, count, seed=seed, first_id=10_000 * seed)
+
+
+def _each_90_s(hour: int, count: int) -> list[float]:
+    return [3_600.0 * hour + 90 * number for number in range(count)]
+
+
+def _set_drift(stream: Stream, **options: Any) -> None:
+    stream.config = stream.config.model_copy(update={"drift": stream.config.drift.model_copy(update=options)})
+    with stream.held.database.write() as session:
+        store_config(session, stream.project_id, stream.config)
+
+
+def _forget(stream: Stream, *tables: type[Any]) -> None:
+    with stream.held.database.write() as session:
+        for table in tables:
+            session.connection().execute(delete(table))

@@ -1,0 +1,32 @@
+"""What an alarm says to a person."""
+
+from workers.drift.channels import Channel
+from workers.drift.report import WindowReport
+from workers.drift.watch import Change
+
+_WHAT = {
+    Channel.NOVELTY: "unlike all items of the reference",
+    Channel.CELLS: "of known kinds that grew",
+    Channel.EMBEDDING: "distributed otherwise, taken as a whole",
+    Channel.MIX: "from other sources than before",
+    Channel.DUPLICATES: "repeating earlier ones, beyond what is usual",
+    Channel.PREDICTED: "decided otherwise by the current model",
+    Channel.CONFIDENCE: "decided with another confidence",
+}
+
+
+def why(change: Change, report: WindowReport, *, window: int) -> str:
+    """One sentence on an alarm that was raised in a window."""
+    what = _WHAT[Channel(change.channel)] if not change.scope else f"of another {change.scope} than before"
+    when = f"windows up to {window}" if change.gathered else f"window {window}"
+    at_least = "at least " if change.channel == Channel.EMBEDDING else ""
+    return f"{at_least}{change.share:.1%} of {when}: {what}{_where(change, report)}"
+
+
+def _where(change: Change, report: WindowReport) -> str:
+    if change.channel == Channel.MIX:
+        moved = max(report.sources, key=lambda source: abs(source.z))
+        return f", most of all {moved.source} ({moved.reference:.1%} before, {moved.window:.1%} now)"
+    if change.channel in (Channel.NOVELTY, Channel.CELLS) and report.drifted_sources:
+        return f", most of them from {next(iter(report.drifted_sources))}"
+    return ""
