@@ -21,7 +21,7 @@ from rich.table import Table
 
 from shared.descriptions import description_texts
 from shared.errors import ConfigError, InvalidInputError
-from shared.project import ProjectConfig, Rule, explain
+from shared.project import ProjectConfig, Rule, explain, read_project
 from workers.commands import edge
 from workers.embedding.encoders import PACKAGED, load_encoder
 from workers.intake.rules import hint_columns
@@ -64,6 +64,15 @@ def simulate(
     rules: Annotated[
         Path | None, typer.Option(metavar="TOML", help="a file with the seeding rules, written as in a project file")
     ] = None,
+    config_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="TOML",
+            help="a project file with rules, costs, goals, caps and options of training; --seed, --batch and --encoder "
+            "stand for its own, and it augments nothing",
+        ),
+    ] = None,
     encoder: Annotated[str, typer.Option(metavar="NAME", help="sentence encoder: a name or a folder")] = PACKAGED,
     json_path: Annotated[
         str | None, typer.Option("--json", metavar="PATH", help="write one JSON object a round; - for standard output")
@@ -87,9 +96,15 @@ def simulate(
     in_force = edge.settings()
     picture = plot or (None if json_path else Path(f"simulate-{Path(file.name.removesuffix('.gz')).stem}.png"))
     notes = Console(stderr=json_path is not None, highlight=False)
-    seeding = _read_rules(rules) if rules else ()
+    if rules and config_path:
+        raise InvalidInputError("--rules and --config exclude each other: a project file holds its rules")
+    project = read_project(config_path) if config_path else None
+    seeding = project.rules if project else _read_rules(rules) if rules else ()
     dataset = read_dataset(file, hints=hint_columns(seeding))
-    config = _config(dataset, seeding, origin=rules or file, seed=seed, batch=batch, encoder=encoder)
+    if project and config_path:
+        config = _as_planned(project, dataset, origin=config_path, seed=seed, batch=batch, encoder=encoder)
+    else:
+        config = _config(dataset, seeding, origin=rules or file, seed=seed, batch=batch, encoder=encoder)
     named = _parse_rare(rare, dataset.classes)
     with _json_lines(json_path) as write:
         loaded = load_encoder(encoder, threads=in_force.compute_threads)
@@ -145,6 +160,21 @@ def _config(
         )
     except ValidationError as error:
         raise ConfigError(f"{origin}:\n{explain(error)}") from error
+
+
+def _as_planned(
+    project: ProjectConfig, dataset: Dataset, *, origin: Path, seed: int, batch: int, encoder: str
+) -> ProjectConfig:
+    """The project of a project file, with what the options of the command stand for."""
+    if project.task != dataset.task:
+        raise ConfigError(
+            f"{origin}: task = {project.task.value!r}, but the file's labels call for {dataset.task.value!r}"
+        )
+    if unlike := sorted(set(project.classes) ^ set(dataset.classes)):
+        where = "project file" if unlike[0] in project.classes else "labeled file"
+        raise ConfigError(f"{origin}: only the {where} has a class {unlike[0]!r}. Both must have the same classes.")
+    selection = project.selection.model_copy(update={"batch_size": batch})
+    return project.model_copy(update={"seed": seed, "encoder": encoder, "selection": selection})
 
 
 class _RulesFile(BaseModel):

@@ -20,9 +20,9 @@ def class_weights(counts: Index | NDArray[np.float64], weighting: Weighting = "b
     `effective` is the inverse of the effective number of samples `(1 - beta^n_c) / (1 - beta)` (Cui et al.,
     "Class-Balanced Loss Based on Effective Number of Samples", 2019, section 3): `1 / (1 - beta)` items would tell all
     there is to tell of a class, so of a class far below that each item counts in full, and far beyond it one more adds
-    nothing. The paper takes one beta for all classes, of 0.9 to 0.9999; here it is 0.999. With `(N - 1) / N` for N
-    labels no class ever is near its limit and the weights are those of `balanced`; with the mean size of a class in
-    place of N, macro-F1 of 200 labels was lower, by up to 0.03, on all development sets.
+    nothing. The paper takes one beta for all classes, of 0.9 to 0.9999; here it is 0.999, so that classes of up to some
+    hundred items weigh as in `balanced`, and those of thousands alike. With `(N - 1) / N` for N labels, as the theory
+    has it, no class ever is near its limit and the weights are those of `balanced`.
 
     Args:
         counts: (n_classes,) items of each class; parts of items where some count less.

@@ -118,6 +118,23 @@ def test_rules_seed_the_first_round(folder: Path) -> None:
     assert first["per_class"]["rare"]["labeled"] >= 3
 
 
+@pytest.mark.usefixtures("encoder")
+def test_a_project_file_has_its_rules_costs_caps_and_options_followed(folder: Path) -> None:
+    project = folder / "project.toml"
+    common = 'classes = ["rare", "common"]\nseed = 99\n[selection]\nbatch_size = 3\naudit_share = 0.0\n'
+    project.write_text(common + '[[rules]]\nname = "stolen"\nclass = "rare"\nkeywords = ["fraud"]\n')
+    data = write_rows(folder / "mail.jsonl", make_rows(80))
+    rounds = [json.loads(line) for line in simulate(data, "--json", "-", "--config", str(project)).stdout.splitlines()]
+    project.write_text(common.replace("audit_share = 0.0", "audit_share = 0.9"))
+    other = [json.loads(line) for line in simulate(data, "--json", "-", "--config", str(project)).stdout.splitlines()]
+    channels = [[chosen["reason"]["channel"] for chosen in found[0]["selected"]] for found in (rounds, other)]
+    assert "rule" in channels[0]
+    assert "audit" not in channels[0]
+    assert "rule" not in channels[1]
+    assert channels[1].count("audit") > len(channels[1]) / 2
+    assert len(rounds[1]["selected"]) > 3  # by the option and not by the file
+
+
 @pytest.mark.parametrize("kind", ['hint = "risk"\nat_least = 0.75', 'description = "fraud fraud"'])
 def test_rules_may_read_a_column_of_scores_or_describe_their_class(
     folder: Path, encoder: WordEncoder, kind: str
@@ -163,6 +180,9 @@ def test_tagged_texts_are_simulated_by_the_entity_classes_that_occur(folder: Pat
         (("--rules", "missing.toml"), ConfigError, "missing.toml: can't be read"),
         (("--rules", "other.toml"), ConfigError, r"\[\[rules\]\] and nothing else is expected; it also holds seed"),
         (("--rules", "wrong.toml"), ConfigError, "rules names 'fraud', which is not in classes"),
+        (("--config", "other.toml"), ConfigError, "classes = .*Field required"),
+        (("--config", "unlike.toml"), ConfigError, "only the project file has a class 'third'"),
+        (("--config", "multi.toml"), ConfigError, "task = 'multi', but the file's labels call for 'single'"),
         (("--rules", "two.toml"), ConfigError, "two.toml:\n  rules.0 = .*give exactly one of"),
     ],
 )
@@ -171,6 +191,8 @@ def test_a_wrong_option_is_refused_before_anything_is_encoded(
     folder: Path, encoder: WordEncoder, options: tuple[str, str], kind: type[Exception], message: str
 ) -> None:
     (folder / "other.toml").write_text("seed = 1\nrules = []\n")
+    (folder / "unlike.toml").write_text('classes = ["common", "rare", "third"]\n')
+    (folder / "multi.toml").write_text('task = "multi"\nclasses = ["common", "rare"]\n')
     (folder / "two.toml").write_text('[[rules]]\nname = "r"\nclass = "rare"\nhint = "x"\npattern = "y"\n')
     (folder / "wrong.toml").write_text('[[rules]]\nname = "r"\nclass = "fraud"\nkeywords = ["x"]\n')
     result = simulate(write_rows(folder / "mail.jsonl", make_rows(40)), *options)

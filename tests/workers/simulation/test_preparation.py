@@ -14,6 +14,7 @@ from shared.repository.projects import all_projects, create_project
 from shared.settings import Settings
 from shared.vectors import append_segment
 from tests.workers.simulation.made_up import encode, encode_texts, make_config, make_dataset, make_rows, prepare_rows
+from workers.embedding.lexicon import DIMENSIONS
 from workers.intake.duplicates import merge_groups, near_duplicates
 from workers.intake.rules import Rules
 from workers.intake.storing import store_items
@@ -193,3 +194,23 @@ def load_as_a_project(dataset: Dataset, settings: Settings, *, seed: int) -> Poo
         )
     database.close()
     return loaded
+
+
+def test_lexical_features_are_there_for_pool_and_test_where_they_are_wanted() -> None:
+    rows = make_rows(700)
+    wanted, _ = prepare_rows(rows, training={"lexical": True})
+    lexical = wanted.pool.lexical
+    assert lexical is not None
+    asked = np.concatenate([wanted.pool.rows, wanted.test.rows])
+    assert wanted.pool.features[asked].shape == (len(asked), wanted.pool.matrix.shape[1] + DIMENSIONS)
+    text_of = {str(row["id"]): str(row["text"]) for row in rows}
+    names = [*wanted.pool.item_ids, *wanted.test.item_ids]
+    told = np.array(["fraud" in text_of[name] for name in names])
+    near = wanted.pool.features[asked][:, -DIMENSIONS:].astype(np.float32)
+    alike = near @ near[told].mean(axis=0)
+    assert alike[told].min() > alike[~told].max()
+    assert prepare_rows(rows)[0].pool.lexical is None
+
+
+def test_few_texts_have_no_lexical_features() -> None:
+    assert prepare_rows(make_rows(100), training={"lexical": True})[0].pool.lexical is None
