@@ -1,1 +1,1 @@
-"""What the drift watch finds, how soon and at what cost, beside other packages' detectors, on streams whose truth is known."""
+"""What the drift watch finds, how soon and at what cost, beside other packages, on streams whose truth is known."""

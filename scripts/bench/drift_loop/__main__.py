@@ -38,7 +38,8 @@ def main() -> int:
         if given.timing:
             from scripts.bench.drift_loop.timing import time_a_window
 
-            print(f"{_machine()}\n\n{time_a_window(given.detectors)}")
+            with threadpool_limits(1):
+                print(f"{_machine()}\n\n{time_a_window(given.peers_python)}")
             return 0
         return _run(given, path)
     except QuietCornerError as error:
@@ -60,6 +61,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sets", nargs="+", metavar="SET", default=_SETS, help=f"(default {' '.join(_SETS)})")
     parser.add_argument("--changes", nargs="+", metavar="NAME", help="which changes, as the report names them")
     parser.add_argument("--detectors", nargs="+", metavar="NAME", default=list(DETECTORS), help="(default all)")
+    parser.add_argument(
+        "--peers-python",
+        type=Path,
+        metavar="PYTHON",
+        help="a Python that has the packages of peers.txt (see docs/drift.md)",
+    )
     parser.add_argument(
         "--seeds", type=_range, default=range(5, 25), help="as in 5-24, the default; constants were chosen on 0 to 4"
     )

@@ -11,7 +11,7 @@ from shared.pool import Mask
 
 MADE_UP = "clusters"
 NULL, FAR, NEAR, EVENT, RARE, MIX = "nothing", "far", "near", "event", "rare class doubled", "source mix"
-_BEFORE, _AFTER, _TAUGHT = 2, 6, 1_000
+_BEFORE, _AFTER, _TAUGHT = 2, 4, 1_000
 # Windows of a made-up null stream, which has no end by itself.
 _NULL_WINDOWS = 25
 # Share of a class or of sources that is kept apart to come on top later.
@@ -54,10 +54,11 @@ CASES = (
         for change in (FAR, NEAR)
         for share in _SHARES
     ),
-    *(Case("crisislex_t26", EVENT, share) for share in _SHARES),
+    *(Case(name, EVENT, share) for name in ("crisislex_t26", "crisislex_t6") for share in _SHARES),
     Case("davidson_hate", RARE),
     Case(MADE_UP, MIX),
     Case("crisislex_t26", MIX),
+    Case("crisislex_t6", MIX),
 )
 
 

@@ -23,7 +23,7 @@ def read_corpus(
 
     An item of several classes has their names joined; one without a source has that of the set.
     """
-    rows = [row for row in read_thinned(bench_set.file).items]
+    rows = list(read_thinned(bench_set.file).items)
     vectors = stored_vectors(cache, encoder)
     found = vectors.locate(np.array([row.item.text_key for row in rows], dtype=np.int64))
     if (found < 0).any():

@@ -32,11 +32,13 @@ class Verdict:
 
     Attributes:
         score: The higher, the more of a drift; comparable between windows of one detector.
-        alarm: Whether it raises an alarm at its usual setting.
+        alarm: Whether it finds a change at its usual setting.
+        raised: Whether that is a new alarm to somebody; None where each finding is one.
     """
 
     score: float
     alarm: bool
+    raised: bool | None = None
 
 
 Watch = Callable[[Items], Verdict]
@@ -127,15 +129,14 @@ def domain_classifier(stream: Stream, rng: np.random.Generator) -> Watch:
     return watch
 
 
-def predictions(stream: Stream, rng: np.random.Generator) -> Watch:
+def predictions(stream: Stream, _rng: np.random.Generator) -> Watch:
     """KS tests with Bonferroni on the probabilities of a model (Rabanser et al. 2019: black box shift detection, soft).
 
     The model is taught by labels, where there are any.
     """
-    taught = stream.taught
-    if len(np.unique(taught.labels)) < 2:
+    model = teach(stream)
+    if model is None:
         return lambda _window: Verdict(0.0, alarm=False)
-    model = LogisticRegression(max_iter=500).fit(taught.vectors.astype(np.float32), taught.labels)
     before = model.predict_proba(stream.reference.vectors.astype(np.float32))
 
     def watch(window: Items) -> Verdict:
@@ -143,6 +144,15 @@ def predictions(stream: Stream, rng: np.random.Generator) -> Watch:
         return Verdict(-float(np.log(max(p.min(), 1e-300))), float(p.min()) < LEVEL / len(p))
 
     return watch
+
+
+def teach(stream: Stream) -> LogisticRegression | None:
+    """A light model of the labels that may be taught; None where there are not two classes."""
+    taught = stream.taught
+    if len(np.unique(taught.labels)) < 2:
+        return None
+    model = LogisticRegression(class_weight="balanced", max_iter=500)
+    return model.fit(taught.vectors.astype(np.float32), taught.labels)
 
 
 def source_test(stream: Stream, _rng: np.random.Generator) -> Watch:

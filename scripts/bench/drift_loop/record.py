@@ -29,7 +29,8 @@ class Record(_Line):
         cell: Of what.
         before: Windows before the change.
         scores: One a window, the higher the more of a drift.
-        alarms: One a window, at the detector's usual setting.
+        alarms: One a window: whether it finds a change at its usual setting.
+        raised: One a window: whether that is a new alarm to somebody.
         fit_s: Seconds until it was ready.
         window_s: Seconds of each window.
         machine: In words.
@@ -40,6 +41,7 @@ class Record(_Line):
     before: int
     scores: tuple[float, ...]
     alarms: tuple[bool, ...]
+    raised: tuple[bool, ...]
     fit_s: float
     window_s: tuple[float, ...]
     machine: str

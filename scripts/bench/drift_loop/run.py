@@ -51,6 +51,7 @@ def show(stream: Stream, cells: Sequence[Cell], *, machine: str) -> Iterator[Rec
             before=stream.before,
             scores=tuple(verdict.score for verdict in verdicts),
             alarms=tuple(verdict.alarm for verdict in verdicts),
+            raised=tuple(verdict.alarm if verdict.raised is None else verdict.raised for verdict in verdicts),
             fit_s=round(fit_s, 5),
             window_s=tuple(window_s),
             machine=machine,

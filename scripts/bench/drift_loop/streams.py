@@ -30,6 +30,7 @@ class Items:
     texts: NDArray[np.object_]
 
     def __len__(self) -> int:
+        """How many."""
         return len(self.vectors)
 
     def take(self, rows: Index | Mask) -> "Items":

@@ -39,7 +39,7 @@ def report(records: Sequence[Record]) -> str:
         false_alarms(records),
         f"Found in the first window with the change, at {percent(RATE)} false alarms a window for all:",
         _by_case(records, lambda found: percent(found.first / found.streams)),
-        "Windows until the first alarm at the same rate, the window of the alarm included (≥: some streams ended first):",
+        "Windows until the first alarm at the same rate, its own window included (≥: some streams ended first):",
         _by_case(records, lambda found: ("≥ " if found.missed else "") + f"{found.delay:.1f}"),
         f"`{NAME}` at its default setting:",
         at_default(records),
