@@ -1,5 +1,6 @@
 """Campaign tasks: end what has reached its end, and write down what it brought."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,6 @@ from shared import lanes
 from shared.alarm_channels import PERFORMANCE
 from shared.campaigns import Origin, Running, State
 from shared.drift_tables import Campaign
-from shared.lanes import Claim
 from shared.pool import Index, Pool
 from shared.project import ProjectConfig
 from shared.repository import alarms, campaigns, doubts, evaluation, pools, rounds
@@ -24,12 +24,40 @@ from workers.drift.course import Course, ended, unexplained
 from workers.drift.outcome import around, found_by_class, fresh_rows, measure, puts_in_doubt
 from workers.selection.campaigns import serve
 from workers.training import model_storage
-from workers.training.classifier import LinearModel
 
 # A round that began before a campaign was started knows nothing of it: two in a row that hold none of it do.
 _PASSED_OVER = 2
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What is known of a campaign that runs, or is over and has no figures yet."""
+
+    campaign: Campaign
+    so_far: Progress
+    again: list[Again]
+    known: Index
+    before: bytes | None
+    waiting: Running | None
+    refused: bool
+    alarmed: bool | None
+
+    @property
+    def running(self) -> bool:
+        """Whether it may go on."""
+        return self.campaign.state == State.RUNNING
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What one look needs of the database, read in one transaction."""
+
+    campaigns: list[_Facts]
+    pool: Pool
+    thresholds: dict[str, float]
+    newest: bytes | None
 
 
 @dataclass(frozen=True)
@@ -51,45 +79,72 @@ def tend_campaigns(*, project_id: int) -> None:
         if claimed is None:
             return
         _, config = held.project(project_id)
-        over = _look(held, project_id, config)
-        _store(held, claimed, over)
+        read = _read(held, project_id, config)
+        over = [] if read is None else _look(read, config)
+        with held.database.write() as session:
+            lanes.complete(session, claimed)
+            for one in over:
+                _store(session, project_id, one)
+        for one in over:
+            _log.info("campaign.over", campaign=one.id, why=one.reason)
 
 
-def _look(held: Context, project_id: int, config: ProjectConfig) -> list[_Ended]:
+def _read(held: Context, project_id: int, config: ProjectConfig) -> _Read | None:
     with held.database.read() as session:
         concerned = campaigns.unsettled(session, project_id)
         if not concerned:
-            return []
-        pool = pools.load_pool(session, project_id=project_id, config=config, vector_folder=held.vector_folder)
+            return None
         waiting = {one.id: one for one in campaigns.running(session, project_id)}
-        oldest = min(waiting, default=None)
-        over = []
-        for campaign in concerned:
-            so_far = campaigns.progress(session, campaign)
-            reason = None
-            if campaign.state == State.RUNNING:
-                first = campaign.id == oldest
-                reason = ended(_course(session, pool, campaign, so_far, waiting[campaign.id], first=first))
-            if reason is not None or campaign.state != State.RUNNING:
-                over.append(_settle(session, pool, config, campaign, so_far, reason))
-        return over
+        encoder = pools.encoder_in_use(session, project_id) or ""
+        return _Read(
+            campaigns=[_facts(session, campaign, waiting, encoder) for campaign in concerned],
+            pool=pools.load_pool(session, project_id=project_id, config=config, vector_folder=held.vector_folder),
+            thresholds=evaluation.audit_thresholds(session, project_id),
+            newest=rounds.newest_model(session, project_id, encoder=encoder),
+        )
 
 
-def _course(
-    session: Session, pool: Pool, campaign: Campaign, so_far: Progress, waiting: Running, *, first: bool
-) -> Course:
+def _facts(session: Session, campaign: Campaign, waiting: Mapping[int, Running], encoder: str) -> _Facts:
+    project_id, since = campaign.project_id, campaign.started_at or campaign.opened_at
+    model = None if campaign.model is None else session.get_one(Model, campaign.model)
     live = None
     if campaign.origin == Origin.PERFORMANCE:
-        live = bool(alarms.live_alarms(session, campaign.project_id, channels=(PERFORMANCE,)))
+        live = bool(alarms.live_alarms(session, project_id, channels=(PERFORMANCE,)))
+    facts = _Facts(
+        campaign=campaign,
+        so_far=campaigns.progress(session, campaign),
+        again=doubts.answers_again(session, project_id, campaign.candidates.get("relabel", []), since=since),
+        known=np.array(doubts.answered_before(session, project_id, since), dtype=np.int64),
+        before=model.arrays if model is not None and model.encoder == encoder else None,
+        waiting=waiting.get(campaign.id),
+        refused=campaign.id == min(waiting, default=None)
+        and campaigns.passed_over(session, campaign, batches=_PASSED_OVER),
+        alarmed=live,
+    )
+    session.expunge(campaign)
+    return facts
+
+
+def _look(read: _Read, config: ProjectConfig) -> list[_Ended]:
+    over = []
+    for facts in read.campaigns:
+        reason = ended(_course(read.pool, facts)) if facts.running else None
+        if reason is not None or not facts.running:
+            over.append(_settle(read, config, facts, reason))
+    return over
+
+
+def _course(pool: Pool, facts: _Facts) -> Course:
+    campaign = facts.campaign
     return Course(
         origin=campaign.origin,
         budget=campaign.budget,
-        spent=len(so_far.answered),
-        open=len(so_far.open),
-        left=serve([waiting], pool, most=campaign.budget).places,
-        refused=first and campaigns.passed_over(session, campaign, batches=_PASSED_OVER),
+        spent=len(facts.so_far.answered),
+        open=len(facts.so_far.open),
+        left=serve([facts.waiting], pool, most=campaign.budget).places if facts.waiting else 0,
+        refused=facts.refused,
         unexplained=_unexplained(pool, campaign),
-        alarmed=live,
+        alarmed=facts.alarmed,
     )
 
 
@@ -97,72 +152,48 @@ def _unexplained(pool: Pool, campaign: Campaign) -> float | None:
     if campaign.near is None:
         return None
     affected, labeled = np.flatnonzero(np.isin(pool.ids, campaign.affected)), np.flatnonzero(pool.labeled)
-    return unexplained(pool.vectors(affected), pool.vectors(labeled), pool.labeled[affected], near=float(campaign.near))
+    return unexplained(pool.vectors(affected), pool.vectors(labeled), pool.labeled[affected], near=campaign.near)
 
 
-def _settle(
-    session: Session, pool: Pool, config: ProjectConfig, campaign: Campaign, so_far: Progress, reason: str | None
-) -> _Ended:
+def _settle(read: _Read, config: ProjectConfig, facts: _Facts, reason: str | None) -> _Ended:
     """The figures of a campaign that is over, and the labels that it leaves in doubt."""
-    project_id, since = campaign.project_id, campaign.started_at or campaign.opened_at
-    known = np.array(doubts.answered_before(session, project_id, since), dtype=np.int64)
-    thresholds = evaluation.audit_thresholds(session, project_id)
-    rows = fresh_rows(pool, thresholds, regime=campaign.audit, known=known)
-    newest = _newest(session, pool, project_id)
-    again = doubts.answers_again(session, project_id, campaign.candidates.get("relabel", []), since=since)
-    doubtful = _doubtful(pool, campaign, again, known)
+    pool, campaign, again = read.pool, facts.campaign, facts.again
+    newest = model_storage.load(read.newest) if read.newest else None
+    doubtful = _doubtful(pool, facts)
     changed = sum(one.changed for one in again)
     outcome = {
-        "queued": len(so_far.queued),
-        "answered": len(so_far.answered),
+        "queued": len(facts.so_far.queued),
+        "answered": len(facts.so_far.answered),
         "measured": measure(
             pool,
             config,
-            thresholds,
-            rows,
-            before=_before(session, campaign),
+            read.thresholds,
+            fresh_rows(pool, read.thresholds, regime=campaign.audit, known=facts.known),
+            before=model_storage.load(facts.before) if facts.before else None,
             strength=newest.tuning.strength if newest else 1.0,
         ),
-        "found": found_by_class(pool, thresholds, regime=campaign.audit, known=known),
+        "found": found_by_class(pool, read.thresholds, regime=campaign.audit, known=facts.known),
         "again": {"asked": len(again), "changed": changed, "in_doubt": len(doubtful)},
     }
     why = f"campaign {campaign.id}: {changed} of {len(again)} labels around that were asked again are other ones now"
     return _Ended(campaign.id, reason, outcome, doubtful, why)
 
 
-def _before(session: Session, campaign: Campaign) -> LinearModel | None:
-    model = session.get(Model, campaign.model) if campaign.model is not None else None
-    in_use = pools.encoder_in_use(session, campaign.project_id)
-    return model_storage.load(model.arrays) if model is not None and model.encoder == in_use else None
-
-
-def _newest(session: Session, pool: Pool, project_id: int) -> LinearModel | None:
-    blob = rounds.newest_model(session, project_id, encoder=pools.encoder_in_use(session, project_id) or "")
-    model = model_storage.load(blob) if blob else None
-    return model if model is not None and model.classes == pool.classes else None
-
-
-def _doubtful(pool: Pool, campaign: Campaign, again: list[Again], known: Index) -> Index:
+def _doubtful(pool: Pool, facts: _Facts) -> Index:
     """Row numbers of the labels around that too many changed answers put in doubt: those that are older."""
-    changed = [one.item for one in again if one.changed]
-    if campaign.near is None or not puts_in_doubt(len(again), len(changed)):
+    changed, near = [one.item for one in facts.again if one.changed], facts.campaign.near
+    if near is None or not puts_in_doubt(len(facts.again), len(changed)):
         return np.empty(0, dtype=np.int64)
-    asked = [one.item for one in again]
-    older = np.flatnonzero(pool.labeled & np.isin(pool.ids, known) & ~np.isin(pool.ids, asked))
-    centres = np.flatnonzero(np.isin(pool.ids, [*changed, *campaign.affected]))
-    near = around(pool.vectors(centres), pool.vectors(older), near=float(campaign.near))
-    doubtful: Index = pool.ids[older[near]]
+    asked = [one.item for one in facts.again]
+    older = np.flatnonzero(pool.labeled & np.isin(pool.ids, facts.known) & ~np.isin(pool.ids, asked))
+    centres = np.flatnonzero(np.isin(pool.ids, [*changed, *facts.campaign.affected]))
+    doubtful: Index = pool.ids[older[around(pool.vectors(centres), pool.vectors(older), near=near)]]
     return doubtful
 
 
-def _store(held: Context, claimed: Claim, over: list[_Ended]) -> None:
-    with held.database.write() as session:
-        lanes.complete(session, claimed)
-        for one in over:
-            campaign = session.get_one(Campaign, one.id)
-            campaign.outcome = one.outcome
-            if campaign.state == State.RUNNING and one.reason is not None:
-                campaigns.end(session, campaign, state=State.DONE, reason=one.reason)
-            doubts.store_doubts(session, claimed.project_id, one.doubtful.tolist(), why=one.why)
-    for one in over:
-        _log.info("campaign.over", campaign=one.id, why=one.reason)
+def _store(session: Session, project_id: int, one: _Ended) -> None:
+    campaign = session.get_one(Campaign, one.id)
+    campaign.outcome = one.outcome
+    if campaign.state == State.RUNNING and one.reason is not None:
+        campaigns.end(session, campaign, state=State.DONE, reason=one.reason)
+    doubts.store_doubts(session, project_id, one.doubtful.tolist(), why=one.why)

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from shared.pool import Floats, Index
 from tests.workers.drift.world import EVERYTHING, FAR, NEAR, Texts, draw, fit, join, look, sends_only
 from workers.drift.candidates import campaign_candidates
 from workers.drift.report import WindowReport
@@ -92,8 +95,32 @@ def test_the_same_seed_gives_the_same_candidates(report: WindowReport) -> None:
     assert _candidates(report, budget=30) == _candidates(report, budget=30)
 
 
+def test_a_fifth_is_what_chance_drew_and_is_not_asked_twice(report: WindowReport) -> None:
+    drawn = report.ids[report.drifted][:30]
+
+    candidates = _candidates(report, budget=50, drawn=drawn)
+
+    assert candidates["audit"] == drawn[:10].tolist()
+    assert len(candidates["drift"]) == 30
+    assert len(set(candidates["drift"]) | set(candidates["relabel"]) | set(candidates["audit"])) == 50
+
+
+def test_among_items_that_drifted_alike_the_one_that_would_teach_most_comes_first(report: WindowReport) -> None:
+    best = int(report.ids[report.drifted][3])
+    scores = replace(report, scores=np.zeros_like(report.scores))
+    worth = (_WINDOW.ids == best).astype(np.float32)
+
+    assert _candidates(scores, budget=1, worth=worth)["drift"] == [best]
+
+
 def _candidates(
-    report: WindowReport, *, budget: int, window: Texts = _WINDOW, labeled: Texts = _LABELED
+    report: WindowReport,
+    *,
+    budget: int,
+    window: Texts = _WINDOW,
+    labeled: Texts = _LABELED,
+    worth: Floats | None = None,
+    drawn: Index | None = None,
 ) -> dict[str, list[int]]:
     return campaign_candidates(
         report,
@@ -103,6 +130,8 @@ def _candidates(
         labeled_ids=labeled.ids,
         budget=budget,
         rng=np.random.default_rng(0),
+        worth=worth,
+        drawn=drawn,
     )
 
 
