@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from shared.campaigns import Origin, State
 from shared.database import Database
@@ -159,6 +159,25 @@ def test_labels_that_a_model_contradicts_are_listed_queued_and_asked_again(
     [line] = [one for one in exported if one["item_id"] == project.name[wrong]]
     assert line["label"] == ("common" if wrong in asked else "rare")
     assert len(line["submissions"]) == 1 + (wrong in asked)
+
+
+def test_a_contradicted_label_of_the_audit_sample_is_listed_and_never_queued(
+    project: Campaigns, cli: CommandLine
+) -> None:
+    labeled = project.items[:120]
+    with project.held.database.read() as session:
+        draws = dict(session.exec(select(Item.id, Item.draw).where(col(Item.id).in_(labeled))).all())
+    common = [row for row in labeled if project.truth[project.name[row]] == "common"]
+    wrong = min(common, key=lambda row: draws[row])
+    project.truth[project.name[wrong]] = "rare"
+    project.label(project.name[row] for row in labeled)
+    for _ in range(6):
+        project.batch()  # each lets one more item into the sample, by its draw
+    listed = {one["item_id"]: one for one in facts(cli, "relabel", "p")["suspects"]}
+    assert listed[project.name[wrong]]["kind"] == "contradicted"
+    assert not listed[project.name[wrong]]["may_be_queued"]
+    facts(cli, "relabel", "p", "--queue", "100")
+    assert all(wrong not in project.batch() for _ in range(2))
 
 
 def test_doubt_comes_before_age_and_no_item_stands_twice(project: Campaigns, cli: CommandLine) -> None:
