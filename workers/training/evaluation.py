@@ -131,7 +131,7 @@ def _recall(audited: _Audited, column: int) -> Interval | None:
     true = audited.targets[:, column].astype(np.float64)
     said = audited.said.decided[:, column].astype(np.float64)
     chance = audited.said.probability[:, column].astype(np.float64)
-    return audited.design.ratio(true * said, true, expected=(chance * said, chance * (1 - said)))
+    return audited.design.recall(true * said, true, expected=(chance * said, chance * (1 - said)))
 
 
 def _named(name: str, interval: Interval | None, value: float | None) -> dict[str, Any]:

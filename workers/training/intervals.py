@@ -36,9 +36,13 @@ class Design:
     strata: Index
     families: Index
 
-    def ratio(self, hit: Doubles, base: Doubles, *, expected: tuple[Doubles, Doubles] | None = None) -> Interval | None:
+    def ratio(self, hit: Doubles, base: Doubles) -> Interval | None:
         """See `ratio_interval`."""
-        return ratio_interval(hit, base, self.weights, self.strata, self.families, expected=expected)
+        return ratio_interval(hit, base, self.weights, self.strata, self.families)
+
+    def recall(self, hit: Doubles, base: Doubles, *, expected: tuple[Doubles, Doubles]) -> Interval | None:
+        """See `ratio_interval`: how much of what this pool holds is found."""
+        return ratio_interval(hit, base, self.weights, self.strata, self.families, expected=expected, finite=True)
 
     def shares(self, targets: Mask) -> list[Interval] | None:
         """The share of the pool that is of each class of `targets` (n, n_classes); None without any item.
@@ -67,8 +71,9 @@ def ratio_interval(
 
     The variance is that of the linearised ratio between families of a stratum (Särndal, Swensson and Wretman, "Model
     Assisted Survey Sampling", 1992, section 5.6). It knows nothing of what was not drawn: where a large stratum holds a
-    few missed positives and none of them is in the sample, all looks found. So half of the variance comes from what a
-    model expects, if it is asked.
+    few missed positives and none of them is in the sample, all looks found. So if a model is asked, the variance of
+    each stratum is drawn towards what the model expects there, as though that were one more item of the base: all of it
+    where none was drawn, next to nothing where there are dozens.
 
     Args:
         hit: (n,) what is counted, such as 1 for a true positive.
@@ -84,24 +89,26 @@ def ratio_interval(
     if whole <= 0:
         return None
     value = min(1.0, float(weights @ hit) / whole)
-    doubt = np.sqrt(np.clip(1 - 1 / weights, 0, 1)) if finite else np.ones(len(weights))
+    unseen = np.clip(1 - 1 / weights, 0, 1) if finite else np.ones(len(weights))
+    codes = np.unique(strata, return_inverse=True)[1]
     first, inverse = np.unique(families, return_index=True, return_inverse=True)[1:]
-    by_family: Doubles = np.bincount(inverse, weights=doubt * weights * (hit - value * base) / whole).astype(np.float64)
-    variance = _between_families(by_family, strata[first])
+    errors = np.sqrt(unseen) * weights * (hit - value * base) / whole
+    variances = _between_families(np.bincount(inverse, weights=errors), codes[first], strata=int(codes.max()) + 1)
     counted, alike = float((base > 0).sum()), whole**2 / float((weights * base) @ (weights * base))
     left = max(1 - counted / whole, 0.0) if finite else 1.0
-    if left <= 0:
-        return Interval(value, value, value)
-    otherwise = alike / left  # Kish's effective size of the base
+    otherwise = alike / left if left else np.inf  # Kish's effective size of the base
     if expected is not None:
         hits, misses = expected
-        thought = float((weights / whole) ** 2 @ (hits * (1 - value) ** 2 + misses * value**2))
-        variance = (variance + thought) / 2
+        each = unseen * (weights / whole) ** 2 * (hits * (1 - value) ** 2 + misses * value**2)
+        thought, drawn = np.bincount(codes, weights=each), np.bincount(codes, weights=base > 0)
+        variances = (drawn * variances + thought) / (drawn + 1)
         inner = (value * alike + 1) / (alike + 2)  # where none or all is hit, as though one more were and one not
-        otherwise = min(otherwise, inner * (1 - inner) / thought) if thought > 0 else otherwise
+        otherwise = min(otherwise, inner * (1 - inner) / thought.sum()) if thought.any() else otherwise
+    if np.isinf(otherwise):
+        return Interval(value, value, value)
     # The variance is known from few items itself; it may tell of a better sample than equal weights, but not of one
     # beyond belief.
-    return wilson(value, variance, otherwise=otherwise, most=2 * counted / left)
+    return wilson(value, float(variances.sum()), otherwise=otherwise, most=2 * counted / left if left else np.inf)
 
 
 def wilson(value: float, variance: float, *, otherwise: float, most: float) -> Interval:
@@ -156,15 +163,14 @@ def bootstrap(
     ]
 
 
-def _between_families(totals: Doubles, strata: Index) -> float:
-    """Variance of the sum of `totals` (n_families,), drawn independently within strata."""
-    stratum = np.unique(strata, return_inverse=True)[1]
-    count = np.bincount(stratum)
-    mean = np.bincount(stratum, weights=totals) / count
+def _between_families(totals: Doubles, of: Index, *, strata: int) -> Doubles:
+    """(strata,) variance of the sum of `totals` (n_families,), drawn independently within the stratum each is `of`."""
+    count = np.bincount(of, minlength=strata)
+    mean = np.bincount(of, weights=totals, minlength=strata) / np.maximum(count, 1)
     # A single family has no spread to be seen: its distance from nothing stands in.
-    away = np.where(count[stratum] > 1, totals - mean[stratum], totals)
+    away = np.where(count[of] > 1, totals - mean[of], totals)
     correction = np.where(count > 1, count / np.maximum(count - 1, 1), 1.0)
-    return float((correction[stratum] * away**2).sum())
+    return np.asarray(correction * np.bincount(of, weights=away**2, minlength=strata))
 
 
 def _again(strata: Index, rng: np.random.Generator) -> Doubles:

@@ -39,7 +39,7 @@ def test_a_recall_is_covered_where_the_missed_hide_in_a_large_stratum_if_a_model
         design = Design(weights, likely[rows].astype(np.int64), np.arange(len(rows)))
         thought = chance[rows] * found_at[rows], chance[rows] * (1 - found_at[rows])
         hits, base = hit[rows].astype(np.float64), positive[rows].astype(np.float64)
-        found = design.ratio(hits, base, expected=thought if asked else None)
+        found = design.recall(hits, base, expected=thought) if asked else design.ratio(hits, base)
         assert found is not None
         covered += found.low <= recall <= found.high
     assert covered / 300 >= 0.91 if asked else covered / 300 < 0.8
@@ -88,6 +88,40 @@ def test_the_less_of_a_pool_is_unseen_the_narrower_its_share() -> None:
         return share.high - share.low
 
     assert width(1.25) == pytest.approx(np.sqrt(0.2) * width(1e6), rel=0.1)
+
+
+def test_a_recall_of_which_next_to_all_is_seen_is_as_narrow_as_it_is_sure() -> None:
+    """A class that stands in one stratum, of which so many of 400 were drawn; the other holds nothing of it."""
+    rng, widths = np.random.default_rng(2), []
+    for drawn in (100, 380):
+        covered = 0
+        for _ in range(200):
+            hit = rng.random(400) < 0.8
+            rows = rng.choice(400, drawn, replace=False)
+            weights = np.concatenate([np.full(drawn, 400 / drawn), np.full(60, 50.0)])
+            strata = np.repeat([0, 1], [drawn, 60])
+            hits, base = np.concatenate([hit[rows], np.zeros(60)]), (strata == 0).astype(np.float64)
+            thought = 0.79 * base, 0.19 * base + 0.0005 * (1 - base)
+            found = Design(weights, strata, np.arange(drawn + 60)).recall(hits, base, expected=thought)
+            assert found is not None
+            covered += found.low <= hit.mean() <= found.high
+        assert covered / 200 >= 0.92
+        widths.append(found.high - found.low)
+    assert widths[1] < 0.5 * widths[0]
+
+
+def test_a_recall_is_not_sure_where_a_model_expects_what_was_not_drawn() -> None:
+    """All of a class that was drawn stands for itself alone; in a stratum that stands for more there may be others."""
+    weights, strata = np.repeat([1.0, 20.0], [30, 50]), np.repeat([0, 1], [30, 50])
+    base = (strata == 0).astype(np.float64)
+    design = Design(weights, strata, np.arange(80))
+    hidden, nothing = (0 * base, 0.002 * (1 - base)), (0 * base, 0 * base)
+    may_be = design.recall(base, base, expected=hidden)
+    sure = design.recall(base, base, expected=nothing)
+    assert may_be is not None
+    assert sure is not None
+    assert may_be.low < 0.99
+    assert (sure.low, sure.high) == (1.0, 1.0)
 
 
 def test_the_bootstrap_covers_a_figure_without_a_formula() -> None:
