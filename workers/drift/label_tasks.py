@@ -140,6 +140,7 @@ def _asked(
         before=_some(pool, pool.ids <= through, rng),
         window=_some(pool, in_window, rng),
         window_number=report.window if report else None,
+        through=through,
         since=_some(pool, pool.ids > through, rng),
     )
 

@@ -86,7 +86,8 @@ class Asked:
         before: positions of items of the drift watch's reference, or some of them.
         window: positions of the newest window's items.
         window_number: of that window; None without one.
-        since: positions of items that came after the reference, or some of them.
+        through: `Pool.ids` of the last item of the reference.
+        since: positions of items that came after it, or some of them.
     """
 
     pool: Pool
@@ -99,6 +100,7 @@ class Asked:
     before: Index
     window: Index
     window_number: int | None
+    through: int
     since: Index
 
     @property
@@ -123,8 +125,9 @@ class Look:
         moved: those of them that are raised now.
         mixes: by `annotators` and `sources`, the answers and classes of each.
         agreement: by annotator, pairs with others and how many are equal.
-        ratios: (k,) by how much class shares moved since the reference; None where too few items came since.
-        worth: what correcting for that does to fresh answers; None likewise.
+        ratios: (k,) by how much class shares moved since the reference; None where too few items, or answers to them,
+            came since.
+        worth: what correcting for that does to the answers; None likewise.
     """
 
     standing: Standing
@@ -196,7 +199,7 @@ def look(asked: Asked, standing: Standing, *, number: int, at: float, rng: np.ra
     risked, mixes = spending.spend(standing.mixes, elapsed_s=elapsed_s, yearly=YEARLY)
     if not due:
         risked, mixes = 0.0, standing.mixes
-    ratios, worth = _correction(asked, said, answers)
+    ratios, worth = _correction(asked, said, answers, rows)
     return Look(
         Standing(standing.about, course, bets, mixes, len(rows) if due else standing.compared, at),
         new=pool.ids[rows[looks == number]],
@@ -293,16 +296,20 @@ def _shift(asked: Asked, said: _CrossFitted, answers: Said, rows: Index, rng: np
 
 
 def _correction(
-    asked: Asked, said: _CrossFitted, answers: Said
+    asked: Asked, said: _CrossFitted, answers: Said, rows: Index
 ) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None, Worth | None]:
-    if min(len(asked.before), len(asked.since)) < prior_shift.FEWEST_ITEMS:
+    """What class shares moved by, and what it does to the answers, those on new items standing for all new ones."""
+    new = asked.pool.ids[rows] > asked.through
+    if len(asked.since) < prior_shift.FEWEST_ITEMS or new.sum() < prior_shift.FEWEST_ANSWERS:
         return None, None
-    ratios = prior_shift.log_ratios(
-        said.probability(asked.before), said.probability(asked.since), exclusive=asked.exclusive
-    )
-    fresh = answers.part(answers.looks > 0)
+    known = np.average(answers.probability, axis=0, weights=answers.weights).astype(np.float64)
+    ratios = prior_shift.log_ratios(known, said.probability(asked.since), exclusive=asked.exclusive)
+    share = float((asked.pool.ids[asked.pool.representatives] > asked.through).mean())
+    weights = answers.weights.copy()
+    for part, whole in ((new, share), (~new, 1 - share)):
+        weights[part] *= whole / max(1e-9, float(weights[part].sum()))
     found = prior_shift.worth(
-        fresh.probability, fresh.targets, fresh.weights, fresh.families, ratios, exclusive=asked.exclusive
+        answers.probability, answers.targets, weights, answers.families, ratios, exclusive=asked.exclusive
     )
     return ratios, found
 

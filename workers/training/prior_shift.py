@@ -54,16 +54,17 @@ class Worth:
         return self.items >= FEWEST_ANSWERS and self.before - self.after > self.error
 
 
-def log_ratios(before: Floats | Doubles, after: Floats | Doubles, *, exclusive: bool) -> Doubles:
+def log_ratios(known: Doubles, after: Floats | Doubles, *, exclusive: bool) -> Doubles:
     """(k,) logarithms of how many times as frequent each class (or its odds, where classes don't exclude each other)
     became.
 
     Args:
-        before: (n, k) probabilities of items as the model knows them.
+        known: (k,) the shares that the model learned from: means of its held-out probabilities over a random sample of
+            the labels. Over labels that a model chose they would be those of the choice.
         after: (m, k) probabilities of new items.
         exclusive: Whether an item has exactly one class.
     """
-    old, new = np.clip(before.mean(axis=0, dtype=np.float64), _TINY, 1.0), np.asarray(after, dtype=np.float64)
+    old, new = np.clip(known, _TINY, 1.0), np.asarray(after, dtype=np.float64)
     if exclusive:
         shares = new_shares(new, old / old.sum())
         found = np.log(np.maximum(shares, _TINY)) - np.log(old / old.sum())

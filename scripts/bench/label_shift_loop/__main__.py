@@ -1,6 +1,6 @@
 """`scripts/bench/label_shift`: class shares of windows in which a rare class has doubled, by several estimates.
 
-Of each set all but the most frequent classes are put together, and the rarest of what is left is doubled in the window.
+A set of many classes is put together into three, of about 5, 25 and 70 %, and the rarest one is doubled in the window.
 Labels are drawn at random, a model is cross-fitted on them, and each way gets its predictions of a reference and of a
 window whose true shares the file knows.
 """
@@ -31,8 +31,10 @@ from workers.training.crossfit import CrossFit, cross_fit
 from workers.training.tuning import train_on
 
 _ROOT = Path(__file__).parents[3]
-_SETS = ("davidson_hate", "hwu64", "sms_spam")
-_LABELS, _ITEMS, _CLASSES, _TIMES = 1_200, 1_000, 5, 2.0
+_SETS = ("clinc150_full", "davidson_hate", "hwu64", "sms_spam")
+_LABELS, _ITEMS, _TIMES = 800, 1_000, 2.0
+# Of the groups that many classes are put into, the ends of all but the last.
+_CLASSES, _SHARES = 3, (0.05, 0.3)
 _STRENGTH = 3.0
 WAYS = ("predicted", "hard", "soft", "EM", "EM uncalibrated")
 
@@ -115,14 +117,14 @@ def _tell(name: str, done: int, of: int) -> None:
 
 
 def _few_classes(bench_set: BenchSet, cache: Path, encoder: str) -> tuple[Pool, Mask]:
-    """A set's pool with one item a duplicate group to draw from, and its labels in few classes."""
+    """A set's pool, and its labels in few classes: of many, neighbours by name are put together."""
     data = prepare_set(bench_set, seed=0, vectors=stored_vectors(cache, encoder), folder=cache / "prepared").data
-    kept = np.argsort(-data.truth.sum(axis=0), kind="stable")[: min(_CLASSES, data.truth.shape[1]) - 1]
-    kept = kept if data.truth.shape[1] > _CLASSES else np.arange(data.truth.shape[1])
-    truth, names = data.truth[:, kept], [data.pool.classes[column] for column in kept.tolist()]
-    if len(kept) < data.truth.shape[1]:
-        truth, names = np.column_stack([truth, ~truth.any(axis=1)]), [*names, "other"]
-    return replace(data.pool, classes=tuple(names), targets=np.zeros_like(truth)), truth
+    truth, names = data.truth, data.pool.classes
+    if truth.shape[1] > _CLASSES:
+        group = np.searchsorted(_SHARES, truth.mean(axis=0).cumsum() / truth.mean(axis=0).sum())
+        truth = np.column_stack([truth[:, group == number].any(axis=1) for number in range(_CLASSES)])
+        names = tuple(f"group {number + 1}" for number in range(_CLASSES))
+    return replace(data.pool, classes=names, targets=np.zeros_like(truth)), truth
 
 
 def measure(name: str, pool: Pool, truth: Mask, seed: int) -> Measured | None:

@@ -1,22 +1,27 @@
 """From answers to alarms: the watch over labels on a real database, as its task runs it."""
 
+import json
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 
 from shared import lanes
 from shared.arrays import load_arrays
 from shared.contracts import SubmissionMessage
-from shared.database import Database
+from shared.database import Database, upgrade
 from shared.drift_tables import Campaign, DriftAlarm, FreshLabels
 from shared.events import Event
 from shared.project import ProjectConfig
+from shared.repository.drift import store_reference
 from shared.repository.fresh_labels import all_looks, items_seen
 from shared.repository.projects import all_projects, create_project
 from shared.settings import Settings
 from shared.streams import connect
 from shared.tables import Assignment, AssignmentState, Item, Model, OutboxEvent
+from shared.urls import sqlite_url
 from tests.workers.simulation.made_up import WordEncoder, make_dataset, make_rows
 from workers.context import Context
 from workers.drift import label_tasks
@@ -24,6 +29,9 @@ from workers.embedding import tasks as embedding_tasks
 from workers.intake.answers import take_answers
 from workers.intake.rules import Rules
 from workers.intake.storing import store_items
+from workers.reporting.fresh_labels import lines, summary
+from workers.reporting.html import report_html
+from workers.reporting.models import describe_version, read_version
 from workers.selection.tasks import conduct_round
 from workers.training import tasks as training_tasks
 
@@ -41,7 +49,7 @@ def config_of(**drift: Any) -> ProjectConfig:
 
 
 class Labeling:
-    """The project `p` with 700 items, all of whose batches are audit items, answered at a test's word."""
+    """The project `p` all of whose batches are audit items, answered at a test's word."""
 
     def __init__(
         self, database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch, config: ProjectConfig
@@ -55,11 +63,21 @@ class Labeling:
         with database.write() as session:
             assert create_project(session, "p", config)
             [self.project_id] = [project.id for project in all_projects(session)]
-        dataset = make_dataset(make_rows(700, source="mail"))
-        self._truth = {row.item.item_id: "".join(row.classes) for row in dataset.items}
-        store_items(database, self.project_id, [row.item for row in dataset.items], rules=Rules(()), seed=0)
-        embedding_tasks.embed_pending(project_id=self.project_id)
+        self._truth: dict[str, str] = {}
         self._answered = 0
+
+    def bring(self, rows: list[dict[str, Any]]) -> None:
+        """Ingest and embed items."""
+        dataset = make_dataset(rows)
+        self._truth |= {row.item.item_id: "".join(row.classes) for row in dataset.items}
+        store_items(self.database, self.project_id, [row.item for row in dataset.items], rules=Rules(()), seed=0)
+        embedding_tasks.embed_pending(project_id=self.project_id)
+
+    def set_reference(self) -> None:
+        """Call what is there the drift watch's reference."""
+        with self.database.write() as session:
+            newest = session.exec(select(func.max(Item.id))).one()
+            store_reference(session, self.project_id, encoder=WordEncoder.key, arrays=b"", through=newest or 0, why="")
 
     def go_on(self, *, wrong: bool = False) -> None:
         """Answer what is queued, train, measure, and look at the labels."""
@@ -77,6 +95,16 @@ class Labeling:
     def looks(self) -> list[FreshLabels]:
         with self.database.read() as session:
             return all_looks(session, self.project_id)
+
+    def correction(self) -> dict[str, Any] | None:
+        """What `model show` says of the newest model's correction."""
+        with self.database.read() as session:
+            found: dict[str, Any] | None = describe_version(read_version(session, self.project_id, "p"))["prior_shift"]
+        return found
+
+    def told(self) -> list[str]:
+        with self.database.read() as session:
+            return lines(summary(session, self.project_id))
 
     def all_of(self, table: type[Any]) -> list[Any]:
         with self.database.read() as session:
@@ -100,6 +128,7 @@ def labeling(database: Database, redis_settings: Settings, monkeypatch: pytest.M
 
 
 def test_labels_that_mean_something_else_raise_the_strongest_alarm_and_open_a_campaign(labeling: Labeling) -> None:
+    labeling.bring(make_rows(700, source="mail"))
     labeling.go_on()  # no answer yet: the first batch is drawn
     labeling.go_on()
     labeling.go_on()
@@ -116,32 +145,63 @@ def test_labels_that_mean_something_else_raise_the_strongest_alarm_and_open_a_ca
     assert len(campaign.candidates["drift"]) == 8
     with labeling.database.read() as session:
         told = session.exec(select(OutboxEvent.event).where(col(OutboxEvent.event) == Event.LABELS_LOOKED_AT)).all()
-    assert len(told) == 3
-
-
-def test_each_answer_is_seen_by_one_look(labeling: Labeling) -> None:
-    for _ in range(4):
-        labeling.go_on()
-    with labeling.database.read() as session:
         ids, looks = items_seen(session, labeling.project_id, began=1)
-    assert len(set(ids.tolist())) == len(ids)
+        shown = summary(session, labeling.project_id)
+        page = report_html(labeling.database, labeling.project_id, "p", config_of())
+    assert len(told) == 3
+    assert len(set(ids.tolist())) == len(ids) == newest.findings["answers"]
     assert [look.findings["new"] for look in labeling.looks()] == [int((looks == number).sum()) for number in range(3)]
-    assert labeling.looks()[-1].findings["answers"] == len(ids)
+    assert json.loads(json.dumps(shown)) == shown
+    assert any("share of wrong decisions is" in line for line in lines(shown))
+    assert "<h2>Fresh labels</h2>" in page
+    assert all("prior_shift" not in load_arrays(model.arrays)[1] for model in labeling.all_of(Model))
 
 
-@pytest.mark.parametrize("mode", ["off", "ask"])
-def test_the_mode_decides_who_starts_a_campaign(
-    mode: str, database: Database, redis_settings: Settings, monkeypatch: pytest.MonkeyPatch
+def test_where_the_watch_is_off_nobody_looks(
+    database: Database, redis_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    labeling = Labeling(database, redis_settings, monkeypatch, config_of(mode=mode))
-    for wrong in (False, False, False, True):
-        labeling.go_on(wrong=wrong)
-    assert bool(labeling.looks()) == (mode == "ask")
-    assert [campaign.state for campaign in labeling.all_of(Campaign)] == (["waiting"] if mode == "ask" else [])
-
-
-def test_a_model_without_a_correction_says_nothing_of_one(labeling: Labeling) -> None:
+    labeling = Labeling(database, redis_settings, monkeypatch, config_of(mode="off"))
+    labeling.bring(make_rows(300, source="mail"))
     labeling.go_on()
     labeling.go_on()
-    [model] = labeling.all_of(Model)
-    assert "prior_shift" not in load_arrays(model.arrays)[1]
+    assert labeling.looks() == []
+    with database.read() as session:
+        assert not lanes.has_work(session, labeling.project_id, lanes.LABELS)
+
+
+def test_new_class_shares_correct_the_model_until_one_has_learned_them(
+    tmp_path: Path, redis_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(sqlite_url(tmp_path / "one.db"))
+    upgrade(database)
+    labeling = Labeling(database, redis_settings, monkeypatch, config_of())
+    labeling.bring(ambiguous_rows(400, rare=0.1, seed=1))
+    labeling.set_reference()
+    labeling.go_on()
+    labeling.go_on()
+    labeling.bring(ambiguous_rows(1_600, rare=0.7, seed=2))
+    labeling.go_on()
+    assert labeling.correction() is None  # nobody has answered for a new item yet
+    labeling.go_on()
+    said = labeling.correction()
+    assert said is not None
+    assert said["log_ratios"]["rare"] > 0 > said["log_ratios"]["common"]
+    assert said["log_loss"] - said["log_loss_corrected"] > said["standard_error"]
+    assert any("probabilities are corrected" in line for line in labeling.told())
+    for _ in range(3):
+        labeling.go_on()
+    assert labeling.correction() is None
+    assert not any("probabilities are corrected" in line for line in labeling.told())
+    database.close()
+
+
+def ambiguous_rows(items: int, *, rare: float, seed: int) -> list[dict[str, Any]]:
+    """Half of the texts tell their class, the others could be of any."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number in range(items):
+        label = "rare" if rng.random() < rare else "common"
+        telling = {"rare": "fraud", "common": "invoice"}[label] if rng.random() < 0.5 else "hello"
+        words = [*rng.choice(["the", "a", "my", "card", "order"], size=3), telling, telling, f"{seed}n{number}"]
+        rows.append({"id": f"{seed}-{number}", "text": " ".join(words), "label": label, "source": "mail"})
+    return rows

@@ -49,6 +49,7 @@ class Watched:
             "before": NOTHING,
             "window": NOTHING,
             "window_number": None,
+            "through": 3_000,
             "since": NOTHING,
             **parts,
         }

@@ -23,11 +23,11 @@ def test_new_shares_are_found_from_probabilities_alone() -> None:
 
 @pytest.mark.parametrize("exclusive", [True, False])
 def test_a_correction_pays_where_shares_moved_and_not_where_they_did_not(exclusive: bool) -> None:
-    _, before = answers(3_000, seed=1)
+    known = np.array(SHARES)
     for shares, pays in ((MOVED, True), (SHARES, False)):
         _, after = answers(3_000, shares, seed=2)
         targets, probability = answers(300, shares, seed=3)
-        ratios = prior_shift.log_ratios(before, after, exclusive=exclusive)
+        ratios = prior_shift.log_ratios(known, after, exclusive=exclusive)
         found = prior_shift.worth(probability, targets, np.ones(300), np.arange(300), ratios, exclusive=exclusive)
         assert found.pays == pays
 
