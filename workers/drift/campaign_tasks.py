@@ -140,7 +140,7 @@ def _course(pool: Pool, facts: _Facts) -> Course:
         origin=campaign.origin,
         budget=campaign.budget,
         spent=len(facts.so_far.answered),
-        open=len(facts.so_far.open),
+        open=int(np.isin(pool.ids[pool.queued], list(campaigns.candidates_of(campaign))).sum()),
         left=serve([facts.waiting], pool, most=campaign.budget).places if facts.waiting else 0,
         refused=facts.refused,
         unexplained=_unexplained(pool, campaign),

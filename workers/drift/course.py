@@ -24,7 +24,7 @@ class Course:
         origin: what brought it about.
         budget: most items.
         spent: items of it that were answered.
-        open: items that wait on the annotation queue.
+        open: items of it that wait on the annotation queue, whoever queued them.
         left: items that may still be asked for.
         refused: whether the last round was offered the oldest campaign's items and caps let none of them in.
         unexplained: part of the affected items that no label speaks for; None where nothing was affected.
