@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy import ColumnElement, Select, and_, case, func, not_, or_
+from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
 from shared.drift_tables import DriftReference, DriftReport
@@ -92,7 +93,7 @@ def _by_time(session: Session, project_id: int, after: Seen, length_s: float) ->
     if latest < until + _GRACE * length_s:
         return None
     through = max(after.through, newest)
-    rows = session.exec(_of_window(project_id, after, Seen(after.settled, through, until))).all()
+    rows = list(session.connection().execute(_of_window(project_id, after, through=through, until=until)))
     return Window(
         np.array([row[0] for row in rows], dtype=np.int64),
         Seen(after.settled, through, until),
@@ -102,10 +103,10 @@ def _by_time(session: Session, project_id: int, after: Seen, length_s: float) ->
     )
 
 
-def _of_window(project_id: int, after: Seen, seen: Seen) -> Select[tuple[int, float, float | None]]:
+def _of_window(project_id: int, after: Seen, *, through: int, until: float) -> Select[tuple[int, float, float | None]]:
     return (
-        select(Item.id, _time(), Item.timestamp)
-        .where(_unseen(project_id, after), col(Item.id) <= seen.through, _time() < seen.until)
+        sql_select(col(Item.id), _time(), col(Item.timestamp))
+        .where(_unseen(project_id, after), col(Item.id) <= through, _time() < until)
         .order_by(col(Item.id))
     )
 

@@ -8,6 +8,8 @@ class Channel(StrEnum):
 
     NOVELTY = "novelty"
     """Items that nothing in the reference is near to, which takes in those far from everything."""
+    CLUMPS = "clumps"
+    """Items that lie closer together than the reference explains, source by source."""
     CELLS = "cells"
     """How the items spread over cells of the reference, source by source."""
     EMBEDDING = "embedding"
@@ -28,7 +30,8 @@ class Channel(StrEnum):
 # the budget. A change of the sources or of the texts' form is seldom small, and what predictions say is followed up on
 # labels.
 PART = {
-    Channel.NOVELTY: 0.40,
+    Channel.NOVELTY: 0.20,
+    Channel.CLUMPS: 0.20,
     Channel.CELLS: 0.15,
     Channel.EMBEDDING: 0.10,
     Channel.MIX: 0.15,
@@ -37,7 +40,7 @@ PART = {
     Channel.PREDICTED: 0.03,
     Channel.CONFIDENCE: 0.03,
 }
-CONTENT = (Channel.NOVELTY, Channel.CELLS, Channel.EMBEDDING)
+CONTENT = (Channel.NOVELTY, Channel.CLUMPS, Channel.CELLS, Channel.EMBEDDING)
 """Channels that point at items; the others never call for labels by themselves."""
 
 AT_ONCE = 0.75

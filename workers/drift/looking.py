@@ -97,7 +97,7 @@ def _predict(session: Session, scene: Scene, reference: Reference, seen: Seeable
         names=model.classes,
         window=_decide(model, seen.vectors.astype(np.float32)),
         a=_decide(model, reference.a_exact),
-        b=_decide(model, reference.b_vectors.astype(np.float32)),
+        b=_decide(model, reference.b_exact),
         b_labeled=np.isin(reference.b_ids, labeled_groups(session, scene.project_id)),
     )
 

@@ -80,6 +80,11 @@ class Reference:
         return self.a_vectors.astype(np.float32)
 
     @cached_property
+    def b_exact(self) -> Floats:
+        """Half B's vectors as float32."""
+        return self.b_vectors.astype(np.float32)
+
+    @cached_property
     def strata_of_sources(self) -> tuple[Index, int]:
         """(sources,) int64, the stratum of each source, -1 for none; and the number of strata.
 
@@ -102,7 +107,7 @@ class Reference:
     @cached_property
     def usual(self) -> Moments:
         """Moments of half B's random Fourier features, by stratum."""
-        of_b = features(self.frequencies, self.b_vectors.astype(np.float32))
+        of_b = features(self.frequencies, self.b_exact)
         return moments(of_b, self.b_strata, known=self.strata_of_sources[1])
 
 

@@ -4,7 +4,7 @@ A report knows one window. What many windows show together, and what becomes an 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from shared.errors import InvalidInputError
 from shared.pool import Floats, Index, Mask
 from workers.drift import text_traits
 from workers.drift.channels import CONTENT, Channel, alpha
+from workers.drift.clumps import Clumps, find_clumps
 from workers.drift.detectors import Counts, excess_p, homogeneity_p
 from workers.drift.kernel_mean import distance, features, moments
 from workers.drift.levels import Level, level_of
@@ -46,13 +47,13 @@ class WindowReport:
         level: severity, from `share`.
         share: affected share of the items, by what they say; 0 when only the sources or the form of the texts changed.
         verdicts: of all statistics.
-        fired: cells with too many items, the strongest first; empty without an alarm of novelty or cells.
+        fired: cells with too many items, the strongest first; empty without an alarm of novelty, clumps or cells.
         sources: the shares of all sources, by name.
         predicted: model version and number of items decided for each class; None without a model.
         ids: (n,) int64, the window's items.
         scores: (n,) float32, how much each item belongs to a drift, in standard deviations.
         drifted: (n,) bool, the items that make up the drift: as many novel ones as are in excess, and all items of
-            cells that fired on all items; none without an alarm of novelty or cells.
+            cells that fired on all items; those of clumps where neither says anything.
         drifted_sources: how many of these come from each source, the source with most first.
         typical: up to 5 ids of these, the most typical first.
     """
@@ -152,11 +153,18 @@ def compare(
         nearness=placed.nearness,
         alpha=alpha(Channel.NOVELTY, budget=budget),
     )
-    of_all, of_novel, cells = _compare_cells(reference, matching, placed.cells, found, budget)
     novelty = _judge_novelty(reference, matching, placed, found, budget)
+    together = _find_clumps(reference, matching, exact, placed, budget)
+    clumps = judge(Channel.CLUMPS, together.p, share=together.excess / len(ids), budget=budget)
+    of_all, of_novel, cells = _compare_cells(reference, matching, placed.cells, found, budget)
+    by_clumps_alone = clumps.alarm and not (novelty.alarm or cells.alarm)
+    if by_clumps_alone:
+        found = replace(found, novel=together.items)
+        _, of_novel, _ = _compare_cells(reference, matching, placed.cells, found, budget)
     mix, shares = compare_mix(reference, sources, budget=budget)
     verdicts = (
         novelty,
+        clumps,
         cells,
         _judge_embedding(reference, matching, exact, budget),
         mix,
@@ -165,10 +173,14 @@ def compare(
         *_judge_predictions(matching, predicted, budget),
     )
     content = any(verdict.alarm for verdict in verdicts if verdict.channel in CONTENT)
-    located, share = novelty.alarm or cells.alarm, max(v.share for v in verdicts if v.channel in CONTENT)
+    located, share = (
+        novelty.alarm or clumps.alarm or cells.alarm,
+        max(v.share for v in verdicts if v.channel in CONTENT),
+    )
 
     scores = score(reference, placed, np.maximum(of_all.z, of_novel.z))
-    drifted = most_drifted(found.novel, scores, ids, excess=novelty.share * len(ids))
+    drifted = together.items & by_clumps_alone
+    drifted |= most_drifted(found.novel, scores, ids, excess=novelty.share * len(ids))
     if cells.alarm:
         drifted |= (of_all.fired & ~of_novel.fired)[placed.cells] & (of_all.cells >= 0)
     return WindowReport(
@@ -199,6 +211,18 @@ def _judge_novelty(reference: Reference, matching: Matching, placed: Placed, fou
     tally = tally_of(Channel.NOVELTY, beyond_each_cut(reference, matching, placed.nearness), names, both_ways=False)
     share = max(found.excess, 0.0) / len(placed.nearness)
     return judge(Channel.NOVELTY, found.p, share=share, budget=budget, tally=tally)
+
+
+def _find_clumps(reference: Reference, matching: Matching, vectors: Floats, placed: Placed, budget: float) -> Clumps:
+    return find_clumps(
+        b_vectors=reference.b_exact,
+        b_nearness=reference.b_nearness,
+        b_strata=reference.b_strata,
+        vectors=vectors,
+        nearness=placed.nearness,
+        strata=np.where(matching.strata < matching.known, matching.strata, -1),
+        alpha=alpha(Channel.CLUMPS, budget=budget),
+    )
 
 
 def _compare_cells(

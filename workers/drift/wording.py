@@ -6,6 +6,7 @@ from workers.drift.watch import Change
 
 _WHAT = {
     Channel.NOVELTY: "unlike all items of the reference",
+    Channel.CLUMPS: "closer to each other than to the reference",
     Channel.CELLS: "of known kinds that grew",
     Channel.EMBEDDING: "distributed otherwise, taken as a whole",
     Channel.MIX: "from other sources than before",
@@ -27,6 +28,6 @@ def _where(change: Change, report: WindowReport) -> str:
     if change.channel == Channel.MIX:
         moved = max(report.sources, key=lambda source: abs(source.z))
         return f", most of all {moved.source} ({moved.reference:.1%} before, {moved.window:.1%} now)"
-    if change.channel in (Channel.NOVELTY, Channel.CELLS) and report.drifted_sources:
+    if change.channel in (Channel.NOVELTY, Channel.CLUMPS, Channel.CELLS) and report.drifted_sources:
         return f", most of them from {next(iter(report.drifted_sources))}"
     return ""

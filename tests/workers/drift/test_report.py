@@ -210,7 +210,7 @@ def test_the_same_window_gives_the_same_findings_in_json() -> None:
     first = findings()
 
     assert first == findings()
-    assert json.loads(first)["tests"].keys() == {"novelty", "cells", "embedding", "mix"}
+    assert json.loads(first)["tests"].keys() == {"novelty", "clumps", "cells", "embedding", "mix"}
     assert json.loads(first)["cells"][0].keys() == {"cell", "novel", "expected", "seen", "z", "sources", "typical"}
 
 
