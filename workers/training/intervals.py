@@ -93,7 +93,8 @@ def ratio_interval(
     codes = np.unique(strata, return_inverse=True)[1]
     first, inverse = np.unique(families, return_index=True, return_inverse=True)[1:]
     errors = np.sqrt(unseen) * weights * (hit - value * base) / whole
-    variances = _between_families(np.bincount(inverse, weights=errors), codes[first], strata=int(codes.max()) + 1)
+    by_family: Doubles = np.bincount(inverse, weights=errors).astype(np.float64)
+    variances = _between_families(by_family, codes[first], strata=int(codes.max()) + 1)
     counted, alike = float((base > 0).sum()), whole**2 / float((weights * base) @ (weights * base))
     left = max(1 - counted / whole, 0.0) if finite else 1.0
     otherwise = alike / left if left else np.inf  # Kish's effective size of the base

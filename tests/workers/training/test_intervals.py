@@ -94,7 +94,7 @@ def test_a_recall_of_which_next_to_all_is_seen_is_as_narrow_as_it_is_sure() -> N
     """A class that stands in one stratum, of which so many of 400 were drawn; the other holds nothing of it."""
     rng, widths = np.random.default_rng(2), []
     for drawn in (100, 380):
-        covered = 0
+        covered, width = 0, 0.0
         for _ in range(200):
             hit = rng.random(400) < 0.8
             rows = rng.choice(400, drawn, replace=False)
@@ -105,8 +105,9 @@ def test_a_recall_of_which_next_to_all_is_seen_is_as_narrow_as_it_is_sure() -> N
             found = Design(weights, strata, np.arange(drawn + 60)).recall(hits, base, expected=thought)
             assert found is not None
             covered += found.low <= hit.mean() <= found.high
+            width += found.high - found.low
         assert covered / 200 >= 0.92
-        widths.append(found.high - found.low)
+        widths.append(width / 200)
     assert widths[1] < 0.5 * widths[0]
 
 
