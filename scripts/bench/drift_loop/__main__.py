@@ -5,6 +5,7 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
 
@@ -13,8 +14,11 @@ from threadpoolctl import threadpool_limits
 
 from scripts.bench.bars import bars
 from scripts.bench.drift_loop.cases import CASES, MADE_UP, Case, make_stream
+from scripts.bench.drift_loop.packages import DEAR, Outside
+from scripts.bench.drift_loop.packages import DETECTORS as OTHERS
 from scripts.bench.drift_loop.record import Cell, append, read, write
 from scripts.bench.drift_loop.run import DETECTORS, cells_of, show
+from scripts.bench.drift_loop.streams import Items
 from scripts.bench.drift_loop.tables import report
 from scripts.bench.selection_loop.sets import BenchSet, find_sets
 from shared.errors import InvalidInputError, QuietCornerError
@@ -33,7 +37,7 @@ def main() -> int:
     given = _arguments()
     path = given.out / "results.jsonl"
     try:
-        if given.report:
+        if given.report and not given.replay:
             return _report(given, path)
         if given.timing:
             from scripts.bench.drift_loop.timing import time_a_window
@@ -41,6 +45,8 @@ def main() -> int:
             with threadpool_limits(1):
                 print(f"{_machine()}\n\n{time_a_window(given.peers_python)}")
             return 0
+        if given.replay:
+            return _replay(given)
         return _run(given, path)
     except QuietCornerError as error:
         console.print(f"error: {error}", markup=False, soft_wrap=True)
@@ -60,7 +66,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=_DATA, help="folder of labeled files (default ../shared/data)")
     parser.add_argument("--sets", nargs="+", metavar="SET", default=_SETS, help=f"(default {' '.join(_SETS)})")
     parser.add_argument("--changes", nargs="+", metavar="NAME", help="which changes, as the report names them")
-    parser.add_argument("--detectors", nargs="+", metavar="NAME", default=list(DETECTORS), help="(default all)")
+    parser.add_argument(
+        "--detectors",
+        nargs="+",
+        metavar="NAME",
+        help="(default all that are there, less alibi-detect MMD, which takes many seconds a window)",
+    )
     parser.add_argument(
         "--peers-python",
         type=Path,
@@ -74,6 +85,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=_OUT, help="folder of the results (default build/bench/drift)")
     parser.add_argument("--redo", action="store_true", help="forget earlier results of these cells first")
     parser.add_argument("--timing", action="store_true", help="measure time and memory of a window instead")
+    parser.add_argument(
+        "--replay",
+        action="store_true",
+        help="tell stories of a new kind of a rare class instead, with the watch and without it",
+    )
+    parser.add_argument("--batch", type=int, default=50, help="labels of each round of a story (default 50)")
     parser.add_argument("--report", action="store_true", help="run nothing: print the tables of what is there")
     return parser.parse_args()
 
@@ -104,7 +121,9 @@ def _run(given: argparse.Namespace, path: Path) -> int:
     names = _known(given.sets, _SETS, "set")
     changes = _known(given.changes or [], list(dict.fromkeys(case.name for case in CASES)), "change")
     cases = [case for case in CASES if case.set in names and (not changes or case.name in changes)]
-    wanted = cells_of(cases, given.seeds, _known(given.detectors, list(DETECTORS), "detector"))
+    usual = [*DETECTORS, *(name for name in OTHERS if given.peers_python and name not in DEAR)]
+    detectors = _known(given.detectors or usual, [*DETECTORS, *OTHERS], "detector")
+    wanted = cells_of(cases, given.seeds, detectors)
     there = read(path)
     if given.redo:
         again = set(wanted)
@@ -119,26 +138,71 @@ def _run(given: argparse.Namespace, path: Path) -> int:
     cache, encoder = _vectors(given, chosen)
     # Set after set, so that a file is read once.
     missing.sort(key=lambda cell: names.index(cell.set))
-    with threadpool_limits(1), bars(console) as progress:
+    with ExitStack() as held:
+        held.enter_context(threadpool_limits(1))
+        outside = held.enter_context(Outside(given.peers_python)) if given.peers_python else None
+        _note_packages(outside, detectors)
+        progress = held.enter_context(bars(console))
         bar = progress.add_task("watching", total=len(missing))
         for (name, change, share, seed), cells in groupby(missing, key=_stream_of):
             progress.update(bar, description=f"watching {name}, {Case(name, change, share).name}, seed {seed}")
             stream = make_stream(Case(name, change, share), _items(chosen.get(name), cache, encoder), seed=seed)
-            for record in show(stream, list(cells), machine=_machine()):
+            for record in show(stream, list(cells), machine=_machine(), outside=outside):
                 append(path, record)
                 progress.advance(bar)
     console.print(f"results: {path}; `scripts/bench/drift --report --out {given.out}` compares them")
     return 0
 
 
+def _note_packages(outside: Outside | None, detectors: Sequence[str]) -> None:
+    """Say which packages answer, and which detectors are left out."""
+    if outside is not None:
+        console.print("packages: " + ", ".join(f"{name} {version}" for name, version in outside.versions.items()))
+    there = [*DETECTORS, *(outside.detectors if outside else ())]
+    missing = [name for name in detectors if name not in there]
+    if missing or outside is None:
+        console.print(
+            f"left out, as their packages are not there: {', '.join(missing) or 'alibi-detect, Evidently'}; "
+            "docs/drift.md says how to install them, and --peers-python where they are",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
 def _stream_of(cell: Cell) -> tuple[str, str, float, int]:
     return cell.set, cell.change, cell.share, cell.seed
 
 
-def _items(bench_set: BenchSet | None, cache: Path, encoder: str):
+def _items(bench_set: BenchSet | None, cache: Path, encoder: str) -> Items | None:
     from scripts.bench.drift_loop.corpora import read_corpus
 
     return None if bench_set is None else read_corpus(bench_set, cache=cache, encoder=encoder)[0]
+
+
+def _replay(given: argparse.Namespace) -> int:
+    """Tell the stories that are missing, and print the table of all."""
+    from scripts.bench.drift_loop.corpora import read_corpus
+    from scripts.bench.drift_loop.stories import KINSHIPS, SET, Told, append_told, read_told, story_table
+    from scripts.bench.drift_loop.story import make_story, tell
+
+    path = given.out / "stories.jsonl"
+    there = read_told(path)
+    wanted = [(kinship, seed, on) for seed in given.seeds for kinship in KINSHIPS for on in (True, False)]
+    missing = [key for key in wanted if (*key, given.batch) not in there or given.redo]
+    if missing and not given.report:
+        sets = {SET: find_sets(given.data)[SET]}
+        cache, encoder = _vectors(given, sets)
+        with threadpool_limits(1), bars(console) as progress:
+            bar = progress.add_task("telling", total=len(missing))
+            for kinship, seed, on in missing:
+                corpus = read_corpus(sets[SET], cache=cache, encoder=encoder)[0]
+                ending = tell(make_story(corpus, kinship=kinship, seed=seed), watched=on, batch=given.batch, seed=seed)
+                append_told(
+                    path, Told.of(ending, kinship, seed=seed, watched=on, batch=given.batch, machine=_machine())
+                )
+                progress.advance(bar)
+    print(story_table([told for told in read_told(path).values() if told.batch == given.batch]))
+    return 0
 
 
 def _vectors(given: argparse.Namespace, sets: dict[str, BenchSet]) -> tuple[Path, str]:

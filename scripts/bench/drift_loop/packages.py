@@ -12,6 +12,16 @@ from scripts.bench.drift_loop.streams import Stream
 from shared.errors import InvalidInputError
 
 _ROOT = Path(__file__).parents[3]
+DETECTORS = (
+    "alibi-detect classifier",
+    "evidently model",
+    "evidently ratio",
+    "evidently distance",
+    "evidently mmd",
+    "alibi-detect MMD",
+)
+DEAR = ("alibi-detect MMD",)
+"""Takes many seconds a window, with the statistic that `peers.exact_mmd` has too: only when it is named."""
 REQUIREMENTS = Path(__file__).with_name("peers.txt")
 
 
