@@ -99,8 +99,8 @@ def _outcome(outcome: Mapping[str, Any]) -> Iterator[str]:
         yield "no audit item of the regime was answered, so nothing is measured"
     for class_, found in outcome["found"].items():
         yield (
-            f"  {class_}: {found['before']:,} labeled items of the regime before, {found['now']:,} now, "
-            f"of about {found['estimated']:,.0f}"
+            f"of {class_} in the regime {found['before']:,} items were labeled before and {found['now']:,} are now, of "
+            f"about {found['estimated']:,.0f}"
         )
     if again["asked"]:
         doubt = f", so {again['in_doubt']:,} labels around are in doubt" if again["in_doubt"] else ""
