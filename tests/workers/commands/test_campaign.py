@@ -11,6 +11,7 @@ from shared.database import Database
 from shared.drift_tables import DriftReport
 from shared.project import ProjectConfig
 from shared.repository.doubts import store_doubts
+from shared.repository.projects import create_project
 from shared.settings import Settings
 from shared.tables import Item
 from tests.campaigns import Campaigns
@@ -116,23 +117,24 @@ def test_a_stopped_campaign_is_served_no_more_and_still_says_what_it_brought(
     assert "is over already" in again.err
 
 
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
+def test_what_cannot_be_done_is_said(database: Database, cli: CommandLine) -> None:
+    with database.write() as session:
+        assert create_project(session, "p", CONFIG)
+    for arguments, told in (
         (("show", "p"), "p has no campaign yet"),
         (("show", "p", "99"), "p has no campaign 99 (campaigns: none yet)"),
         (("start", "p"), "no campaign of p waits for a start"),
         (("start", "p", "--budget", "5"), "--budget goes with --source or --window"),
         (("start", "p", "3", "--source", "mail"), "give an ID, 3, or options"),
         (("start", "p", "--window", "4"), "p has no drift window 4; it has none yet"),
+        (("start", "p", "--source", "mail"), "p has no source 'mail' (sources: none)"),
         (("stop", "p", "5"), "p has no campaign 5"),
-    ],
-)
-@pytest.mark.usefixtures("project")
-def test_what_cannot_be_done_is_said(cli: CommandLine, arguments: tuple[str, ...], told: str) -> None:
-    done = cli("campaign", *arguments)
-    assert done.code == 2
-    assert told in done.err
+    ):
+        done = cli("campaign", *arguments)
+        assert done.code == 2
+        assert told in done.err
+    assert cli("relabel", "p", "--queue", "5").out == "p: no label is in doubt\n"
+    assert facts(cli, "campaign", "list", "p")["campaigns"] == []
 
 
 def test_labels_that_a_model_contradicts_are_listed_queued_and_asked_again(
@@ -190,10 +192,3 @@ def test_doubt_comes_before_age_and_no_item_stands_twice(project: Campaigns, cli
     ]
     told = cli("relabel", "p", "--show", "1").out
     assert "p: 2 labels may be wrong or out of date: 2 doubt" in told
-
-
-@pytest.mark.usefixtures("project")
-def test_without_suspects_there_is_nothing_to_queue(cli: CommandLine) -> None:
-    done = cli("relabel", "p", "--queue", "5")
-    assert done.out.endswith("p: no label is in doubt\n")
-    assert facts(cli, "campaign", "list", "p")["campaigns"] == []
