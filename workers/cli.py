@@ -74,6 +74,16 @@ _COMMANDS = {
         "Check settings, data folder, database, Redis, encoder and disk. Exit code 1 when something fails.",
         "quietcorner doctor",
     ),
+    "backup": _Entry(
+        "backup:backup",
+        "Copy the whole database into one file, while everything runs.",
+        "quietcorner backup monday.zip",
+    ),
+    "restore": _Entry(
+        "backup:restore",
+        "Fill a new database with a backup.",
+        "quietcorner restore monday.zip",
+    ),
     "up": _Entry(
         "up:up",
         "Run everything on this machine, until Ctrl-C.",
@@ -101,6 +111,11 @@ _COMMANDS = {
         "",
     ),
     "batch": _Entry("batch:commands", "Look at batches, or ask for the next one.", ""),
+    "drift": _Entry(
+        "drift:commands",
+        "Show what the watch over incoming texts says, settle its alarms, renew its reference.",
+        "",
+    ),
     "campaign": _Entry("campaign:commands", "List, show, start and stop labeling campaigns.", ""),
     "relabel": _Entry(
         "relabel:relabel",

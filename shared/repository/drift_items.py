@@ -84,6 +84,12 @@ def newest_item(session: Session, project_id: int) -> int:
     return session.exec(select(func.max(Item.id)).where(col(Item.project_id) == project_id)).one() or 0
 
 
+def count_after(session: Session, project_id: int, row: int) -> int:
+    """Items that came after row number `row`."""
+    later = select(func.count()).select_from(Item).where(col(Item.project_id) == project_id, col(Item.id) > row)
+    return session.exec(later).one()
+
+
 def count_duplicates(session: Session, project_id: int, *, through: int, count: int) -> tuple[int, int]:
     """Items that repeat an earlier one, and all items, among the last `count` up to row number `through`."""
     last = (

@@ -9,6 +9,7 @@ import structlog
 from sqlmodel import Session
 
 from shared import lanes
+from shared.campaigns import Origin
 from shared.database import Database
 from shared.drift_tables import DriftReference
 from shared.events import Event, emit
@@ -223,6 +224,7 @@ def propose(
         scene.config,
         report=row,
         candidates=asked.items,
+        origin=Origin.DRIFT,
         why=f"{report.share:.1%} of window {number} are unlike the reference",
         region=asked.region,
     )

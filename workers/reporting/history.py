@@ -123,7 +123,7 @@ class History:
 
 def read_history(session: Session, project_id: int, name: str, config: ProjectConfig) -> History:
     """Read everything in the caller's transaction."""
-    windows = _windows(session, project_id)
+    windows = read_windows(session, project_id)
     return History(
         status=read_status(session, project_id, name, config),
         targets=dict(config.targets),
@@ -217,7 +217,8 @@ def _states(session: Session, project_id: int) -> dict[int, Counter[str]]:
     return found
 
 
-def _windows(session: Session, project_id: int) -> list[WindowLine]:
+def read_windows(session: Session, project_id: int) -> list[WindowLine]:
+    """All windows that the drift watch looked at, the oldest first."""
     statement = (
         select(
             col(DriftReport.window),

@@ -1,6 +1,6 @@
 """What the figures say, in sentences. Pure: plain text, to be escaped by whoever shows it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.lanes import MOST_ATTEMPTS
@@ -80,6 +80,14 @@ def goal_figures(goal: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
+_OTHER_TESTS = {
+    "embedding": "Taken as a whole, the texts are spread otherwise than in the reference, at least",
+    "duplicates": "More items repeat earlier ones than before",
+    "predicted": "The current model decides otherwise than on the reference",
+    "confidence": "The current model is sure of other shares than on the reference",
+}
+
+
 def window_findings(findings: Mapping[str, Any]) -> list[str]:
     """What one window of the drift watch showed; `findings` as `workers.drift.report` writes them."""
     told = []
@@ -96,7 +104,17 @@ def window_findings(findings: Mapping[str, Any]) -> list[str]:
             + "; ".join(f"{s['source']} from {share(s['reference'])} to {share(s['window'])}" for s in changed[:3])
             + "."
         )
+    told.extend(_other_findings(findings.get("tests", {})))
     return told or ["Nothing beyond chance."]
+
+
+def _other_findings(tests: Mapping[str, Any]) -> Iterator[str]:
+    """On what drifted beside the items themselves and their sources."""
+    for name, found in tests.items():
+        if found.get("alarm") and name in _OTHER_TESTS:
+            yield f"{_OTHER_TESTS[name]}: {share(found['share'])} of the window."
+        elif found.get("alarm") and name.startswith("text: "):
+            yield f"The texts' {name.removeprefix('text: ')} changed: {share(found['share'])} of the window."
 
 
 def cell_finding(cell: Mapping[str, Any]) -> str:

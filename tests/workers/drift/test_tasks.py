@@ -1,91 +1,22 @@
 """The watch on a real database: references, windows by count and by time, alarms, and what it costs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from sqlalchemy import delete
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
-from shared import lanes
 from shared.database import Database
-from shared.drift_options import Drift
 from shared.drift_tables import Campaign, DriftAlarm, DriftReference, DriftReport
-from shared.project import ProjectConfig
-from shared.repository import alarms, pools
-from shared.repository.embedding import use_encoder
-from shared.repository.items import NewItem, insert_items
-from shared.repository.projects import all_projects, create_project, store_config
+from shared.repository import alarms
+from shared.repository.projects import store_config
 from shared.settings import Settings
-from shared.streams import connect
 from shared.tables import Item
-from shared.vectors import append_segment, text_key
-from tests.workers.drift.world import EVERYTHING, NEAR, Sends, Texts, draw, join, sends_only
-from workers.context import Context
+from tests.workers.drift.stream import DRIFT, Stream, new, usual
+from tests.workers.drift.world import join
 from workers.drift import tasks
-
-DRIFT = Drift(reference_items=400, window_items=100)
-
-
-class Stream:
-    """A project whose items come when a test says so."""
-
-    def __init__(
-        self, database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch, drift: Drift = DRIFT
-    ) -> None:
-        self.held = Context(settings, database, connect(settings))
-        self.config = ProjectConfig(classes=("common", "rare"), drift=drift)
-        monkeypatch.setattr(Context, "relay", lambda _: None)
-        monkeypatch.setattr(tasks, "context", lambda: self.held)
-        with database.write() as session:
-            assert create_project(session, "p", self.config)
-            [self.project_id] = [project.id for project in all_projects(session)]
-        self._number = 0
-
-    def arrive(
-        self,
-        texts: Texts,
-        *,
-        times: Sequence[float | None] | None = None,
-        arrived: float = 0.0,
-        encoder: str = "e",
-        embedded: bool = True,
-    ) -> None:
-        """Bring in some items, each with a text of its own."""
-        names = [f"item {self._number + number:05}" for number in range(len(texts))]
-        self._number += len(texts)
-        keys = [text_key(name) for name in names]
-        items = [
-            NewItem(name, name, source, None, time, key, key)
-            for name, source, time, key in zip(names, texts.sources, times or [None] * len(texts), keys, strict=True)
-        ]
-        draws = np.random.default_rng(self._number).random(len(items)).tolist()
-        with self.held.database.write() as session:
-            insert_items(
-                session, self.project_id, items=items, draws=draws, rule_scores=[{}] * len(items), time=arrived
-            )
-            if embedded:
-                self.embed(session, keys, texts, encoder)
-
-    def embed(self, session: Session, keys: list[int], texts: Texts, encoder: str) -> None:
-        append_segment(
-            session,
-            space=pools.space_of(self.project_id),
-            encoder=encoder,
-            keys=np.array(keys, dtype=np.int64),
-            vectors=texts.vectors,
-        )
-        use_encoder(session, self.project_id, encoder)
-
-    def watch(self) -> None:
-        with self.held.database.write() as session:
-            lanes.request(session, self.project_id, lanes.DRIFT)
-        tasks.watch(project_id=self.project_id)
-
-    def rows(self, table: type[Any]) -> list[Any]:
-        with self.held.database.read() as session:
-            return list(session.exec(select(table).order_by(col(table.id))))
 
 
 @pytest.fixture
@@ -99,10 +30,10 @@ def make(database: Database, redis_settings: Settings, monkeypatch: pytest.Monke
 
 def test_a_new_topic_is_reported_raises_an_alarm_and_opens_a_campaign(make: Callable[..., Stream]) -> None:
     stream = make()
-    stream.arrive(_usual(400, seed=0))
+    stream.arrive(usual(400, seed=0))
     stream.watch()
-    stream.arrive(_usual(100, seed=1))
-    stream.arrive(join(_usual(80, seed=2), _new(20, seed=3)))
+    stream.arrive(usual(100, seed=1))
+    stream.arrive(join(usual(80, seed=2), new(20, seed=3)))
     stream.watch()
 
     assert [report.level for report in stream.rows(DriftReport)] == ["quiet", "act"]
@@ -115,7 +46,7 @@ def test_a_new_topic_is_reported_raises_an_alarm_and_opens_a_campaign(make: Call
 
 def test_the_same_items_give_the_same_reports_however_often_the_watch_is_woken(make: Callable[..., Stream]) -> None:
     stream = make()
-    for part in (_usual(400, seed=0), _usual(100, seed=1), join(_usual(90, seed=2), _new(10, seed=3))):
+    for part in (usual(400, seed=0), usual(100, seed=1), join(usual(90, seed=2), new(10, seed=3))):
         stream.arrive(part)
         stream.watch()
     before = [(report.findings, report.state, report.level) for report in stream.rows(DriftReport)]
@@ -129,11 +60,11 @@ def test_the_same_items_give_the_same_reports_however_often_the_watch_is_woken(m
 
 def test_an_alarm_is_over_after_three_calm_windows(make: Callable[..., Stream]) -> None:
     stream = make()
-    stream.arrive(_usual(400, seed=0))
+    stream.arrive(usual(400, seed=0))
     stream.watch()
-    stream.arrive(join(_usual(80, seed=2), _new(20, seed=3)))
+    stream.arrive(join(usual(80, seed=2), new(20, seed=3)))
     for seed in range(4, 7):
-        stream.arrive(_usual(100, seed=seed))
+        stream.arrive(usual(100, seed=seed))
     stream.watch()
 
     novelty = [alarm for alarm in stream.rows(DriftAlarm) if alarm.channel == "novelty"]
@@ -144,16 +75,16 @@ def test_an_alarm_is_over_after_three_calm_windows(make: Callable[..., Stream]) 
 @pytest.mark.parametrize("acknowledged", [False, True])
 def test_what_a_person_has_acknowledged_opens_no_campaign(make: Callable[..., Stream], acknowledged: bool) -> None:
     stream = make()
-    stream.arrive(_usual(400, seed=0))
+    stream.arrive(usual(400, seed=0))
     stream.watch()
-    stream.arrive(join(_usual(80, seed=2), _new(20, seed=3)))
+    stream.arrive(join(usual(80, seed=2), new(20, seed=3)))
     stream.watch()
     _forget(stream, Campaign)
     if acknowledged:
         with stream.held.database.write() as session:
             for alarm in alarms.live_alarms(session, stream.project_id):
                 alarms.acknowledge(session, stream.project_id, alarm.id, why="a sale")
-    stream.arrive(join(_usual(80, seed=5), _new(20, seed=6)))
+    stream.arrive(join(usual(80, seed=5), new(20, seed=6)))
     stream.watch()
 
     assert len(stream.rows(Campaign)) == (not acknowledged)
@@ -162,9 +93,9 @@ def test_what_a_person_has_acknowledged_opens_no_campaign(make: Callable[..., St
 
 def test_items_that_are_not_embedded_yet_are_waited_for(make: Callable[..., Stream]) -> None:
     stream = make()
-    stream.arrive(_usual(400, seed=0))
+    stream.arrive(usual(400, seed=0))
     stream.watch()
-    stream.arrive(_usual(100, seed=1), embedded=False)
+    stream.arrive(usual(100, seed=1), embedded=False)
     stream.watch()
 
     assert stream.rows(DriftReport) == []
@@ -172,7 +103,7 @@ def test_items_that_are_not_embedded_yet_are_waited_for(make: Callable[..., Stre
 
 def test_another_encoder_fits_the_same_items_anew_and_ends_alarms(make: Callable[..., Stream]) -> None:
     stream = make()
-    first, drifted = _usual(400, seed=0), join(_usual(80, seed=2), _new(20, seed=3))
+    first, drifted = usual(400, seed=0), join(usual(80, seed=2), new(20, seed=3))
     stream.arrive(first)
     stream.watch()
     stream.arrive(drifted)
@@ -192,11 +123,11 @@ def test_another_encoder_fits_the_same_items_anew_and_ends_alarms(make: Callable
 
 def test_windows_by_time_hold_the_items_of_their_hours(make: Callable[..., Stream]) -> None:
     stream = make(window_hours=1.0)
-    stream.arrive(_usual(400, seed=0))
+    stream.arrive(usual(400, seed=0))
     stream.watch()
     # Out of order, over two hours and a bit; it all arrives later than it happened.
     times = np.random.default_rng(0).permutation(np.linspace(36_000, 36_000 + 2.2 * 3_600, 220)).tolist()
-    stream.arrive(_usual(220, seed=1), times=times, arrived=1e6)
+    stream.arrive(usual(220, seed=1), times=times, arrived=1e6)
     stream.watch()
 
     reports = stream.rows(DriftReport)
@@ -210,13 +141,13 @@ def test_a_late_item_is_looked_at_in_the_next_window_and_an_undated_one_when_it_
     make: Callable[..., Stream],
 ) -> None:
     stream = make(window_hours=1.0)
-    stream.arrive(_usual(400, seed=0))
+    stream.arrive(usual(400, seed=0))
     stream.watch()
-    stream.arrive(_usual(60, seed=1), times=[3_600.0 + 60 * number for number in range(60)], arrived=7_200.0)
-    stream.arrive(_usual(60, seed=2), times=[7_200.0 + 60 * number for number in range(60)], arrived=10_800.0)
+    stream.arrive(usual(60, seed=1), times=[3_600.0 + 60 * number for number in range(60)], arrived=7_200.0)
+    stream.arrive(usual(60, seed=2), times=[7_200.0 + 60 * number for number in range(60)], arrived=10_800.0)
     stream.watch()
-    stream.arrive(_usual(2, seed=3), times=[4_000.0, None], arrived=10_000.0)
-    stream.arrive(_usual(1, seed=4), times=[11_400.0], arrived=11_400.0)
+    stream.arrive(usual(2, seed=3), times=[4_000.0, None], arrived=10_000.0)
+    stream.arrive(usual(1, seed=4), times=[11_400.0], arrived=11_400.0)
     stream.watch()
 
     first, second = stream.rows(DriftReport)
@@ -226,10 +157,10 @@ def test_a_late_item_is_looked_at_in_the_next_window_and_an_undated_one_when_it_
 
 def test_a_pause_is_no_window_and_a_time_yet_to_come_counts_as_now(make: Callable[..., Stream]) -> None:
     stream = make(window_hours=1.0)
-    stream.arrive(_usual(400, seed=0))
+    stream.arrive(usual(400, seed=0))
     stream.watch()
-    stream.arrive(_usual(50, seed=1), times=[1e9] * 50, arrived=4_000.0)
-    stream.arrive(_usual(50, seed=2), times=[36_500.0] * 50, arrived=40_000.0)
+    stream.arrive(usual(50, seed=1), times=[1e9] * 50, arrived=4_000.0)
+    stream.arrive(usual(50, seed=2), times=[36_500.0] * 50, arrived=40_000.0)
     stream.watch()
 
     [report] = stream.rows(DriftReport)
@@ -238,27 +169,18 @@ def test_a_pause_is_no_window_and_a_time_yet_to_come_counts_as_now(make: Callabl
 
 def test_changing_from_count_to_time_and_back_skips_nothing_and_repeats_nothing(make: Callable[..., Stream]) -> None:
     stream = make()
-    stream.arrive(_usual(400, seed=0))
+    stream.arrive(usual(400, seed=0))
     stream.watch()
-    stream.arrive(_usual(100, seed=1), times=_each_90_s(1, 100), arrived=1e6)
+    stream.arrive(usual(100, seed=1), times=_each_90_s(1, 100), arrived=1e6)
     stream.watch()
     _set_drift(stream, window_hours=1.0)
-    stream.arrive(_usual(100, seed=2), times=_each_90_s(4, 100), arrived=1e6)
+    stream.arrive(usual(100, seed=2), times=_each_90_s(4, 100), arrived=1e6)
     stream.watch()
     _set_drift(stream, window_hours=None)
-    stream.arrive(_usual(100, seed=3), times=_each_90_s(7, 100), arrived=1e6)
+    stream.arrive(usual(100, seed=3), times=_each_90_s(7, 100), arrived=1e6)
     stream.watch()
 
     assert [report.items for report in stream.rows(DriftReport)] == [100, 40, 40, 100]
-
-
-def _usual(count: int, *, seed: int) -> Texts:
-    return draw(EVERYTHING, count, seed=seed, first_id=10_000 * seed)
-
-
-def _new(count: int, *, seed: int) -> Texts:
-    sends: Sends = sends_only(NEAR, "mail")
-    return draw(sends, count, seed=seed, first_id=10_000 * seed)
 
 
 def _each_90_s(hour: int, count: int) -> list[float]:

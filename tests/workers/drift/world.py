@@ -72,9 +72,9 @@ def fit(texts: Texts, *, seed: int = 0) -> Reference:
     return fit_reference(texts.vectors, ids=texts.ids, sources=texts.sources, rng=np.random.default_rng(seed))
 
 
-def look(reference: Reference, texts: Texts) -> WindowReport:
+def look(reference: Reference, texts: Texts, *, budget: float = 1.0) -> WindowReport:
     """The report on a window of these texts."""
-    return compare(reference, vectors=texts.vectors, ids=texts.ids, sources=texts.sources)
+    return compare(reference, vectors=texts.vectors, ids=texts.ids, sources=texts.sources, budget=budget)
 
 
 def _centres() -> Floats:

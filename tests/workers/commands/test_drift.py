@@ -1,0 +1,140 @@
+"""`quietcorner drift`: the watch, its windows, its alarms and its reference, on a real database."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from shared.database import Database
+from shared.drift_tables import Campaign, DriftAlarm, DriftReport
+from shared.errors import InvalidInputError
+from shared.settings import Settings
+from tests.workers.drift.stream import DRIFT, Stream, new, usual
+from tests.workers.drift.world import join
+from tests.workers.reporting.command import run, there
+
+__all__ = ["there"]
+
+
+@pytest.fixture
+def stream(there: Database, redis_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Stream:
+    """A reference, a quiet window, and one with a new topic."""
+    made = Stream(there, redis_settings, monkeypatch, DRIFT)
+    made.arrive(usual(400, seed=0))
+    made.watch()
+    made.arrive(usual(100, seed=1))
+    made.arrive(join(usual(80, seed=2), new(20, seed=3)))
+    made.watch()
+    return made
+
+
+@pytest.mark.usefixtures("stream")
+def test_the_project_alone_is_enough_to_see_alarms_and_windows() -> None:
+    shown = run("drift", "p").stdout
+
+    assert shown.splitlines()[0].startswith("p: beside reference 1 of ")
+    assert "(the first items of the project); at most 1 false alarm in 1,000 windows." in shown
+    assert "unlike all items of the reference, most of them from mail" in shown
+    assert shown == run("drift", "status", "p").stdout
+    bars = [line for line in shown.splitlines() if "quiet" in line or "act" in line]
+    assert [line.count("█") > 10 for line in bars if line.strip().startswith(("1 ", "2 "))][-2:] == [False, True]
+
+
+@pytest.mark.usefixtures("stream")
+def test_machines_get_all_of_it() -> None:
+    facts = json.loads(run("drift", "p", "--json").stdout)
+
+    assert (facts["project"], facts["mode"], facts["reference"]["version"]) == ("p", "auto", 1)
+    assert [one["level"] for one in facts["windows"]] == ["quiet", "act"]
+    assert {alarm["channel"] for alarm in facts["alarms"]} >= {"novelty"}
+    assert set(facts["labels"]) >= {"levels", "last", "alarms"}
+
+
+@pytest.mark.usefixtures("stream")
+def test_a_window_is_shown_with_its_typical_texts_and_as_a_picture(tmp_path: Path) -> None:
+    picture = tmp_path / "window.png"
+
+    shown = run("drift", "show", "p", "2", "--plot", str(picture)).stdout
+
+    assert "p, window 2 (100 items): act" in shown
+    assert "novelty" in shown
+    assert "    item 00" in shown
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert json.loads(run("drift", "show", "p", "--json").stdout)["window"] == 2
+
+
+@pytest.mark.usefixtures("stream")
+def test_a_window_that_is_not_there_is_a_clear_error() -> None:
+    with pytest.raises(InvalidInputError, match="p has no drift window 9"):
+        run("drift", "show", "p", "9")
+
+
+def test_an_alarm_is_acknowledged(stream: Stream) -> None:
+    number = next(alarm.id for alarm in stream.rows(DriftAlarm) if alarm.channel == "novelty")
+
+    run("drift", "acknowledge", "p", str(number), "--why", "a sale")
+
+    assert next(alarm for alarm in stream.rows(DriftAlarm) if alarm.id == number).acknowledged_why == "a sale"
+    assert "act, acknowledged" in run("drift", "p").stdout
+    with pytest.raises(InvalidInputError, match="there is no alarm 4711"):
+        run("drift", "acknowledge", "p", "4711")
+
+
+def test_a_new_reference_is_set_with_its_reason_and_ends_alarms(stream: Stream) -> None:
+    said = run("drift", "reference", "set", "p", "--from-window", "1", "--why", "a new price list").stdout
+
+    assert "reference 2 is in force" in said
+    assert all("a new price list" in (alarm.end_reason or "live") for alarm in stream.rows(DriftAlarm))
+    facts = json.loads(run("drift", "reference", "show", "p", "--json").stdout)
+    assert (facts["version"], facts["items"], facts["why"]) == (2, 200, "a new price list")
+    assert json.loads(run("drift", "reference", "show", "p", "1", "--json").stdout)["items"] == 400
+
+
+def test_beside_a_new_reference_that_holds_the_new_topic_it_is_new_no_more(stream: Stream) -> None:
+    stream.arrive(join(usual(80, seed=4), new(20, seed=5)))
+    stream.watch()
+    run("drift", "reference", "set", "p", "--from-window", "2", "--through", "3", "--why", "it stays")
+    stream.arrive(join(usual(80, seed=6), new(20, seed=7)))
+    stream.watch()
+
+    reports = stream.rows(DriftReport)
+    assert [(report.reference, report.level) for report in reports][1:] == [(1, "act"), (1, "act"), (2, "quiet")]
+
+
+def test_windows_that_are_not_there_are_no_reference(stream: Stream) -> None:
+    with pytest.raises(InvalidInputError, match="has no drift window 7"):
+        run("drift", "reference", "set", "p", "--from-window", "7", "--why", "none")
+    assert len(stream.rows(DriftAlarm)) == sum(alarm.closed_at is None for alarm in stream.rows(DriftAlarm))
+
+
+def test_a_replay_finds_the_same_and_writes_nothing(stream: Stream) -> None:
+    before = [(report.level, report.findings["share"]) for report in stream.rows(DriftReport)]
+
+    facts = json.loads(run("drift", "replay", "p", "--json").stdout)
+
+    assert [(one["level"], one["share"]) for one in facts["windows"]] == before
+    assert any(alarm["channel"] == "novelty" for alarm in facts["windows"][1]["alarms"])
+    assert len(stream.rows(DriftReport)) == 2
+    assert len(stream.rows(Campaign)) == 1
+
+
+def test_a_replay_opens_a_campaign_only_when_asked(stream: Stream) -> None:
+    with stream.held.database.write() as session:
+        for campaign in stream.rows(Campaign):
+            session.delete(session.get_one(Campaign, campaign.id))
+
+    run("drift", "replay", "p")
+    assert stream.rows(Campaign) == []
+
+    assert "opened a campaign" in run("drift", "replay", "p", "--campaign").stdout
+    assert [campaign.origin for campaign in stream.rows(Campaign)] == ["drift"]
+
+
+def test_a_project_without_a_reference_says_what_it_waits_for(
+    there: Database, redis_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Stream(there, redis_settings, monkeypatch, DRIFT)
+
+    assert "no reference yet" in run("drift", "p").stdout
+    with pytest.raises(InvalidInputError, match="has no drift reference yet"):
+        run("drift", "replay", "p")

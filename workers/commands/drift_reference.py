@@ -1,0 +1,194 @@
+"""`quietcorner drift reference`: show or renew what incoming texts are compared with."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shared.errors import InvalidInputError, LeaseLostError, QuietCornerError
+from workers.commands import edge
+
+if TYPE_CHECKING:
+    from shared.drift_tables import DriftReference
+    from shared.lanes import Claim
+    from workers.context import Context
+    from workers.drift.looking import Scene
+
+_LANE_WAIT_S, _LOOK_AGAIN_S = 60.0, 0.5
+
+commands = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Show or renew what incoming texts are compared with."
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="the project")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+@commands.command("show", epilog="Example: [bold]quietcorner drift reference show tickets[/bold]")
+def show(
+    name: Name,
+    version: Annotated[int | None, typer.Argument(metavar="[VERSION]", help="the one in force if left out")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what incoming texts are compared with."""
+    from workers.drift.looking import read_reference
+    from workers.drift.reference import is_readable, items_of
+    from workers.reporting.drift_watch import reference_facts
+
+    held, scene = scene_of(name)
+    stored = find(held, scene, name, version)
+    facts = {**reference_facts(stored), "items": len(items_of(stored.arrays))}
+    if is_readable(stored.arrays):
+        fitted = read_reference(stored)
+        facts |= {"cells": len(fitted.centres), "sources": list(fitted.source_names), "cuts": list(fitted.cuts)}
+    if as_json:
+        edge.print_json({"project": name, **facts})
+        return
+    for key, value in facts.items():
+        typer.echo(f"{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
+
+
+@commands.command(
+    "set", epilog="Example: [bold]quietcorner drift reference set tickets --from-window 5 --why 'new price list'[/bold]"
+)
+def set_reference(
+    name: Name,
+    why: Annotated[str, typer.Option(metavar="TEXT", help="what made the old one wrong; it is kept with the new one")],
+    from_window: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="from this window on; from the first item if left out")
+    ] = None,
+    through: Annotated[
+        int | None, typer.Option(metavar="M", min=1, help="up to this window; up to the newest if left out")
+    ] = None,
+) -> None:
+    """Put a new reference in force, drawn at random from items that have come in. Live alarms on items end.
+
+    Windows that were looked at are not looked at again; `quietcorner drift replay` does that.
+    """
+    from shared.repository.drift import last_report
+    from shared.repository.drift_windows import seen_after
+
+    held, scene = scene_of(name)
+    with _lane(held, scene, name) as claimed:
+        old = find(held, scene, name, None)
+        first, last = _span(held, scene, name, from_window, through)
+        with held.database.read() as session:
+            watched = seen_after(last_report(session, scene.project_id), old)
+        version = _renew(held, scene, claimed, why, first=first, last=last, watched=watched.settled)
+    typer.echo(f"{name}: reference {version} is in force")
+
+
+def scene_of(name: str) -> "tuple[Context, Scene]":
+    """What work in this process needs of a project."""
+    from shared.logs import configure_logs
+    from shared.repository.pools import encoder_in_use
+    from shared.streams import connect
+    from workers.context import Context
+    from workers.drift.looking import Scene
+
+    in_force = edge.settings()
+    configure_logs(in_force.model_copy(update={"log_level": "ERROR"}))
+    database = edge.database(in_force)
+    project_id, config = edge.open_project(database, name)
+    held = Context(in_force, database, connect(in_force))
+    with database.read() as session:
+        encoder = encoder_in_use(session, project_id) or ""
+    return held, Scene(project_id, config, encoder, held.vector_folder)
+
+
+def find(held: "Context", scene: "Scene", name: str, version: int | None) -> "DriftReference":
+    """A version of the reference, or the one in force."""
+    from shared.repository.drift import find_reference
+
+    with held.database.read() as session:
+        found = find_reference(session, scene.project_id, version)
+    if found is None:
+        asked = "yet" if version is None else f"of version {version}"
+        raise InvalidInputError(
+            f"{name} has no drift reference {asked}; the watch fits the first one once "
+            f"{scene.config.drift.reference_items:,} distinct texts are embedded"
+        )
+    return found
+
+
+@contextmanager
+def _lane(held: "Context", scene: "Scene", name: str) -> "Iterator[Claim]":
+    """The drift lane, once a worker that holds it has given it back."""
+    from shared import lanes
+
+    deadline = time.monotonic() + _LANE_WAIT_S
+    while time.monotonic() < deadline:
+        with held.database.write() as session:
+            lanes.request(session, scene.project_id, lanes.DRIFT)
+        with suppress(LeaseLostError), held.lane(scene.project_id, lanes.DRIFT) as claimed:
+            if claimed is not None:
+                yield claimed
+                with held.database.write() as session:
+                    lanes.complete(session, claimed)
+                    lanes.request(session, scene.project_id, lanes.DRIFT)  # what came meanwhile is looked at
+                return
+        time.sleep(_LOOK_AGAIN_S)
+    raise QuietCornerError(
+        f"{name}: a worker is at the drift watch for over {_LANE_WAIT_S:g} s; try again later, or see "
+        f"`quietcorner status {name}`"
+    )
+
+
+def _span(
+    held: "Context", scene: "Scene", name: str, from_window: int | None, through: int | None
+) -> tuple[int | None, int | None]:
+    """Row numbers of the first and the last item that the reference may be drawn from; None where nothing is said."""
+    from shared.repository.drift import find_report
+
+    def report(number: int | None) -> Any:
+        if number is None:
+            return None
+        with held.database.read() as session:
+            found = find_report(session, scene.project_id, number)
+        if found is None:
+            raise InvalidInputError(f"{name} has no drift window {number}; `quietcorner drift {name}` lists the last")
+        return found
+
+    first, last = report(from_window), report(through)
+    return (None if first is None else first.first), (None if last is None else last.through)
+
+
+def _renew(
+    held: "Context",
+    scene: "Scene",
+    claimed: "Claim",
+    why: str,
+    *,
+    first: int | None,
+    last: int | None,
+    watched: int,
+) -> int:
+    from shared import lanes
+    from shared.repository.drift import store_reference
+    from shared.repository.drift_items import drawn_items
+    from workers.drift.looking import fit_reference
+    from workers.drift.reference import FEWEST_ITEMS, dump
+
+    with held.database.read() as session:
+        ids = drawn_items(
+            session,
+            scene.project_id,
+            count=scene.config.drift.reference_items,
+            first=first,
+            through=watched if last is None else last,
+        )
+        if len(ids) < FEWEST_ITEMS:
+            raise InvalidInputError(
+                f"these windows hold {len(ids)} distinct text(s); a reference needs {FEWEST_ITEMS} or more"
+            )
+        fitted = fit_reference(session, scene, ids, through=watched)
+    if fitted is None:
+        raise QuietCornerError("some of these texts are not embedded yet; try again once they are")
+    with held.database.write() as session:
+        lanes.confirm(session, claimed)
+        made = store_reference(
+            session, scene.project_id, encoder=scene.encoder, arrays=dump(fitted), through=watched, why=why
+        )
+        return made.version
