@@ -24,7 +24,7 @@ class Notice:
 
     Attributes:
         channel: `performance` or `labels`.
-        scope: the loss, or kind, name and class.
+        scope: the loss, or whose labels; of these the class that is surest to have moved is told of.
         level: `act` for the model's performance, the strongest alarm there is; `warn` for labels.
         share: by how much the figure moved.
         why: one sentence.
@@ -42,7 +42,8 @@ class Notice:
 def notices(look: Look) -> list[Notice]:
     """The alarms of a look, those of the model's performance first."""
     found = [_of_performance(finding) for finding in look.performance if finding.alarm]
-    return [*found, *(_of_labels(one) for one in look.moved)]
+    plainest = {_scope(one): _of_labels(one) for one in sorted(look.moved, key=lambda one: (-one.p, one.share))}
+    return [*found, *plainest.values()]
 
 
 def ended(look: Look, *, channel: str, scope: str, share: float) -> str | None:
@@ -53,10 +54,8 @@ def ended(look: Look, *, channel: str, scope: str, share: float) -> str | None:
                 return f"the {_figure(finding)} is {finding.now.value:.2f} on fresh audit labels, within its limit"
         known = {performance.key((finding.kind, finding.label)) for finding in look.performance}
         return None if scope in known or look.fresh else "the levels of the reference were set anew"
-    for one in look.differences:
-        if _scope(one) == scope and abs(one.share - one.expected) < share / 2:
-            return f"the share is {one.share:.1%} where {one.expected:.1%} is expected, less than half of the distance"
-    return None
+    own = [abs(one.share - one.expected) for one in look.differences if _scope(one) == scope]
+    return "every class is less than half as far from what is expected" if own and max(own) < share / 2 else None
 
 
 def sentence(finding: Finding) -> str:
@@ -74,8 +73,8 @@ def told(one: Difference) -> str:
     """What moved for whom."""
     beside = "at the reference" if one.kind == SOURCE else "in the answers of all others"
     return (
-        f"{one.kind} {one.name}: {one.label} is {one.share:.1%} of {one.answers} audit answers, where it is "
-        f"{one.expected:.1%} {beside}"
+        f"{one.kind} {one.name}: {one.label} is {100 * one.share:.1f} % of {one.answers} audit answers, where it is "
+        f"{100 * one.expected:.1f} % {beside}"
     )
 
 
@@ -95,4 +94,4 @@ def _of_labels(one: Difference) -> Notice:
 
 
 def _scope(one: Difference) -> str:
-    return f"{one.kind}:{one.name}:{one.label}"
+    return f"{one.kind}:{one.name}"

@@ -175,7 +175,7 @@ def _store(held: Context, claimed: Claim, config: ProjectConfig, read: _Read, fo
         )
         _raise(session, project_id, found, raised)
         _correct(session, read, found)
-        if candidates:
+        if candidates and _unanswered(session, project_id):
             why = "; ".join(notice.why for notice in raised if notice.channel == PERFORMANCE)
             campaigns.propose(
                 session,
@@ -220,6 +220,12 @@ def _raise(session: Session, project_id: int, found: Look, raised: list[Notice])
         )
     for alarm in live:
         _close(session, alarm, found)
+
+
+def _unanswered(session: Session, project_id: int) -> bool:
+    """Whether an alarm on performance is live that no person has acknowledged."""
+    live = alarms.live_alarms(session, project_id, channels=(PERFORMANCE,))
+    return any(alarm.acknowledged_at is None for alarm in live)
 
 
 def _close(session: Session, alarm: DriftAlarm, found: Look) -> None:

@@ -60,7 +60,7 @@ def summary(session: Session, project_id: int) -> dict[str, Any]:
 
 
 def lines(found: Summary) -> list[str]:
-    """What a terminal shows of `summary`."""
+    """What a terminal shows of `summary` beside the alarms, which are listed with those of the windows."""
     return list(_lines(found))
 
 
@@ -106,8 +106,6 @@ def _lines(found: Summary) -> Iterator[str]:
         f"labels: report {last['number']} on model version {last['model']}, level {last['level']}; "
         f"{counted(last['answers'], 'answered audit item')}, {last['fresh']:,} since the levels were set"
     )
-    for alarm in _alarms(found):
-        yield f"  {alarm}"
     for one in last["performance"]:
         if one["alarm"] or one["class"] is None:
             yield f"  {' '.join(part for part in _row(one)[:2] if part)}: {_was_and_is(one)}"

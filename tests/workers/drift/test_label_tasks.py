@@ -152,7 +152,8 @@ def test_labels_that_mean_something_else_raise_the_strongest_alarm_and_open_a_ca
     assert len(set(ids.tolist())) == len(ids) == newest.findings["answers"]
     assert [look.findings["new"] for look in labeling.looks()] == [int((looks == number).sum()) for number in range(3)]
     assert json.loads(json.dumps(shown)) == shown
-    assert any("share of wrong decisions is" in line for line in lines(shown))
+    assert any("share of wrong decisions is" in alarm["why"] for alarm in shown["alarms"])
+    assert any("wrong decisions: 0." in line for line in lines(shown))
     assert "<h2>Fresh labels</h2>" in page
     assert all("prior_shift" not in load_arrays(model.arrays)[1] for model in labeling.all_of(Model))
 
