@@ -28,7 +28,7 @@ from workers.training.tuning import train
 
 AKIN, UNLIKE = "of a domain that the class has", "of another domain"
 _KINDS, _RARE_SHARE, _NEW_SHARE = 4, 0.02, 0.025
-_QUIET_WINDOWS, _WINDOWS, _ROUNDS_BEFORE = 2, 6, 4
+_QUIET_WINDOWS, _WINDOWS, _ROUNDS_BEFORE = 1, 5, 2
 _CLASSES = ("common", "rare")
 
 
@@ -40,11 +40,15 @@ class Story:
         items: The reference first, then windows of 1,000 items.
         is_rare: (n,) bool, the rare class, its new kind included.
         is_new: (n,) bool, the new kind.
+        reference: How many items are there from the start.
+        window: How many arrive at a time.
     """
 
     items: Items
     is_rare: Mask
     is_new: Mask
+    reference: int = REFERENCE
+    window: int = WINDOW
 
 
 @dataclass(frozen=True)
@@ -64,14 +68,14 @@ class Ending:
     campaigns: int
 
 
-def make_story(corpus: Items, *, kinship: str, seed: int) -> Story:
+def make_story(corpus: Items, *, kinship: str, seed: int, reference: int = REFERENCE, window: int = WINDOW) -> Story:
     """Four intents of a domain are the rare class, 2 % of all items; 2.5 % of the later windows are a fifth intent."""
     rng = np.random.default_rng([seed, len(kinship)])
-    domains, counts = np.unique([d for d, _ in _intents(corpus)], return_counts=True)
+    domains, counts = np.unique([d for d, _ in _intents(corpus, window)], return_counts=True)
     domain, other = rng.choice(domains[counts > _KINDS], size=2, replace=False)
-    intents = rng.permutation([intent for of, intent in _intents(corpus) if of == domain])
+    intents = rng.permutation([intent for of, intent in _intents(corpus, window) if of == domain])
     old, left = intents[:_KINDS], intents[_KINDS:]
-    new = rng.choice(left if kinship == AKIN else [intent for of, intent in _intents(corpus) if of == other])
+    new = rng.choice(left if kinship == AKIN else [intent for of, intent in _intents(corpus, window) if of == other])
     rare, fresh = (rng.permutation(np.flatnonzero(np.isin(corpus.labels, of))) for of in (old, [new]))
     common = rng.permutation(np.flatnonzero(~np.isin(corpus.labels, [*old, new])))
     parts: list[Index] = []
@@ -83,18 +87,18 @@ def make_story(corpus: Items, *, kinship: str, seed: int) -> Story:
         fresh, rare, common = fresh[new_ones:], rare[rares:], common[count - new_ones - rares :]
         parts.append(rng.permutation(np.concatenate(taken)))
 
-    arrive(REFERENCE, 0)
+    arrive(reference, 0)
     for number in range(_WINDOWS):
-        arrive(WINDOW, 0 if number < _QUIET_WINDOWS else round(_NEW_SHARE * WINDOW))
+        arrive(window, 0 if number < _QUIET_WINDOWS else round(_NEW_SHARE * window))
     order = np.concatenate(parts)
     items = replace(corpus.take(order), sources=np.full(len(order), "one"))
-    return Story(items, np.isin(items.labels, [*old, new]), items.labels == new)
+    return Story(items, np.isin(items.labels, [*old, new]), items.labels == new, reference, window)
 
 
-def _intents(corpus: Items) -> list[tuple[str, str]]:
+def _intents(corpus: Items, window: int) -> list[tuple[str, str]]:
     """Domain and name of the intents that have enough items to be the new one."""
     names, first, counts = np.unique(corpus.labels, return_index=True, return_counts=True)
-    enough = counts >= round(_NEW_SHARE * WINDOW) * (_WINDOWS - _QUIET_WINDOWS)
+    enough = counts >= round(_NEW_SHARE * window) * (_WINDOWS - _QUIET_WINDOWS)
     return [(str(corpus.sources[row]), str(name)) for name, row in zip(names[enough], first[enough], strict=True)]
 
 
@@ -115,7 +119,7 @@ def tell(story: Story, *, watched: bool, batch: int, seed: int) -> Ending:
         office.round([])
     before = 0
     for number in range(_WINDOWS):
-        office.receive(REFERENCE + (number + 1) * WINDOW)
+        office.receive(story.reference + (number + 1) * story.window)
         if number == _QUIET_WINDOWS:
             before = int(office.pool.labeled.sum())
         if watch is None:
@@ -149,7 +153,7 @@ class _Office:
         self._truth = np.stack([~story.is_rare, story.is_rare], axis=1)
         self._draws = np.random.default_rng(config.seed).random(len(story.is_rare))
         self._number, self._scorers = 0, ()
-        self.pool = _arrived(story, self._draws, REFERENCE, None)
+        self.pool = _arrived(story, self._draws, story.reference, None)
         self.model: LinearModel | None = None
         self.audit: dict[str, float] = {}
         self.arrived_when: dict[int, int] = {}
@@ -198,11 +202,11 @@ class _Watch:
     def __init__(self, story: Story, config: ProjectConfig) -> None:
         """Fit the reference."""
         self._story, self._config = story, config
-        known = story.items.take(np.arange(REFERENCE))
+        known = story.items.take(np.arange(story.reference))
         rng = np.random.default_rng(config.seed)
         self._reference: Reference = fit_reference(
             known.vectors,
-            ids=np.arange(1, REFERENCE + 1),
+            ids=np.arange(1, story.reference + 1),
             sources=known.sources.tolist(),
             texts=known.texts.tolist(),
             rng=rng,
@@ -219,7 +223,7 @@ class _Watch:
     def look(self, office: _Office) -> None:
         """Look at the newest window, as the task does, and open a campaign where that is called for."""
         budget = self._config.drift.false_alarms_per_1000_windows
-        rows = np.arange(len(office.pool) - WINDOW, len(office.pool))
+        rows = np.arange(len(office.pool) - self._story.window, len(office.pool))
         window = self._story.items.take(rows)
         report = compare(
             self._reference,
