@@ -125,7 +125,8 @@ def _read(session: Session, ids: Sequence[int]) -> Iterable[tuple[int, str, str,
         .where(col(Item.id).in_(ids))
         .order_by(col(Item.id))
     )
-    return (tuple(row) for row in session.connection().execute(statement))
+    found = session.connection().execute(statement)
+    return ((item, source, text, key, group) for item, source, text, key, group in found)
 
 
 def _stands() -> ColumnElement[bool]:

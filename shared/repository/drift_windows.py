@@ -14,7 +14,7 @@ time takes the items by their timestamps:
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import ColumnElement, Select, and_, case, func, not_, or_
+from sqlalchemy import ColumnElement, and_, case, func, not_, or_
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
@@ -93,7 +93,7 @@ def _by_time(session: Session, project_id: int, after: Seen, length_s: float) ->
     if latest < until + _GRACE * length_s:
         return None
     through = max(after.through, newest)
-    rows = list(session.connection().execute(_of_window(project_id, after, through=through, until=until)))
+    rows = _of_window(session, project_id, after, through=through, until=until)
     return Window(
         np.array([row[0] for row in rows], dtype=np.int64),
         Seen(after.settled, through, until),
@@ -103,12 +103,16 @@ def _by_time(session: Session, project_id: int, after: Seen, length_s: float) ->
     )
 
 
-def _of_window(project_id: int, after: Seen, *, through: int, until: float) -> Select[tuple[int, float, float | None]]:
-    return (
+def _of_window(
+    session: Session, project_id: int, after: Seen, *, through: int, until: float
+) -> list[tuple[int, float, float | None]]:
+    """Row number, time and timestamp of each item."""
+    statement = (
         sql_select(col(Item.id), _time(), col(Item.timestamp))
         .where(_unseen(project_id, after), col(Item.id) <= through, _time() < until)
         .order_by(col(Item.id))
     )
+    return [(item, time, given) for item, time, given in session.connection().execute(statement)]
 
 
 def _unseen(project_id: int, seen: Seen) -> ColumnElement[bool]:

@@ -33,8 +33,9 @@ class Clumps:
 
     Attributes:
         p: of the neighbourhood that says most, corrected for the number that was looked at.
-        items: (n,) bool, items of the window in neighbourhoods that chance does not explain.
-        excess: such items beyond those that half B would lead to expect there.
+        items: (n,) bool, as many items of the window as are in excess, those in most of the neighbourhoods that chance
+            does not explain.
+        excess: items in these neighbourhoods beyond those that half B would lead to expect there.
     """
 
     p: float
@@ -76,14 +77,16 @@ def find_clumps(
     of = np.concatenate([strata[inside], b_strata[in_b]])
     near = _neighbours(pooled, centres, sizes[-1])
     tests = _usual_centres(of, far, count) * len(sizes)
-    p, members = np.ones(1), np.zeros(size, dtype=bool)
+    p, votes = np.ones(1), np.zeros(size)
     for k in sizes:
-        chances, hot = _least_likely(near[:, :k], of, centres, count)
+        chances, hot = _least_likely(near[:, :k], of, centres, count, nearness[inside[centres]])
         p = np.append(p, np.minimum(chances * tests, 1.0))
-        members[near[hot[chances * tests < alpha], :k].ravel()] = True
-    items[inside[members[:count]]] = True
-    expected = float(members[count:].sum()) * count / len(in_b)
-    return Clumps(float(p.min()), items, max(0.0, float(members[:count].sum()) - expected))
+        np.add.at(votes, near[hot[chances * tests < alpha], :k].ravel(), 1 / k)  # a small one says more
+    held, expected = int((votes[:count] > 0).sum()), float((votes[count:] > 0).sum()) * count / len(in_b)
+    excess = max(0.0, held - expected)
+    first = np.lexsort((nearness[inside], -votes[:count]))[: round(excess)]
+    items[inside[first]] = True
+    return Clumps(float(p.min()), items, excess)
 
 
 def _usual_centres(of: Index, far: Mask, count: int) -> float:
@@ -102,14 +105,18 @@ def _neighbours(pooled: Floats, centres: Index, count: int) -> Index:
     return np.take_along_axis(some, order, axis=1)
 
 
-def _least_likely(near: Index, of: Index, centres: Index, count: int) -> tuple[Numbers, Index]:
-    """Chances of the neighbourhoods that hold most beyond what is expected, and which these are."""
+def _least_likely(near: Index, of: Index, centres: Index, count: int, nearness: Floats) -> tuple[Numbers, Index]:
+    """Chances of the neighbourhoods that hold most beyond what is expected, and which these are.
+
+    Among equals those farthest from half A, as `nearness` (c,) of the centres tells.
+    """
     strata = int(of.max()) + 1
     size, own = np.bincount(of, minlength=strata), np.bincount(of[:count], minlength=strata)
     drawn = np.stack([(of[near] == stratum).sum(axis=1) for stratum in range(strata)], axis=1)
     seen, rate = (near < count).sum(axis=1), own / np.maximum(size, 1)
     beyond, variance = seen - drawn @ rate, drawn @ (rate * (1 - rate))
-    hot = np.argsort(-beyond / np.sqrt(np.maximum(variance, 1e-9)), kind="stable")[:_WORKED_OUT]
+    z = np.round(beyond / np.sqrt(np.maximum(variance, 1e-9)), 6)
+    hot = np.lexsort((nearness, -z))[:_WORKED_OUT]
     itself = (np.arange(strata) == of[centres[hot], None]).astype(np.int64)  # no neighbour of its own
     log_factorial = gammaln(np.arange(1.0, len(of) + 2))
     chances = [

@@ -11,6 +11,7 @@ from sqlmodel import Session, col
 from shared.database import now
 from shared.drift_tables import Campaign, CampaignBatch, DriftReport
 from shared.project import ProjectConfig
+from shared.repository.alarms import all_alarms
 from shared.tables import Assignment, AssignmentState, Batch, DeadLetter, Item, Model
 from workers.reporting.growth import LabelsOfRound, read_growth
 from workers.reporting.measured import without_details
@@ -62,6 +63,19 @@ class WindowLine:
 
 
 @dataclass(frozen=True)
+class AlarmLine:
+    """An alarm of the watch over items that is live or was; `over_at` is None while it is live."""
+
+    channel: str
+    scope: str
+    level: str
+    why: str
+    opened_at: float
+    over_at: float | None
+    acknowledged: bool
+
+
+@dataclass(frozen=True)
 class CampaignLine:
     """One campaign: the window that called for it, if one did, candidates by kind, and the rounds that served it."""
 
@@ -100,6 +114,7 @@ class History:
         growth: labeled items by round, channel and classes.
         batches: the oldest first.
         windows: the oldest first.
+        alarms: of windows of items, the oldest first.
         typical: item row number -> text, for the items that the explained windows name as typical.
         campaigns: the oldest first.
         letters: the newest first, some only.
@@ -114,6 +129,7 @@ class History:
     growth: list[LabelsOfRound]
     batches: list[BatchLine]
     windows: list[WindowLine]
+    alarms: list[AlarmLine]
     typical: dict[int, str]
     campaigns: list[CampaignLine]
     letters: list[Letter]
@@ -132,6 +148,7 @@ def read_history(session: Session, project_id: int, name: str, config: ProjectCo
         growth=read_growth(session, project_id),
         batches=_batches(session, project_id),
         windows=windows,
+        alarms=_alarms(session, project_id),
         typical=_texts(session, typical_items(explained_windows(windows))),
         campaigns=_campaigns(session, project_id),
         letters=_letters(session, name),
@@ -231,6 +248,22 @@ def read_windows(session: Session, project_id: int) -> list[WindowLine]:
         .order_by(col(DriftReport.window))
     )
     return [WindowLine(*row) for row in session.connection().execute(statement)]
+
+
+def _alarms(session: Session, project_id: int) -> list[AlarmLine]:
+    return [
+        AlarmLine(
+            channel=alarm.channel,
+            scope=alarm.scope,
+            level=alarm.level,
+            why=alarm.why,
+            opened_at=alarm.opened_at,
+            over_at=alarm.closed_at,
+            acknowledged=alarm.acknowledged_at is not None,
+        )
+        for alarm in all_alarms(session, project_id)
+        if alarm.report is not None
+    ]
 
 
 def _texts(session: Session, items: Sequence[int]) -> dict[int, str]:

@@ -11,7 +11,7 @@ from shared.project import ProjectConfig
 from workers.reporting import plots
 from workers.reporting.advice import advice
 from workers.reporting.fresh_labels import fresh_labels_section, summary
-from workers.reporting.history import History, WindowLine, explained_windows, read_history
+from workers.reporting.history import AlarmLine, History, WindowLine, explained_windows, read_history
 from workers.reporting.markup import (
     Cell,
     Column,
@@ -160,7 +160,23 @@ def _drift(history: History) -> str:
         f"{count:,} {level}" for level, count in levels if count
     )
     explained = "".join(_window(window, history.typical) for window in explained_windows(windows))
-    return section("Drift", figure(plot, caption + "."), explained)
+    return section("Drift", figure(plot, caption + "."), _alarms(history.alarms), explained)
+
+
+def _alarms(alarms: Sequence[AlarmLine]) -> str:
+    """The live ones in full, and how many there were."""
+    live = [alarm for alarm in alarms if alarm.over_at is None]
+    ended = len(alarms) - len(live)
+    if not live:
+        told = f"No alarm is live; {counted(ended, 'alarm')} came and went." if ended else "There was no alarm."
+        return paragraph(told, kind="soft")
+    lines = [
+        f"{alarm.level} since {clock(alarm.opened_at)} UTC{', acknowledged' if alarm.acknowledged else ''}: "
+        f"{one_line(alarm.why, longest=_TEXT_SHOWN)}."
+        for alarm in live
+    ]
+    more = paragraph(f"{counted(ended, 'alarm')} came and went before.", kind="soft") if ended else ""
+    return paragraph("Live alarms:") + bullets(lines) + more
 
 
 def _fresh_labels(history: History) -> str:
