@@ -74,18 +74,20 @@ def log_ratios(known: Doubles, after: Floats | Doubles, *, exclusive: bool) -> D
     return limited
 
 
-def new_shares(probability: Doubles, old: Doubles) -> Doubles:
+def new_shares(probability: Doubles, old: Doubles, *, start: Doubles | None = None, still: float = _STILL) -> Doubles:
     """(k,) the class shares under which the corrected probabilities of items average to themselves.
 
     Args:
         probability: (n, k) rows that add up to 1, under the shares `old`.
         old: (k,) positive, 1 in all.
+        start: (k,) shares that may be near; `old` if not given.
+        still: The search ends when no share changes by more.
     """
-    shares = old
+    shares = old if start is None else start
     for _ in range(_STEPS):
         odds = probability * (shares / old)
         found: Doubles = (odds / np.maximum(odds.sum(axis=1, keepdims=True), _TINY)).mean(axis=0)
-        if np.abs(found - shares).max() < _STILL:
+        if np.abs(found - shares).max() < still:
             return found
         shares = found
     return shares

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from scipy.optimize import nnls
 
 from scripts.bench.selection_loop.markdown import number, percent, table
 from scripts.bench.selection_loop.prepared import prepare_set
@@ -36,6 +37,8 @@ _LABELS, _ITEMS, _TIMES = 800, 1_000, 2.0
 # Of the groups that many classes are put into, the ends of all but the last.
 _CLASSES, _SHARES = 3, (0.05, 0.3)
 _STRENGTH = 3.0
+# That shares add up to 1 weighs so much more than any of their equations.
+_SUM_WEIGHT = 1e3
 WAYS = ("predicted", "hard", "soft", "EM", "EM uncalibrated")
 
 console = Console(stderr=True, highlight=False)
@@ -184,13 +187,20 @@ def estimates(audited: Audited, found: CrossFit, said: Floats, uncalibrated: Flo
     old, bare = (np.average(part, axis=0, weights=weights).astype(np.float64) for part in (audited.said, found.before))
     return {
         "predicted": hard.mean(axis=0),
-        "hard": label_shift.solve(label_shift.chances(audited.targets, hard_audit, weights), hard.mean(axis=0)),
-        "soft": label_shift.solve(
-            label_shift.chances(audited.targets, audited.said, weights), said.mean(axis=0, dtype=np.float64)
-        ),
+        "hard": solve(label_shift.chances(audited.targets, hard_audit, weights), hard.mean(axis=0)),
+        "soft": solve(label_shift.chances(audited.targets, audited.said, weights), said.mean(axis=0, dtype=np.float64)),
         "EM": prior_shift.new_shares(said.astype(np.float64), old / old.sum()),
         "EM uncalibrated": prior_shift.new_shares(uncalibrated.astype(np.float64), bare / bare.sum()),
     }
+
+
+def solve(chances: Doubles, predicted: Doubles) -> Doubles:
+    """Shares (k,), none negative and 1 in all, whose mixture of the columns of `chances` (k, k) is nearest to the
+    predicted shares (k,): black box shift estimation (Lipton, Wang and Smola 2018)."""
+    weighted = np.vstack([chances, np.full(chances.shape[1], _SUM_WEIGHT)])
+    found, _ = nnls(weighted, np.append(predicted, _SUM_WEIGHT))
+    shares: Doubles = found / found.sum()
+    return shares
 
 
 def report(found: Sequence[Measured]) -> str:
