@@ -369,7 +369,8 @@ def _unweighted_part(sample: Sample, part: Index, answers: Mask) -> Doubles:
     if sample.exclusive:
         # Only differences matter to a softmax, but a decision follows them class by class, as far as each is trusted.
         # So items weigh 1 on average however often they are repeated, or decisions would lean to rare classes the more.
-        return np.asarray(np.log(taught.counts.sum() / len(answers)) - np.log(positive))
+        # Where items are left out they stay as they are: scores of the few that are left are no ground to lean on.
+        return np.asarray(np.log(max(taught.counts.sum() / len(answers), 1.0)) - np.log(positive))
     negative = np.divide(
         (weights * ~targets).sum(axis=0),
         (~answers).sum(axis=0),

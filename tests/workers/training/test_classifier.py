@@ -127,7 +127,7 @@ def test_repeated_items_lean_decisions_no_more_than_weights_do(rare: int, common
     """With two classes repeating the smaller one up to the larger is what balanced weights are."""
     targets = np.arange(2) == (np.arange(rare + common) < rare)[:, None]
     vectors = np.random.default_rng(seed).normal(size=(len(targets), 4)).astype(np.float32)
-    undone = [
+    plain, repeated, reduced = (
         classifier.unweighted(
             classifier.gather(
                 vectors,
@@ -139,6 +139,8 @@ def test_repeated_items_lean_decisions_no_more_than_weights_do(rare: int, common
             ),
             np.arange(len(targets)),
         )
-        for sampling in ("none", "oversample")
-    ]
-    assert undone[1] == pytest.approx(undone[0], abs=1e-6)
+        for sampling in ("none", "oversample", "undersample")
+    )
+    assert repeated == pytest.approx(plain, abs=1e-6)
+    assert reduced - reduced[1] == pytest.approx(plain - plain[1], abs=1e-6)
+    assert reduced[1] == pytest.approx(0, abs=1e-6)  # of the class that is kept whole nothing is to be undone
