@@ -370,7 +370,7 @@ def _unweighted_part(sample: Sample, part: Index, answers: Mask) -> Doubles:
         # Only differences matter to a softmax, but a decision follows them class by class, as far as each is trusted.
         # So items weigh 1 on average however often they are repeated, or decisions would lean to rare classes the more.
         # Where items are left out they stay as they are: scores of the few that are left are no ground to lean on.
-        return np.asarray(np.log(max(taught.counts.sum() / len(answers), 1.0)) - np.log(positive))
+        return np.asarray(np.log(max(len(part) / len(answers), 1.0)) - np.log(positive))
     negative = np.divide(
         (weights * ~targets).sum(axis=0),
         (~answers).sum(axis=0),
