@@ -36,6 +36,7 @@ class Projects:
             window=self._windows,
             first=1,
             through=9,
+            reference=1,
             settled=9,
             items=9,
             level="act",

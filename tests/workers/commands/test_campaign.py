@@ -67,6 +67,7 @@ def test_a_persons_own_campaign_asks_for_new_items_labeled_ones_and_some_by_chan
             DriftReport(
                 project_id=project.project_id,
                 window=1,
+                reference=1,
                 first=project.items[100],
                 through=project.items[179],
                 settled=project.items[179],
