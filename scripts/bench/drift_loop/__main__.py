@@ -39,6 +39,12 @@ def main() -> int:
     try:
         if given.report and not given.replay:
             return _report(given, path)
+        if given.pools:
+            from scripts.bench.drift_loop.pool_size import time_pools
+
+            with threadpool_limits(1):
+                print(f"{_machine()}\n\n{time_pools(given.pools)}")
+            return 0
         if given.timing:
             from scripts.bench.drift_loop.timing import time_a_window
 
@@ -85,6 +91,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=_OUT, help="folder of the results (default build/bench/drift)")
     parser.add_argument("--redo", action="store_true", help="forget earlier results of these cells first")
     parser.add_argument("--timing", action="store_true", help="measure time and memory of a window instead")
+    parser.add_argument(
+        "--pools", type=int, nargs="+", metavar="N", help="measure the time of a window in pools of N items instead"
+    )
     parser.add_argument(
         "--replay",
         action="store_true",

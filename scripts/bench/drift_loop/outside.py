@@ -28,16 +28,16 @@ def main() -> None:
         with np.load(asked["file"], allow_pickle=False) as arrays:
             reference, windows = arrays["reference"], arrays["windows"]
         np.random.seed(asked["seed"])  # the packages draw from the global state
-        started = time.perf_counter()
+        started = time.process_time()
         look = makers[asked["detector"]](reference, asked["seed"])
-        fit_s = time.perf_counter() - started
+        fit_s = time.process_time() - started
         _say({"fit_s": fit_s, "windows": [_measured(look, window) for window in windows]})
 
 
 def _measured(look: Look, window: Any) -> dict[str, Any]:
-    before, started = _start_peak(), time.perf_counter()
+    before, started = _start_peak(), time.process_time()
     score, alarm = look(window)
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     return {"score": score, "alarm": alarm, "s": seconds, "mib": max(0.0, (_status("VmHWM") - before) / _KIB)}
 
 
