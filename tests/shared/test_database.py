@@ -15,6 +15,8 @@ from sqlmodel import SQLModel, select
 from shared import database as databases
 from shared.database import Database, now
 from shared.errors import DatabaseUnavailableError
+from shared.repository.drift import find_reference, last_report, store_reference
+from shared.repository.drift_windows import Seen, seen_after
 from shared.tables import Project, RuleHit
 
 
@@ -44,6 +46,33 @@ def test_rule_hits_of_a_database_made_before_scores_score_one(database_url: str)
         assert session.exec(select(RuleHit.score)).all() == [1.0]
     _migrate(old, "0001")
     databases.upgrade(old)
+    old.close()
+
+
+def test_references_and_windows_of_an_old_watch_go_on_after_an_update_and_back(database_url: str) -> None:
+    old = Database(database_url)
+    _migrate(old, "0004")
+    with old.engine.begin() as connection:
+        for statement in (
+            "INSERT INTO project (id, name, config, created_at) VALUES (1, 'p', '{}', 0)",
+            "INSERT INTO driftreference (project_id, encoder, arrays, through, fitted_at) "
+            "VALUES (1, 'e', :arrays, 5, 0)",
+            'INSERT INTO driftreport (id, project_id, "window", first, through, items, level, findings, made_at) '
+            "VALUES (1, 1, 1, 6, 9, 4, 'quiet', '{}', 0)",
+        ):
+            connection.execute(text(statement), {"arrays": b"x"} if ":arrays" in statement else {})
+    databases.upgrade(old)
+    with old.read() as session:
+        reference, report = find_reference(session, 1), last_report(session, 1)
+        assert reference is not None
+        assert report is not None
+        assert (reference.version, reference.arrays, reference.through) == (1, b"x", 5)
+        assert seen_after(report, reference) == Seen(settled=9, through=9, until=None)
+    with old.write() as session:
+        store_reference(session, 1, encoder="e2", arrays=b"y", through=9, why="test")
+    _migrate(old, "0004")
+    with old.engine.begin() as connection:
+        assert connection.execute(text("SELECT encoder, through FROM driftreference")).all() == [("e2", 9)]
     old.close()
 
 

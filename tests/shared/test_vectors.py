@@ -5,8 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shared import vectors as store
 from shared.database import Database
-from shared.vectors import VectorTable, append_segment, count_vectors, load_vectors, stored_keys, text_key
+from shared.vectors import (
+    VectorTable,
+    append_segment,
+    count_vectors,
+    latest_vectors,
+    load_vectors,
+    stored_keys,
+    text_key,
+)
 
 
 def fill(database: Database, keys: range, *, encoder: str = "e", seed: int = 0) -> np.ndarray:
@@ -36,6 +45,26 @@ def test_vectors_are_found_by_key_whatever_the_order_of_segments(database: Datab
 def test_vectors_of_different_encoders_never_meet(database: Database, tmp_path: Path) -> None:
     fill(database, range(5))
     assert len(load(database, tmp_path, encoder="other").keys) == 0
+
+
+@pytest.mark.parametrize("at_a_time", [7, 1_000])
+def test_a_few_vectors_are_found_from_the_newest_on(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_a_time: int
+) -> None:
+    monkeypatch.setattr(store, "_LOOKED_THROUGH", at_a_time)
+    early, late = fill(database, range(20)), fill(database, range(100, 120), seed=1)
+
+    def find(*keys: int) -> np.ndarray | None:
+        with database.read() as session:
+            return latest_vectors(session, space="p", encoder="e", folder=tmp_path, keys=np.array(keys, np.int64))
+
+    assert np.array_equal(find(119, 3, 100, 3), np.stack([late[19], early[3], late[0], early[3]]))
+    assert find(119, 50) is None
+
+
+def test_of_nothing_no_vector_is_found(database: Database, tmp_path: Path) -> None:
+    with database.read() as session:
+        assert latest_vectors(session, space="p", encoder="e", folder=tmp_path, keys=np.array([1])) is None
 
 
 def test_the_copy_grows_by_what_is_new(database: Database, tmp_path: Path) -> None:

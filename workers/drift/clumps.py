@@ -23,6 +23,8 @@ from workers.drift.detectors import Numbers
 _SIZES = (10, 20, 40)
 # Of both samples together, the part farthest from half A.
 _LOOKED_AT = 0.2
+# Of a larger window every second item is looked at, or every third and so on: the cost grows with the square.
+_MOST_ITEMS = 4_000
 # Neighbourhoods of each size whose exact chance is worked out: those with most beyond what is expected.
 _WORKED_OUT = 3
 
@@ -35,7 +37,8 @@ class Clumps:
         p: of the neighbourhood that says most, corrected for the number that was looked at.
         items: (n,) bool, as many items of the window as are in excess, those in most of the neighbourhoods that chance
             does not explain.
-        excess: items in these neighbourhoods beyond those that half B would lead to expect there.
+        excess: items in these neighbourhoods beyond those that half B would lead to expect there; of a large window, of
+            which a part is looked at, in all of it.
     """
 
     p: float
@@ -65,6 +68,8 @@ def find_clumps(
         alpha: Neighbourhoods below it, corrected for their number, make up `items`.
     """
     in_b, inside = np.flatnonzero(b_strata >= 0), np.flatnonzero(strata >= 0)
+    each = max(1, -(-len(inside) // _MOST_ITEMS))
+    inside = inside[::each]
     items = np.zeros(len(vectors), dtype=bool)
     count, size = len(inside), len(inside) + len(in_b)
     sizes = [k for k in _SIZES if k < size]
@@ -86,7 +91,7 @@ def find_clumps(
     excess = max(0.0, held - expected)
     first = np.lexsort((nearness[inside], -votes[:count]))[: round(excess)]
     items[inside[first]] = True
-    return Clumps(float(p.min()), items, excess)
+    return Clumps(float(p.min()), items, excess * each)
 
 
 def _usual_centres(of: Index, far: Mask, count: int) -> float:

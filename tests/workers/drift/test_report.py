@@ -21,7 +21,8 @@ from tests.workers.drift.world import (
 )
 from workers.drift.levels import opens_campaign
 from workers.drift.mix import SourceShare
-from workers.drift.report import WindowReport
+from workers.drift.reference import Reference, fit_reference
+from workers.drift.report import WindowReport, compare
 
 
 @pytest.mark.parametrize("sends", [EVERYTHING, DISTINCT], ids=["alike sources", "distinct sources"])
@@ -221,6 +222,42 @@ def test_the_order_of_the_items_does_not_matter() -> None:
     assert look(reference, _rows(window, order.tolist())).findings() == look(reference, window).findings()
 
 
+def test_texts_of_another_make_are_a_note_and_name_what_changed() -> None:
+    reference = _with_texts(draw(EVERYTHING, 1_000, seed=0), short=0.5)
+
+    quiet = _look_at_texts(reference, draw(EVERYTHING, 500, seed=1, first_id=5_000), short=0.5)
+    other = _look_at_texts(reference, draw(EVERYTHING, 500, seed=2, first_id=5_000), short=0.1)
+
+    assert quiet.level == "quiet"
+    assert other.level == "note"
+    assert other.verdict("text: length").share == pytest.approx(0.4, abs=0.08)
+    assert not other.verdict("text: digits").alarm
+
+
+def test_a_flood_of_duplicates_is_a_note_and_a_few_more_are_none() -> None:
+    texts = draw(EVERYTHING, 1_000, seed=0)
+    reference = fit_reference(
+        texts.vectors, ids=texts.ids, sources=texts.sources, rng=np.random.default_rng(0), duplicates=(100, 1_000)
+    )
+    window = draw(EVERYTHING, 400, seed=1, first_id=5_000)
+
+    def look_with(duplicates: int) -> WindowReport:
+        return compare(reference, vectors=window.vectors, ids=window.ids, sources=window.sources, duplicates=duplicates)
+
+    assert look_with(60).level == "quiet"
+    assert look_with(200).level == "note"
+    assert look_with(200).verdict("duplicates").share == pytest.approx(200 / 600 - 0.1)
+
+
+def test_a_huge_window_raises_no_alarm_on_a_change_that_is_none() -> None:
+    reference = fit(draw(EVERYTHING, 4_000, seed=0))
+    slightly: Sends = {source: [1.1] + [1.0] * (TOPICS - 1) for source in EVERYTHING}
+
+    report = look(reference, draw(slightly, 10_000, seed=1, first_id=5_000))
+
+    assert report.level == "quiet"
+
+
 def test_an_empty_window_is_refused() -> None:
     texts = draw(EVERYTHING, 200, seed=0)
 
@@ -231,6 +268,34 @@ def test_an_empty_window_is_refused() -> None:
 def _with_new_topic(count: int, *, new: int, seed: int, topic: int = NEAR) -> Texts:
     known = draw(EVERYTHING, count - new, seed=100 + seed, first_id=5_000)
     return join(known, draw(sends_only(topic, "mail", "chat"), new, seed=200 + seed, first_id=9_000))
+
+
+def _with_texts(texts: Texts, *, short: float) -> Reference:
+    return fit_reference(
+        texts.vectors,
+        ids=texts.ids,
+        sources=texts.sources,
+        texts=_written(len(texts), short=short),
+        rng=np.random.default_rng(0),
+    )
+
+
+def _look_at_texts(reference: Reference, texts: Texts, *, short: float) -> WindowReport:
+    return compare(
+        reference,
+        vectors=texts.vectors,
+        ids=texts.ids,
+        sources=texts.sources,
+        texts=_written(len(texts), short=short),
+    )
+
+
+def _written(count: int, *, short: float) -> list[str]:
+    rng = np.random.default_rng(count)
+    return [
+        " ".join(["word"] * int(rng.integers(1, 5) if rng.random() < short else rng.integers(20, 40)))
+        for _ in range(count)
+    ]
 
 
 def _identical(count: int, *, topic: int, first_id: int) -> Texts:
