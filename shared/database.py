@@ -67,10 +67,21 @@ def open_database(settings: Settings) -> Database:
     return database
 
 
-def upgrade(database: Database) -> None:
-    """Bring the schema to the newest migration. Does nothing when it is there already."""
+@contextmanager
+def snapshot(database: Database) -> Iterator[Connection]:
+    """A connection that sees the database as it is now, however long it reads, and holds up no writer."""
+    options = {"sqlite_begin": "DEFERRED", "postgresql_readonly": True}
+    if database.engine.dialect.name == "postgresql":
+        options["isolation_level"] = "REPEATABLE READ"
+    engine = database.engine.execution_options(**options)
+    with _translated(database.url), engine.connect() as connection, connection.begin():
+        yield connection
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Bring the schema to a migration, the newest if none is named. Does nothing when it is there already."""
     config = _alembic_config()
-    newest = ScriptDirectory.from_config(config).get_current_head()
+    newest = ScriptDirectory.from_config(config).get_current_head() if revision == "head" else revision
     with database.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
         if MigrationContext.configure(connection).get_current_revision() == newest:
             return
@@ -78,7 +89,7 @@ def upgrade(database: Database) -> None:
         _one_migration_at_a_time(connection)
         config.attributes["connection"] = connection
         try:
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
         except CommandError as error:
             raise DatabaseUnavailableError(
                 f"{without_password(database.url)}: {error}. A newer version of Quiet Corner made this database; "
