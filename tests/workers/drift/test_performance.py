@@ -59,10 +59,11 @@ def test_a_level_is_never_raised_and_is_lowered_to_what_the_model_learned() -> N
     bad, good = said(150, look=0, seed=3, wrong=0.3), said(160, look=1, seed=4)
     course, _ = advance(Course(), bad, 0)
     before = course.levels["error"]
-    course, _ = advance(course, together(bad, good), 1)
+    course, _ = advance(course, together(bad, good), 1, given=0.0)
     assert course.levels["error"].limit < before.limit
     much_worse = said(400, look=2, seed=5, wrong=0.5)
-    after, _ = advance(course, together(bad, good, much_worse), 2)
+    after, _ = advance(course, together(bad, good, much_worse), 2, given=0.0)  # without bets there is no alarm
+    assert after.settings == course.settings + 1
     assert after.levels["error"] == course.levels["error"]
 
 

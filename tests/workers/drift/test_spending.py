@@ -19,6 +19,15 @@ def test_no_year_risks_more_than_its_budget(pauses: list[float], yearly: float) 
         assert sum(part for at, part in risked if begin <= at < begin + YEAR_S) <= yearly * (1 + 1e-9)
 
 
+def test_a_look_a_day_spends_in_time_what_comes_in() -> None:
+    left, risked = full(0.4), list[float]()
+    for _ in range(4 * 365):
+        part, left = spend(left, elapsed_s=YEAR_S / 365, yearly=0.4)
+        risked.append(part)
+    assert sum(risked[:365]) <= 0.4
+    assert sum(risked[-365:]) == pytest.approx(0.2, rel=0.01)
+
+
 def test_the_first_look_risks_an_eighth_of_a_year_and_a_quiet_year_brings_that_back() -> None:
     part, left = spend(full(0.4), elapsed_s=0.0, yearly=0.4)
     assert (part, left) == pytest.approx((0.05, 0.15))
