@@ -192,9 +192,9 @@ def _shares(
 ) -> tuple[Doubles, Doubles]:
     """(2, k) shares of both sides, and (k,) how many times as frequent each class truly is on the audit sample as the
     probabilities there say."""
-    known = np.average(audited.said, axis=0, weights=weights) + _TINY
-    known /= known.sum()
-    true = np.average(audited.targets, axis=0, weights=weights) + _TINY
+    said: Doubles = weights @ audited.said.astype(np.float64) + _TINY
+    known = said / said.sum()
+    true = weights @ audited.targets / weights.sum() + _TINY
     still = {} if start is None else {"still": _STILL}
     found = [
         new_shares(side, known, start=None if start is None else start[place], **still)

@@ -112,6 +112,6 @@ def test_shares_are_never_negative_and_add_up_to_1(seed: int, known: list[float]
 def test_the_order_of_items_changes_nothing_but_the_draws() -> None:
     one, before, after = audited(), window(SHARES, seed=1), window(MOVED, seed=2)
     order = np.random.default_rng(0).permutation(800)
-    other = Audited(*(part[order] for part in (one.targets, one.said, one.weights, one.strata, one.families)))
+    other = Audited(one.targets[order], one.said[order], one.weights[order], one.strata[order], one.families[order])
     told = [estimate(part, before, after[::-1]) for part in (one, other)]
     assert told[0].shares["rare"].after.value == pytest.approx(told[1].shares["rare"].after.value)

@@ -66,7 +66,7 @@ def test_the_terminal_shows_figures_and_shares() -> None:
 
 
 def test_before_the_first_report_the_terminal_says_what_is_needed_and_the_page_nothing() -> None:
-    nothing = {"levels": [], "last": None, "alarms": []}
+    nothing: dict[str, Any] = {"levels": [], "last": None, "alarms": []}
     assert lines(nothing) == ["labels: no report yet; 100 answered audit items and a measured model are needed"]
     assert fresh_labels_section(nothing) == fresh_labels_section(None) == ""
 
