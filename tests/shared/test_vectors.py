@@ -58,7 +58,9 @@ def test_a_few_vectors_are_found_from_the_newest_on(
         with database.read() as session:
             return latest_vectors(session, space="p", encoder="e", folder=tmp_path, keys=np.array(keys, np.int64))
 
-    assert np.array_equal(find(119, 3, 100, 3), np.stack([late[19], early[3], late[0], early[3]]))
+    found = find(119, 3, 100, 3)
+    assert found is not None
+    assert np.array_equal(found, np.stack([late[19], early[3], late[0], early[3]]))
     assert find(119, 50) is None
 
 

@@ -16,7 +16,7 @@ from shared.settings import Settings
 from shared.tables import Item
 from tests.workers.drift.stream import DRIFT, Stream, new, usual
 from tests.workers.drift.world import join
-from workers.drift import tasks
+from workers.drift.reference import items_of
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_another_encoder_fits_the_same_items_anew_and_ends_alarms(make: Callable
 
     one, two = stream.rows(DriftReference)
     assert (one.version, two.version, two.encoder) == (1, 2, "another")
-    assert tasks.references.items_of(one.arrays).tolist() == tasks.references.items_of(two.arrays).tolist()
+    assert items_of(one.arrays).tolist() == items_of(two.arrays).tolist()
     assert one.through == two.through
     assert all("another encoder" in (alarm.end_reason or "") for alarm in stream.rows(DriftAlarm))
     assert len(stream.rows(DriftReport)) == 1
