@@ -32,16 +32,20 @@ def level_of(share: float, *, content: bool, mix: bool) -> Level:
     return Level.WARN if share >= _WARN else Level.NOTE
 
 
-def opens_campaign(levels: Sequence[str], *, windows_since_campaign: int | None) -> bool:
-    """Whether the newest window opens a campaign: it is at `act`, or at `warn` for the second time in three windows.
+def opens_campaign(levels: Sequence[str], *, windows_since_campaign: int | None, lasts: bool = False) -> bool:
+    """Whether the newest window opens a campaign.
+
+    It does at `act`, at `warn` for the second time in three windows, and at any level where what its items say `lasts`:
+    a new kind of a rare class is small by nature.
 
     Args:
         levels: Of the project's windows, the newest last.
         windows_since_campaign: Windows from the one that opened the last campaign to the newest; None before the
             first. Three windows after a campaign open none: its labels are still on their way.
+        lasts: See `workers.drift.watch.lasts`.
     """
     if windows_since_campaign is not None and windows_since_campaign <= _COOL_DOWN_WINDOWS:
         return False
     newest = levels[-1:]
     severe = [level for level in levels[-3:] if level in (Level.WARN, Level.ACT)]
-    return newest == [Level.ACT] or (newest == [Level.WARN] and len(severe) >= 2)
+    return newest == [Level.ACT] or (newest == [Level.WARN] and len(severe) >= 2) or lasts

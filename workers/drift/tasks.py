@@ -31,7 +31,7 @@ from workers.drift.levels import Level, opens_campaign
 from workers.drift.looking import Scene, fit_reference, look_at, read_reference
 from workers.drift.reference import Reference
 from workers.drift.report import WindowReport
-from workers.drift.watch import Change, Kind, WatchState, advance, level_after
+from workers.drift.watch import Change, Kind, WatchState, advance, lasts, level_after
 from workers.drift.wording import why
 from workers.training import model_storage
 
@@ -123,13 +123,10 @@ def _report(held: Context, claimed: Claim, scene: Scene, stored: DriftReference)
         return False  # not embedded yet: the event of their last segment wakes us again
     number = last.window + 1 if last else 1
     goes_on = last is not None and last.reference == stored.version
-    state, changes = advance(
-        WatchState.load(last.state if last is not None and goes_on else None),
-        report,
-        budget=drift.false_alarms_per_1000_windows,
-    )
+    before = WatchState.load(last.state if last is not None and goes_on else None)
+    state, changes = advance(before, report, budget=drift.false_alarms_per_1000_windows)
     level = level_after(report, changes)
-    asked = _ask(held.database, scene, reference, report, level=level, number=number)
+    asked = _ask(held.database, scene, reference, report, level=level, number=number, lasting=lasts(before, report))
     with held.database.write() as session:
         lanes.confirm(session, claimed)
         row = rows.store_report(
@@ -185,7 +182,14 @@ def _note_alarms(
 
 
 def _ask(
-    database: Database, scene: Scene, reference: Reference, report: WindowReport, *, level: Level, number: int
+    database: Database,
+    scene: Scene,
+    reference: Reference,
+    report: WindowReport,
+    *,
+    level: Level,
+    number: int,
+    lasting: bool,
 ) -> Asked | None:
     """What a campaign would ask for, where the newest window calls for one that no person has acknowledged."""
     with database.read() as session:
@@ -194,7 +198,8 @@ def _ask(
         live = alarms.live_alarms(session, scene.project_id, channels=CONTENT)
     seen = {alarm.channel for alarm in live if alarm.acknowledged_at is not None}
     alarmed = {verdict.channel for verdict in report.verdicts if verdict.alarm and verdict.channel in CONTENT}
-    if not alarmed - seen or not opens_campaign(levels, windows_since_campaign=None if since is None else since + 1):
+    windows = None if since is None else since + 1
+    if not alarmed - seen or not opens_campaign(levels, windows_since_campaign=windows, lasts=lasting):
         return None
     return ask(database, scene, reference, report, number=number)
 

@@ -154,6 +154,17 @@ def advance(state: WatchState, report: WindowReport, *, budget: float) -> tuple[
     return WatchState(dict(sorted(memories.items()))), tuple(changes)
 
 
+def lasts(state: WatchState, report: WindowReport) -> bool:
+    """Whether items show drift in a window, and showed some in one of the two before it, whose `state` this is."""
+    before = [
+        level
+        for channel in CONTENT
+        for level in state.memories.get(channel.value, Memory()).levels
+        if level is not Level.QUIET
+    ]
+    return bool(before) and any(verdict.alarm for verdict in report.verdicts if verdict.channel in CONTENT)
+
+
 def level_after(report: WindowReport, changes: tuple[Change, ...]) -> Level:
     """Level of a window, with what many windows show together: of what items say, or a note of all else."""
     raised = [

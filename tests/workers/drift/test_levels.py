@@ -36,6 +36,11 @@ def test_a_campaign_opens_at_act_or_at_the_second_warning_in_three_windows(level
     assert opens_campaign(levels, windows_since_campaign=None) is opens
 
 
+def test_what_lasts_opens_a_campaign_however_little_it_is() -> None:
+    assert opens_campaign(["note"], windows_since_campaign=None, lasts=True)
+    assert not opens_campaign(["note"], windows_since_campaign=1, lasts=True)
+
+
 @pytest.mark.parametrize(("windows", "opens"), [(1, False), (3, False), (4, True)])
 def test_three_windows_after_a_campaign_open_none(windows: int, opens: bool) -> None:
     assert opens_campaign(["act"], windows_since_campaign=windows) is opens

@@ -14,7 +14,7 @@ from workers.drift.detectors import Counts
 from workers.drift.evidence import factors, gather
 from workers.drift.report import WindowReport
 from workers.drift.statistics import Tally, Verdict
-from workers.drift.watch import Kind, WatchState, advance, level_after
+from workers.drift.watch import Kind, WatchState, advance, lasts, level_after
 
 _QUIET = look(fit(draw(EVERYTHING, 400, seed=0)), draw(EVERYTHING, 100, seed=1, first_id=5_000))
 
@@ -66,6 +66,32 @@ def test_only_what_items_say_is_more_than_a_note() -> None:
 
     assert [change.level for change in changes] == ["act"]
     assert level_after(report, changes) == "note"
+
+
+@pytest.mark.parametrize(
+    ("channels", "expected"),
+    [
+        ([Channel.NOVELTY, Channel.CLUMPS], True),
+        ([Channel.NOVELTY, None, Channel.CLUMPS], True),
+        ([Channel.NOVELTY, None, None, Channel.CLUMPS], False),
+        ([Channel.MIX, Channel.MIX], False),
+        ([Channel.MIX, Channel.NOVELTY], False),
+        ([Channel.NOVELTY, None], False),
+    ],
+)
+def test_drift_lasts_that_items_show_twice_in_three_windows(channels: list[Channel | None], expected: bool) -> None:
+    before = state = WatchState()
+    for shown in channels:
+        report = _report(
+            *(
+                _verdict(0.01 if channel is shown else 0.0, channel=channel)
+                for channel in (Channel.NOVELTY, Channel.CLUMPS, Channel.MIX)
+            )
+        )
+        before = state
+        state, _ = advance(state, report, budget=1.0)
+
+    assert lasts(before, report) is expected
 
 
 def test_evidence_gathers_until_it_is_enough_and_names_the_category() -> None:
