@@ -36,6 +36,7 @@ def show(
     from workers.drift.looking import read_reference
     from workers.drift.reference import is_readable, items_of
     from workers.reporting.drift_watch import reference_facts
+    from workers.reporting.plain import clock
 
     held, scene = scene_of(name)
     stored = find(held, scene, name, version)
@@ -46,6 +47,7 @@ def show(
     if as_json:
         edge.print_json({"project": name, **facts})
         return
+    facts["fitted_at"] = f"{clock(stored.fitted_at)} UTC"
     for key, value in facts.items():
         typer.echo(f"{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
 

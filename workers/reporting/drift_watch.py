@@ -120,7 +120,8 @@ def window_lines(name: str, facts: Facts, texts: Mapping[int, str]) -> Iterator[
     when = "" if facts["since"] is None else f", {clock(facts['since'])} to {clock(facts['until'])} UTC"
     yield f"{name}, window {facts['window']} ({counted(facts['items'], 'item')}{when}): {facts['level']}"
     yield from window_findings(findings)
-    yield from _odd_items(findings)
+    if facts["since"] is not None:
+        yield from _odd_items(findings)
     yield "what was compared with the reference:"
     width = max((len(test) for test in findings.get("tests", {})), default=0)
     for test, found in findings.get("tests", {}).items():
