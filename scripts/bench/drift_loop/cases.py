@@ -129,7 +129,8 @@ def _piles(case: Case, items: Items, rng: np.random.Generator) -> tuple[Items, I
 def _domain(items: Items, rng: np.random.Generator) -> Mask:
     """All items of one domain or event, of those that have enough."""
     names, counts = np.unique(items.sources, return_counts=True)
-    return items.sources == rng.choice(names[counts >= _FEWEST])
+    chosen: Mask = items.sources == rng.choice(names[counts >= _FEWEST])
+    return chosen
 
 
 def _intent(items: Items, rng: np.random.Generator) -> Mask:
@@ -137,12 +138,14 @@ def _intent(items: Items, rng: np.random.Generator) -> Mask:
     names, first, counts = np.unique(items.labels, return_index=True, return_counts=True)
     domains = items.sources[first]
     beside = np.array([(domains == domain).sum() > 1 for domain in domains])
-    return items.labels == rng.choice(names[beside & (counts >= _FEWEST)])
+    chosen: Mask = items.labels == rng.choice(names[beside & (counts >= _FEWEST)])
+    return chosen
 
 
 def _rarest(items: Items) -> Mask:
     names, counts = np.unique(items.labels, return_counts=True)
-    return items.labels == names[counts.argmin()]
+    rarest: Mask = items.labels == names[counts.argmin()]
+    return rarest
 
 
 def _part(of: Mask, rng: np.random.Generator) -> Mask:

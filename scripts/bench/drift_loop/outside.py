@@ -42,8 +42,7 @@ def _measured(look: Look, window: Any) -> dict[str, Any]:
 
 
 def _say(answer: dict[str, Any]) -> None:
-    sys.__stdout__.write(json.dumps(answer) + "\n")
-    sys.__stdout__.flush()
+    print(json.dumps(answer), file=sys.__stdout__, flush=True)
 
 
 def _makers() -> tuple[dict[str, Callable[[Any, int], Look]], dict[str, str]]:

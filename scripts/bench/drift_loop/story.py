@@ -19,9 +19,10 @@ from workers.drift.channels import CONTENT
 from workers.drift.levels import opens_campaign
 from workers.drift.reference import Reference, fit_reference
 from workers.drift.report import compare
-from workers.drift.watch import WatchState, advance, level_after
+from workers.drift.watch import WatchState, advance, lasts, level_after
 from workers.selection.campaigns import most_places, serve
 from workers.selection.round import RoundPlan, select
+from workers.training.bands import Scorer
 from workers.training.classifier import LinearModel
 from workers.training.splits import assign_folds
 from workers.training.tuning import train
@@ -152,7 +153,8 @@ class _Office:
         self._story, self._config = story, config
         self._truth = np.stack([~story.is_rare, story.is_rare], axis=1)
         self._draws = np.random.default_rng(config.seed).random(len(story.is_rare))
-        self._number, self._scorers = 0, ()
+        self._number = 0
+        self._scorers: tuple[Scorer, ...] = ()
         self.pool = _arrived(story, self._draws, story.reference, None)
         self.model: LinearModel | None = None
         self.audit: dict[str, float] = {}
@@ -211,7 +213,8 @@ class _Watch:
             texts=known.texts.tolist(),
             rng=rng,
         )
-        self._state, self._levels, self._since = WatchState(), list[str](), None
+        self._state, self._levels = WatchState(), list[str]()
+        self._since: int | None = None
         self._campaigns: list[Running] = []
         self.opened = 0
 
@@ -233,11 +236,13 @@ class _Watch:
             texts=window.texts.tolist(),
             budget=budget,
         )
-        self._state, changes = advance(self._state, report, budget=budget)
+        before = self._state
+        self._state, changes = advance(before, report, budget=budget)
         self._levels.append(level_after(report, changes))
         self._since = None if self._since is None else self._since + 1
         alarmed = any(test.alarm for test in report.verdicts if test.channel in CONTENT)
-        if alarmed and opens_campaign(self._levels[-3:], windows_since_campaign=self._since):
+        lasting = lasts(before, report)
+        if alarmed and opens_campaign(self._levels[-3:], windows_since_campaign=self._since, lasts=lasting):
             rng = np.random.default_rng([self._config.seed, len(self._levels)])
             asker = Asker(office.pool, self._config, office.model, office.audit, rng)
             asked = ask_about_window(asker, report, reference=self._reference, budget=self._config.drift.campaign_items)
