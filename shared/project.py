@@ -132,9 +132,9 @@ class Selection(Section):
     audit_share: Share = 0.1
     overlap: Annotated[int, Field(ge=1, le=20)] = 1
     overlap_share: Share = 1.0
-    # Searchers missed 30 % of targets where 1 % of what they saw were some, 16 % at a tenth, 7 % at half (Wolfe, Horowitz
-    # and Kenner, "Rare items often missed in visual searches", 2005): a tenth mends most of it and leaves nine tenths to
-    # what teaches.
+    # Searchers missed 30 % of targets where 1 % of what they saw were some, 16 % at a tenth, 7 % at half (Wolfe,
+    # Horowitz and Kenner, "Rare items often missed in visual searches", 2005): a tenth mends most of it and leaves nine
+    # tenths to what teaches.
     rare_floor: Share = 0.1
 
 

@@ -89,14 +89,13 @@ def test_a_backup_is_of_one_moment_though_others_write_meanwhile(
 ) -> None:
     project = make_project(database)
     add_items(database, project.id, [("before", "mail")])
-    written = []
+    others = iter([("meanwhile", "mail")])
 
     def write_beside(_table: str, _done: int, _of: int) -> None:
-        if not written:
-            written.append(add_items(database, project.id, [("meanwhile", "mail")], first=2))
+        if other := next(others, None):
+            add_items(database, project.id, [other], first=2)
 
     write_backup(database, tmp_path / "copy.zip", advance=write_beside)
-    assert written
     restore_backup(empty, tmp_path / "copy.zip", advance=_ignore)
     assert [row.text for row in _items(empty)] == ["before"]
     assert [row.text for row in _items(database)] == ["before", "meanwhile"]

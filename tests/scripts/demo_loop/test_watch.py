@@ -125,7 +125,16 @@ def _batch(session: Session, project_id: int) -> Batch:
 
 def _campaign(session: Session, project_id: int, *, batch: int | None) -> None:
     report = DriftReport(
-        project_id=project_id, window=1, first=1, through=2, settled=2, items=2, level="act", findings={}, made_at=0.0
+        project_id=project_id,
+        window=1,
+        reference=1,
+        first=1,
+        through=2,
+        settled=2,
+        items=2,
+        level="act",
+        findings={},
+        made_at=0.0,
     )
     candidates: dict[str, list[int]] = {"drift": [], "relabel": []}
     campaign = Campaign(

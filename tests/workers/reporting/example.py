@@ -157,6 +157,7 @@ def add_drift(database: Database, project_id: int, levels: list[str]) -> None:
             report = DriftReport(
                 project_id=project_id,
                 window=number,
+                reference=1,
                 first=first,
                 through=first,
                 settled=first,

@@ -249,6 +249,7 @@ def made_up_history(
             for n in range(1, rounds + 1)
         ],
         windows=[],
+        alarms=[],
         typical={},
         campaigns=[],
         letters=[],
