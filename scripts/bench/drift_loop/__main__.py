@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from scripts.bench.bars import bars
 from scripts.bench.drift_loop.cases import CASES, MADE_UP, Case, make_stream
+from scripts.bench.drift_loop.dated import Times
 from scripts.bench.drift_loop.packages import DEAR, Outside
 from scripts.bench.drift_loop.packages import DETECTORS as OTHERS
 from scripts.bench.drift_loop.record import Cell, append, read, write
@@ -155,7 +156,8 @@ def _run(given: argparse.Namespace, path: Path) -> int:
         bar = progress.add_task("watching", total=len(missing))
         for (name, change, share, seed), cells in groupby(missing, key=_stream_of):
             progress.update(bar, description=f"watching {name}, {Case(name, change, share).name}, seed {seed}")
-            stream = make_stream(Case(name, change, share), _items(chosen.get(name), cache, encoder), seed=seed)
+            items, times = _items(chosen.get(name), cache, encoder)
+            stream = make_stream(Case(name, change, share), items, seed=seed, times=times)
             for record in show(stream, list(cells), machine=_machine(), outside=outside):
                 append(path, record)
                 progress.advance(bar)
@@ -182,10 +184,10 @@ def _stream_of(cell: Cell) -> tuple[str, str, float, int]:
     return cell.set, cell.change, cell.share, cell.seed
 
 
-def _items(bench_set: BenchSet | None, cache: Path, encoder: str) -> Items | None:
+def _items(bench_set: BenchSet | None, cache: Path, encoder: str) -> tuple[Items | None, Times | None]:
     from scripts.bench.drift_loop.corpora import read_corpus
 
-    return None if bench_set is None else read_corpus(bench_set, cache=cache, encoder=encoder)[0]
+    return (None, None) if bench_set is None else read_corpus(bench_set, cache=cache, encoder=encoder)
 
 
 def _replay(given: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scripts.bench.drift_loop import synthetic
+from scripts.bench.drift_loop.dated import DATED, Times, make_dated
 from scripts.bench.drift_loop.streams import REFERENCE, WINDOW, Drawer, Items, Stream, together
 from shared.pool import Mask
 
@@ -59,20 +60,29 @@ CASES = (
     Case(MADE_UP, MIX),
     Case("crisislex_t26", MIX),
     Case("crisislex_t6", MIX),
+    *(Case("crisislex_t26", change) for change in DATED),
 )
 
 
-def make_stream(case: Case, items: Items | None, *, seed: int) -> Stream:
+def make_stream(case: Case, items: Items | None, *, seed: int, times: Times | None = None) -> Stream:
     """The stream that a seed sees of a case.
 
     Args:
         case: What happens.
         items: The set's; None for made-up clusters.
         seed: Draws which domain, class or event is new, and all items.
+        times: (n,) seconds, of the items; a case by date needs them.
+
+    Raises:
+        ValueError: a case by date is asked for of items without times.
     """
     rng = np.random.default_rng([seed, *case.name.encode(), *case.set.encode()])
     if items is None:
         return _made_up(case, rng)
+    if case.change in DATED:
+        if times is None:
+            raise ValueError(f"{case.name}: the times of the items are missing")
+        return make_dated(case.change, items, times, seed=seed, rng=rng)
     usual, new, share = _piles(case, items, rng)
     order = rng.permutation(len(usual))
     size = min(REFERENCE, len(order) // 2)

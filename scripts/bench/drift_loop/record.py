@@ -35,6 +35,7 @@ class Record(_Line):
         window_s: Seconds of each window.
         machine: In words.
         date: ISO 8601.
+        shares: As the stream's.
     """
 
     cell: Cell
@@ -46,6 +47,7 @@ class Record(_Line):
     window_s: tuple[float, ...]
     machine: str
     date: str
+    shares: tuple[float, ...] = ()
 
 
 def read(path: Path) -> dict[Cell, Record]:

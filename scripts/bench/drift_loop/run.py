@@ -58,6 +58,7 @@ def show(stream: Stream, cells: Sequence[Cell], *, machine: str, outside: Outsid
             window_s=tuple(round(seconds, 5) for seconds in window_s),
             machine=machine,
             date=datetime.now(UTC).date().isoformat(),
+            shares=stream.shares,
         )
 
 

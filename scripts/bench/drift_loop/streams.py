@@ -47,12 +47,14 @@ class Stream:
         windows: 1,000 items each.
         before: how many of the windows come before the change; all of them in a null stream.
         taught: items apart from these, whose labels a model may be trained on.
+        shares: of each window, of events that the reference does not hold; empty where the case says it.
     """
 
     reference: Items
     windows: tuple[Items, ...]
     before: int
     taught: Items
+    shares: tuple[float, ...] = ()
 
 
 def together(*parts: Items) -> Items:

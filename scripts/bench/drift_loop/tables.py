@@ -7,12 +7,15 @@ import numpy as np
 from scipy.stats import beta
 
 from scripts.bench.drift_loop.cases import CASES, NULL, Case
+from scripts.bench.drift_loop.dated import DATED
 from scripts.bench.drift_loop.product import NAME
 from scripts.bench.drift_loop.record import Record
-from scripts.bench.selection_loop.markdown import NOTHING, percent, table
+from scripts.bench.selection_loop.markdown import NOTHING, number, percent, table
 
 # False alarms a window at which detectors are compared: about as rare as so many quiet windows can tell.
 RATE = 0.01
+_ONSETS = (0.02, 0.05)
+_SPANS = {"2 to 5 %": (0.02, 0.05), "5 to 10 %": (0.05, 0.10), "10 % or more": (0.10, 1.01)}
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ def report(records: Sequence[Record]) -> str:
         _by_case(records, lambda found: ("≥ " if found.missed else "") + f"{found.delay:.1f}"),
         f"`{NAME}` at its default setting:",
         at_default(records),
+        f"Events by date, at {percent(RATE)} false alarms a window and at the default setting:",
+        by_date(records),
         _places(records),
     ]
     return "\n\n".join(parts)
@@ -77,7 +82,7 @@ def find(records: Sequence[Record], threshold: float | None) -> Found:
     delays = []
     for record in records:
         after = slice(record.before, None)
-        alarms = record.alarms[after] if threshold is None else [score > threshold for score in record.scores[after]]
+        alarms = _alarms(record, threshold)[after]
         delays.append(next((number for number, alarm in enumerate(alarms, start=1) if alarm), len(alarms) + 1))
     length = len(records[0].scores) - records[0].before
     return Found(
@@ -116,6 +121,58 @@ def at_default(records: Sequence[Record]) -> str:
     return table(["case", "streams", "found in the first window", "windows until found", "never"], rows)
 
 
+def by_date(records: Sequence[Record]) -> str:
+    """One row a case by date and detector: windows until found once the new take 2 or 5 %, and how many were found."""
+    rows = []
+    for case in (case for case in CASES if case.change in DATED):
+        for detector in _detectors(records):
+            mine = _of(records, detector, case)
+            limit = threshold([r for r in records if r.cell.detector == detector and r.cell.set == case.set], RATE)
+            if mine and limit is not None:
+                rows.append([f"{case.set}, {case.name}", detector, *_dated(mine, limit)])
+            if mine and detector == NAME:
+                rows.append([f"{case.set}, {case.name}", f"{NAME}, default", *_dated(mine, None)])
+    head = ["case", "detector", "streams", *(f"windows from {percent(share)} on" for share in _ONSETS)]
+    return table([*head, *(f"found of those with {span}" for span in _SPANS)], rows)
+
+
+def onset_delay(record: Record, limit: float | None, share: float) -> tuple[int, bool] | None:
+    """Windows from the first with such a share of what is new until the first alarm from there on, its own included.
+
+    And whether there is an alarm: without one, the number is one more than there are. None where the share is never
+    reached.
+    """
+    onset = next((place for place, new in enumerate(record.shares) if new >= share), None)
+    if onset is None:
+        return None
+    alarms = _alarms(record, limit)[onset:]
+    return next(((place, True) for place, alarm in enumerate(alarms, start=1) if alarm), (len(alarms) + 1, False))
+
+
+def _dated(records: Sequence[Record], limit: float | None) -> list[str]:
+    delays = [[onset_delay(record, limit, share) for record in records] for share in _ONSETS]
+    seen = [(new, alarm) for r in records for new, alarm in zip(r.shares, _alarms(r, limit), strict=True)]
+    return [
+        str(len(records)),
+        *(_mean_delay([one for one in some if one is not None]) for some in delays),
+        *(_share_found([alarm for new, alarm in seen if low <= new < high]) for low, high in _SPANS.values()),
+    ]
+
+
+def _mean_delay(delays: Sequence[tuple[int, bool]]) -> str:
+    if not delays:
+        return NOTHING
+    return ("" if all(found for _, found in delays) else "≥ ") + number(float(np.mean([late for late, _ in delays])), 1)
+
+
+def _share_found(alarms: Sequence[bool]) -> str:
+    return f"{sum(alarms)} of {len(alarms)}" if alarms else NOTHING
+
+
+def _alarms(record: Record, limit: float | None) -> tuple[bool, ...]:
+    return record.alarms if limit is None else tuple(score > limit for score in record.scores)
+
+
 def _by_case(records: Sequence[Record], say: Callable[[Found], str]) -> str:
     detectors = _detectors(records)
     rows = []
@@ -136,7 +193,8 @@ def _of(records: Sequence[Record], detector: str, case: Case) -> list[Record]:
 
 def _cases(records: Sequence[Record]) -> list[Case]:
     there = {(record.cell.set, record.cell.change, record.cell.share) for record in records}
-    return [case for case in CASES if case.change != NULL and (case.set, case.change, case.share) in there]
+    apart = (NULL, *DATED)  # which have tables of their own
+    return [case for case in CASES if case.change not in apart and (case.set, case.change, case.share) in there]
 
 
 def _detectors(records: Sequence[Record]) -> list[str]:
