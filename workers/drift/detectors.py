@@ -13,6 +13,9 @@ from shared.pool import Index, Mask
 
 Numbers = NDArray[np.float64]
 
+# Of 0, 1, 2 ...: enough for windows of usual size, beyond which they are worked out where they are asked for.
+_LOG_FACTORIALS = gammaln(np.arange(1.0, 2**14 + 1))
+
 # Cochran's rule: the chi-square approximation wants this many expected in a category.
 _FEWEST_EXPECTED = 5.0
 
@@ -93,16 +96,20 @@ def excess_p(counts: Counts, among: Mask | None = None) -> Numbers:
         counts: The categories.
         among: (k,) bool, the categories to look at; the others get 1.
     """
-    p = np.ones(counts.window.shape[1])
-    more = counts.window.sum(axis=0) > expected(counts)
-    for category in np.flatnonzero(more if among is None else more & among).tolist():
-        p[category] = _upper_tail(counts, category)
+    p, seen = np.ones(counts.window.shape[1]), counts.window.sum(axis=0)
+    more = seen > expected(counts)
+    looked_at = np.flatnonzero(more if among is None else more & among)
+    hits = (counts.reference + counts.window).T[looked_at]
+    drawn, both = (
+        np.broadcast_to(size, hits.shape) for size in (counts.window_size, counts.reference_size + counts.window_size)
+    )
+    p[looked_at] = upper_tails(seen[looked_at], hits=hits, drawn=drawn, both=both)
     return p
 
 
 def residuals(counts: Counts) -> Numbers:
     """(k,) adjusted residuals: standard deviations by which the window holds more of each category than expected."""
-    difference, variance = _difference(counts), np.diagonal(_covariance(counts))
+    difference, variance = _difference(counts), _variance(counts)
     z: Numbers = np.divide(difference, np.sqrt(variance), out=np.zeros_like(difference), where=variance > 1e-12)
     return z
 
@@ -133,33 +140,34 @@ def homogeneity_p(counts: Counts, *, tolerance: float = 0.0) -> float:
     return float(chdtrc((freedom + beyond) / stretched, statistic / stretched))
 
 
-def _upper_tail(counts: Counts, category: int) -> float:
-    hits = (counts.reference + counts.window)[:, category]
-    total = np.ones(1)
-    for stratum in np.flatnonzero(hits).tolist():
-        drawn, both = (
-            int(counts.window_size[stratum]),
-            int(counts.window_size[stratum] + counts.reference_size[stratum]),
-        )
-        total = np.convolve(total, _hypergeometric(both, int(hits[stratum]), drawn))
-    return float(min(1.0, total[counts.window[:, category].sum() :].sum()))
+def upper_tails(seen: Index, *, hits: Index, drawn: Index, both: Index) -> Numbers:
+    """(r,) chances that at least so many hits are drawn: sums of independent hypergeometric counts, one a stratum.
 
+    Args:
+        seen: (r,) int64, hits drawn, of all strata.
+        hits: (r, s) int64, hits among all items of a stratum.
+        drawn: (r, s) int64, items drawn.
+        both: (r, s) int64, all items.
+    """
+    quick = both.max(initial=0) < len(_LOG_FACTORIALS)
 
-def _hypergeometric(both: int, hits: int, drawn: int) -> Numbers:
-    """(hits + 1,) chances of 0, 1, ... `hits` hits among `drawn` of `both` items, of which `hits` are hits."""
-    x = np.arange(hits + 1)
-    possible = (x <= drawn) & (hits - x <= both - drawn)
-    inside = x[possible]
-    chances = np.zeros(hits + 1)
-    chances[possible] = np.exp(
-        _log_choose(hits, inside) + _log_choose(both - hits, drawn - inside) - _log_choose(both, np.array(drawn))
-    )
-    return chances
+    def log_factorial(n: Index) -> Numbers:
+        logs: Numbers = _LOG_FACTORIALS[n] if quick else gammaln(n + 1.0)
+        return logs
 
-
-def _log_choose(n: int, k: Index) -> Numbers:
-    ways: Numbers = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
-    return ways
+    x, rest = np.arange(hits.max(initial=0) + 1), (both - hits)[..., None]
+    within = (x, hits[..., None] - x, drawn[..., None] - x, rest - drawn[..., None] + x)
+    possible = np.minimum(np.minimum(within[1], within[2]), within[3]) >= 0
+    ways = log_factorial(np.stack([hits, both - hits, drawn, both - drawn])).sum(axis=0) - log_factorial(both)
+    less = sum(log_factorial(np.maximum(part, 0)) for part in within)
+    chances = np.where(possible, np.exp(np.minimum(ways[..., None] - less, 0.0)), 0.0)
+    tails = np.ones(len(seen))
+    for row, least in enumerate(seen.tolist()):
+        total = np.ones(1)
+        for stratum in np.flatnonzero(hits[row]).tolist():
+            total = np.convolve(total, chances[row, stratum, : hits[row, stratum] + 1])
+        tails[row] = min(1.0, float(total[least:].sum()))
+    return tails
 
 
 def _difference(counts: Counts) -> Numbers:
@@ -168,6 +176,15 @@ def _difference(counts: Counts) -> Numbers:
     rate = (counts.reference + counts.window) / np.maximum(both, 1)[:, None]
     difference: Numbers = (counts.window - rate * counts.window_size[:, None]).sum(axis=0)
     return difference
+
+
+def _variance(counts: Counts) -> Numbers:
+    """(k,) the diagonal of `_covariance`."""
+    both = (counts.reference_size + counts.window_size).astype(np.float64)[:, None]
+    total = (counts.reference + counts.window).astype(np.float64)
+    weight = (counts.reference_size * counts.window_size)[:, None] / np.maximum(both**2 * (both - 1), 1.0)
+    variance: Numbers = (weight * total * (both - total)).sum(axis=0)
+    return variance
 
 
 def _covariance(counts: Counts) -> Numbers:

@@ -52,7 +52,8 @@ def draw_frequencies(vectors: Floats, *, rng: np.random.Generator) -> Floats:
 def features(frequencies: Floats, vectors: Floats) -> Floats:
     """(n, 2r) float32 features of `vectors` (n, d), each row of length 1."""
     angles = vectors @ frequencies.T
-    both: Floats = (np.hstack([np.cos(angles), np.sin(angles)]) / np.sqrt(len(frequencies))).astype(np.float32)
+    both: Floats = np.hstack([np.cos(angles), np.sin(angles)])
+    both *= np.float32(1 / np.sqrt(len(frequencies)))
     return both
 
 

@@ -46,7 +46,7 @@ def compare_novelty(
         nearness: (n,) float32, of the window's items to half A.
         alpha: Of the tests that are below it, the one with the largest excess says most; with none, the lowest p does.
     """
-    found = [_at_cut(reference, matching, nearness, cut) for cut in reference.cuts]
+    found = _at_cuts(reference, matching, nearness)
     found.append(_by_cell(reference, matching, cells, nearness))
     tests = len(found)
     sure = [novelty for novelty in found if novelty.p * tests < alpha]
@@ -57,16 +57,7 @@ def compare_novelty(
 
 def beyond_each_cut(reference: Reference, matching: Matching, nearness: Floats) -> Counts:
     """Counts (s, c) of items novel at each of the cuts, an item at several; of sources that half B has."""
-    novel, of_b = (
-        np.stack([is_novel(near, cut) for cut in reference.cuts], axis=1) for near in (nearness, reference.b_nearness)
-    )
-    known = [_counts(matching, of_b[:, cut], novel[:, cut], 0, 0, k=1) for cut in range(novel.shape[1])]
-    return Counts(
-        np.hstack([counts.reference for counts in known]),
-        np.hstack([counts.window for counts in known]),
-        known[0].reference_size,
-        known[0].window_size,
-    ).part(slice(0, matching.known))
+    return _beyond_each_cut(reference, matching, nearness).part(slice(0, matching.known))
 
 
 def category(mask: Mask, of: Index | int) -> Index:
@@ -75,30 +66,47 @@ def category(mask: Mask, of: Index | int) -> Index:
     return chosen
 
 
-def _at_cut(reference: Reference, matching: Matching, nearness: Floats, cut: float) -> Novelty:
-    """Novelty at one cut."""
-    novel, b_novel = is_novel(nearness, cut), is_novel(reference.b_nearness, cut)
-    counts = _counts(matching, b_novel, novel, 0, 0, k=1)
-    p = [float(excess_p(part)[0]) for part in _apart(matching, counts)]
-    return Novelty(min(p) * len(p), float(novel.sum() - expected(counts)[0]), novel, b_novel)
+def _beyond_each_cut(reference: Reference, matching: Matching, nearness: Floats) -> Counts:
+    """The same, and last of what half B has none of."""
+    first = [_first_cut(reference, near) for near in (reference.b_nearness, nearness)]
+    counts = matching.counts(*first, k=len(reference.cuts))
+    return Counts(
+        counts.reference.cumsum(axis=1), counts.window.cumsum(axis=1), counts.reference_size, counts.window_size
+    )
+
+
+def _first_cut(reference: Reference, nearness: Floats) -> Index:
+    """(n,) int64, the first cut at which an item of this nearness is novel, -1 for none; at those after it is too."""
+    at = np.stack([is_novel(nearness, cut) for cut in reference.cuts])
+    return category(at[-1], at.argmax(axis=0))
+
+
+def _at_cuts(reference: Reference, matching: Matching, nearness: Floats) -> list[Novelty]:
+    """Novelty at each cut."""
+    counts = _beyond_each_cut(reference, matching, nearness)
+    apart = [excess_p(part) for part in _apart(matching, counts)]
+    p, usual, seen = np.min(apart, axis=0) * len(apart), expected(counts), counts.window.sum(axis=0)
+    return [
+        Novelty(
+            float(p[number]),
+            float(seen[number] - usual[number]),
+            is_novel(nearness, cut),
+            is_novel(reference.b_nearness, cut),
+        )
+        for number, cut in enumerate(reference.cuts)
+    ]
 
 
 def _by_cell(reference: Reference, matching: Matching, cells: Index, nearness: Floats) -> Novelty:
     """Novelty in the cells that hold more than chance would give one of them, at the shallowest cut."""
     cut, k = reference.cuts[-1], len(reference.centres)
     novel, b_novel = is_novel(nearness, cut), is_novel(reference.b_nearness, cut)
-    counts = _counts(matching, b_novel, novel, reference.b_cells, cells, k=k)
+    counts = matching.counts(category(b_novel, reference.b_cells), category(novel, cells), k=k)
     parts = list(_apart(matching, counts))
     p = np.min([excess_p(part, residuals(part) > _WORTH_A_LOOK) for part in parts], axis=0) * k * len(parts)
     hot = p <= max(float(p.min()), 0.05) if p.min() < 1 else np.zeros(k, dtype=bool)
     excess = float((counts.window.sum(axis=0) - expected(counts))[hot].sum())
     return Novelty(float(p.min()), excess, novel & hot[cells], b_novel & hot[reference.b_cells])
-
-
-def _counts(
-    matching: Matching, b_novel: Mask, novel: Mask, b_cells: Index | int, cells: Index | int, *, k: int
-) -> Counts:
-    return matching.counts(category(b_novel, b_cells), category(novel, cells), k=k)
 
 
 def _apart(matching: Matching, counts: Counts) -> Iterator[Counts]:

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import gammaln
 from scipy.stats import hypergeom
 
 from shared.pool import Floats, Index
-from workers.drift.clumps import Clumps, _upper_tail, find_clumps
+from workers.drift.clumps import Clumps, find_clumps
+from workers.drift.detectors import upper_tails
 
 ALPHA = 1e-3
 
@@ -73,9 +73,9 @@ def test_what_is_left_out_counts_nowhere() -> None:
 @given(drawn=st.integers(1, 12), ours=st.integers(1, 30), others=st.integers(12, 60), data=st.data())
 def test_the_chance_with_one_source_is_hypergeometric(drawn: int, ours: int, others: int, data: st.DataObject) -> None:
     seen = data.draw(st.integers(0, drawn))
-    factorials = gammaln(np.arange(1.0, 100.0))
-    found = _upper_tail(seen, np.array([drawn]), np.array([ours + others]), np.array([ours]), factorials)
-    assert found == pytest.approx(hypergeom.sf(seen - 1, ours + others, ours, drawn), abs=1e-9)
+    one = (np.array([[number]]) for number in (drawn, ours, ours + others))
+    found = upper_tails(np.array([seen]), **dict(zip(("hits", "drawn", "both"), one, strict=True)))
+    assert found[0] == pytest.approx(hypergeom.sf(seen - 1, ours + others, ours, drawn), abs=1e-9)
 
 
 @settings(max_examples=3, deadline=None)
