@@ -21,9 +21,16 @@ HEAVY = ("alembic", "celery", "kombu", "numpy", "pydantic", "redis", "sqlalchemy
 def _all_commands() -> Iterator[tuple[str, Any]]:
     """Words and command, the commands of groups included."""
     for name, later in LISTED.items():
-        command = later.load()
-        group = getattr(command, "commands", None)
-        yield from [(name, command)] if group is None else ((f"{name} {each}", group[each]) for each in group)
+        yield from _within(name, later.load())
+
+
+def _within(words: str, command: Any) -> Iterator[tuple[str, Any]]:
+    group = getattr(command, "commands", None)
+    if group is None:
+        yield words, command
+    else:
+        for name in group:
+            yield from _within(f"{words} {name}", group[name])
 
 
 COMMANDS = dict(_all_commands())

@@ -34,7 +34,8 @@ commands = typer.Typer(
     cls=_WithDefault,
     no_args_is_help=True,
     add_completion=False,
-    help="Show what the watch over incoming texts says. `quietcorner drift NAME` is short for `drift status NAME`.",
+    help="Show what the watch over incoming texts says, settle its alarms, renew its reference.\n\n"
+    "`quietcorner drift NAME` is short for `quietcorner drift status NAME`.",
 )
 commands.add_typer(drift_reference.commands, name="reference")
 
@@ -42,7 +43,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="the project")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
-@commands.command(epilog="Example: [bold]quietcorner drift tickets[/bold]")
+@commands.command(epilog="Example: [bold]quietcorner drift status tickets[/bold]")
 def status(name: Name, as_json: AsJson = False) -> None:
     """Show the reference, the alarms and the last windows."""
     from workers.reporting.drift_watch import lines, read_watch

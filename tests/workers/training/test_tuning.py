@@ -173,7 +173,7 @@ def test_a_last_round_of_other_vectors_is_no_place_to_start_from() -> None:
     other, _ = make_pool(items=400, dimension=8)
     first = trained(only(other, truth, 100))
     later = trained(only(pool, truth, 110), previous=first)
-    from_nothing = train_on(only(pool, truth, 110), np.arange(110), config_of(pool), tuning=first.tuning)
+    from_nothing = train_on(only(pool, truth, 110), np.arange(110), config_of(pool))
     assert from_nothing is not None
     assert np.array_equal(later.weights, from_nothing.weights)
 
