@@ -162,3 +162,18 @@ class FreshLabels(SQLModel, table=True):
     state: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     """See `workers.drift.label_watch.Standing`."""
     made_at: float
+
+
+class DriftHeldOut(SQLModel, table=True):
+    """What models that did not see the label of an item of the reference say of it, for the newest model and reference.
+
+    Only the newest of a project is kept; it can always be computed anew.
+    """
+
+    project_id: int = reference("project.id", primary_key=True, index=False)
+    model: int
+    """Version of the model that stands beside them."""
+    reference: int
+    """Version of the reference."""
+    arrays: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    """safetensors: see `workers.drift.held_out.dump`."""

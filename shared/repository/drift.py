@@ -5,7 +5,7 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from shared.database import now
-from shared.drift_tables import DriftReference, DriftReport
+from shared.drift_tables import DriftHeldOut, DriftReference, DriftReport
 from shared.repository.alarms import close_of_items
 from shared.repository.drift_windows import Window
 from shared.repository.pools import space_of
@@ -41,6 +41,17 @@ def store_reference(
         close_of_items(session, project_id, reason=f"reference {version} is in force: {why}")
     session.flush()
     return made
+
+
+def find_held_out(session: Session, project_id: int, *, model: int, reference: int) -> bytes | None:
+    """What was kept for this version of the model and of the reference."""
+    kept = session.get(DriftHeldOut, project_id)
+    return kept.arrays if kept is not None and (kept.model, kept.reference) == (model, reference) else None
+
+
+def keep_held_out(session: Session, project_id: int, *, model: int, reference: int, arrays: bytes) -> None:
+    """Keep this, in place of what was kept before."""
+    session.merge(DriftHeldOut(project_id=project_id, model=model, reference=reference, arrays=arrays))
 
 
 def all_embedded(session: Session, project_id: int, *, encoder: str) -> bool:

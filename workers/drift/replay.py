@@ -7,7 +7,7 @@ from shared.database import Database
 from shared.drift_tables import DriftReference
 from shared.repository.drift_windows import Window, next_window, seen_after
 from workers.drift.levels import Level
-from workers.drift.looking import Scene, look_at, read_reference
+from workers.drift.looking import Scene, find_opinion, look_at, read_reference
 from workers.drift.report import WindowReport
 from workers.drift.watch import Change, WatchState, advance, level_after
 
@@ -38,12 +38,14 @@ def replay(database: Database, scene: Scene, stored: DriftReference) -> Iterator
     """
     reference, drift = read_reference(stored), scene.config.drift
     seen, state, number = seen_after(None, stored), WatchState(), 0
+    with database.read() as session:
+        opinion = find_opinion(session, scene, reference, version=stored.version)
     while True:
         with database.read() as session:
             window = next_window(
                 session, scene.project_id, after=seen, items=drift.window_items, hours=drift.window_hours
             )
-            report = None if window is None else look_at(session, scene, reference, window)
+            report = None if window is None else look_at(session, scene, reference, window, opinion)
         if window is None or report is None:
             return
         state, changes = advance(state, report, budget=drift.false_alarms_per_1000_windows)

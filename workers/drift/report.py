@@ -31,7 +31,7 @@ from workers.drift.localisation import (
 from workers.drift.matching import Matching, match
 from workers.drift.mix import SourceShare, compare_mix
 from workers.drift.novelty import Novelty, beyond_each_cut, category, compare_novelty
-from workers.drift.predictions import TOLERANCE, Predicted
+from workers.drift.predictions import Predicted, compare_predictions
 from workers.drift.reference import Placed, Reference, check_rows, place
 from workers.drift.statistics import Verdict, judge, judge_mix, tally_of
 
@@ -170,7 +170,7 @@ def compare(
         mix,
         *_judge_texts(reference, matching, texts, budget),
         *_judge_duplicates(reference, duplicates, len(ids), budget),
-        *_judge_predictions(matching, predicted, budget),
+        *compare_predictions(reference, matching, predicted, budget=budget),
     )
     content = any(verdict.alarm for verdict in verdicts if verdict.channel in CONTENT)
     located, share = (
@@ -283,18 +283,3 @@ def _judge_duplicates(reference: Reference, duplicates: int, distinct: int, budg
     share = max(0.0, duplicates / items - before / of)
     tally = tally_of(Channel.DUPLICATES, counts, ("all",), both_ways=False)
     yield judge(Channel.DUPLICATES, float(excess_p(counts)[0]), share=share, budget=budget, tally=tally)
-
-
-def _judge_predictions(matching: Matching, predicted: Predicted | None, budget: float) -> Iterator[Verdict]:
-    if predicted is None or not predicted.comparable:
-        return
-    b_tenths, tenths = predicted.tenths()
-    unseen = ~predicted.b_labeled
-    for channel, of_b, of_window, names in (
-        (Channel.PREDICTED, predicted.b.classes, predicted.window.classes, (*predicted.names, "none of them")),
-        (Channel.CONFIDENCE, b_tenths, tenths, tuple(f"tenth {number}" for number in range(1, 11))),
-    ):
-        counts = matching.counts(category(unseen, of_b), of_window, k=len(names))
-        known = counts.part(slice(0, matching.known))
-        fair = Counts(known.reference, known.window, known.reference.sum(axis=1), known.window_size)
-        yield judge_mix(channel, fair, names, budget=budget, tolerance=TOLERANCE)

@@ -28,7 +28,7 @@ from workers.drift import reference as references
 from workers.drift.asking import Asked, Asker, ask_about_window
 from workers.drift.channels import CONTENT
 from workers.drift.levels import Level, opens_campaign
-from workers.drift.looking import Scene, fit_reference, look_at, read_reference
+from workers.drift.looking import Scene, find_opinion, fit_reference, keep, look_at, read_reference
 from workers.drift.reference import Reference
 from workers.drift.report import WindowReport
 from workers.drift.watch import Change, Kind, WatchState, advance, lasts, level_after
@@ -118,7 +118,8 @@ def _report(held: Context, claimed: Claim, scene: Scene, stored: DriftReference)
         if window is None:
             return False
         reference = read_reference(stored)
-        report = look_at(session, scene, reference, window)
+        opinion = find_opinion(session, scene, reference, version=stored.version)
+        report = look_at(session, scene, reference, window, opinion)
     if report is None:
         return False  # not embedded yet: the event of their last segment wakes us again
     number = last.window + 1 if last else 1
@@ -139,6 +140,7 @@ def _report(held: Context, claimed: Claim, scene: Scene, stored: DriftReference)
             findings={**report.findings(), "late": window.late, "undated": window.undated},
             state=state.dump(),
         )
+        keep(session, scene, opinion, version=stored.version)
         _note_alarms(session, scene.project_id, changes, report, row=row, number=number)
         if asked is not None:
             propose(session, scene, asked, report, row=row, number=number)

@@ -18,6 +18,10 @@ _WHAT = {
 
 def why(change: Change, report: WindowReport, *, window: int) -> str:
     """One sentence on an alarm that was raised in a window."""
+    if change.channel == Channel.RARE:
+        return (
+            f"{change.scope} takes another share of window {window}, by about {change.share:.1%} of its items or more"
+        )
     what = _WHAT[Channel(change.channel)] if not change.scope else f"of another {change.scope} than before"
     when = f"windows up to {window}" if change.gathered else f"window {window}"
     at_least = "at least " if change.channel == Channel.EMBEDDING else ""

@@ -115,6 +115,11 @@ def _other_findings(tests: Mapping[str, Any]) -> Iterator[str]:
             yield f"{_OTHER_TESTS[name]}: {share(found['share'])} of the window."
         elif found.get("alarm") and name.startswith("text: "):
             yield f"The texts' {name.removeprefix('text: ')} changed: {share(found['share'])} of the window."
+        elif found.get("alarm") and name.startswith("rare: "):
+            yield (
+                f"To the current model {name.removeprefix('rare: ')} takes another share than before, by about "
+                f"{share(found['share'])} of the window or more."
+            )
 
 
 def cell_finding(cell: Mapping[str, Any]) -> str:

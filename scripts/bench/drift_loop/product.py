@@ -4,14 +4,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from scripts.bench.drift_loop.peers import Verdict, Watch, teach
+from scripts.bench.drift_loop.peers import Verdict, Watch
 from scripts.bench.drift_loop.streams import Items, Stream
 from shared.drift_options import Drift
+from shared.pool import Pool
+from shared.project import ProjectConfig
 from workers.drift.channels import alpha
 from workers.drift.predictions import Decided, Predicted, decided
 from workers.drift.reference import Reference, fit_reference
 from workers.drift.report import compare
 from workers.drift.watch import Kind, WatchState, advance
+from workers.training import classifier
+from workers.training.tuning import train_on
 
 NAME = "quietcorner"
 BUDGET = Drift().false_alarms_per_1000_windows
@@ -58,16 +62,44 @@ def texts_of(items: Items) -> list[str] | None:
 
 
 def _predictions(stream: Stream, reference: Reference) -> Callable[[Items], Predicted | None]:
-    """What the project's model says of a window and of the reference; it is the model that the peers have."""
-    model = teach(stream)
+    """What the project's own model says of a window and of the reference: taught by the items that the peers have."""
+    names = tuple(np.unique(stream.taught.labels).tolist())
+    if len(names) < 2:
+        return lambda _window: None
+    model = train_on(_pool(stream.taught, names), np.arange(len(stream.taught)), ProjectConfig(classes=names))
     if model is None:
         return lambda _window: None
 
     def decide(items: Items) -> Decided:
-        probability = model.predict_proba(items.vectors.astype(np.float32)).astype(np.float32)
-        return decided(probability, probability == probability.max(axis=1, keepdims=True))
+        probability = classifier.probabilities(model, items.vectors.astype(np.float32), np.arange(len(items)))
+        return decided(probability, classifier.decide(model, probability))
 
     a, b = (decide(stream.reference.take(ids)) for ids in (reference.a_ids, reference.b_ids))
-    unlabeled = np.zeros(len(reference.b_ids), dtype=bool)
-    names = tuple(model.classes_.tolist())
-    return lambda window: Predicted(1, names, decide(window), a, b, unlabeled)
+    return lambda window: Predicted(1, names, decide(window), a, b)
+
+
+def _pool(taught: Items, names: tuple[str, ...]) -> Pool:
+    """A pool in which every item has a label."""
+    n = len(taught)
+    rows, nothing = np.arange(n), np.full(n, -1)
+    return Pool(
+        item_ids=[str(row) for row in range(n)],
+        ids=rows,
+        matrix=taught.vectors,
+        rows=rows,
+        source_names=("one",),
+        sources=np.zeros(n, dtype=np.int64),
+        groups=rows,
+        families=rows,
+        draws=(rows + 0.5) / n,
+        folds=nothing,
+        bands=nothing,
+        rule_names=(),
+        rule_hits=np.zeros((n, 0), dtype=bool),
+        rule_scores=np.zeros((n, 0), dtype=np.float32),
+        rule_settled=np.zeros(0, dtype=bool),
+        classes=names,
+        targets=taught.labels[:, None] == np.array(names),
+        labeled=np.ones(n, dtype=bool),
+        queued=np.zeros(n, dtype=bool),
+    )

@@ -1,9 +1,22 @@
-import numpy as np
+"""A real model on made-up texts: topic 3 is the rare class, and as many as are asked for have a label."""
 
-from tests.workers.drift.world import EVERYTHING, draw, fit
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from shared.pool import Floats, Index, Mask, Pool
+from shared.project import ProjectConfig
+from tests.workers.drift.world import EVERYTHING, Texts, draw, fit, join, sends_only
+from workers.drift.channels import PART
+from workers.drift.held_out import HeldOut, dump, hold_out, load
 from workers.drift.predictions import Decided, Predicted, decided
-from workers.drift.reference import Reference
 from workers.drift.report import WindowReport, compare
+from workers.training.classifier import LinearModel, decide, probabilities
+from workers.training.tuning import train
+
+_CONFIG = ProjectConfig(classes=("common", "rare"))
+_RARE_TOPIC = 3
 
 
 def test_decisions_are_counted_by_class_and_where_none_is_made() -> None:
@@ -16,54 +29,154 @@ def test_decisions_are_counted_by_class_and_where_none_is_made() -> None:
     assert found.confidence.tolist() == np.array([0.7, 0.4, 0.9], np.float32).tolist()
 
 
-def test_another_mix_of_decisions_is_found_and_counted() -> None:
-    report = _look(window_rate=0.5)
+def test_a_doubled_rare_class_is_found_though_selection_chose_what_is_labeled() -> None:
+    world = _World(labeled=300)
+    report = world.look(_window(seed=1, rare=60))
 
-    assert report.verdict("predicted").alarm
+    assert report.verdict("rare: rare").alarm
+    assert 0.02 < report.verdict("rare: rare").share < 0.08
     assert report.predicted is not None
-    assert report.predicted["model"] == 7
-    assert report.predicted["counts"]["rare"] + report.predicted["counts"]["common"] == 500
-    assert report.level == "note"
+    assert report.predicted["compared"] is True
+    assert sum(report.predicted["counts"].values()) == 1_000
 
 
-def test_the_same_mix_is_quiet() -> None:
-    report = _look(window_rate=0.1)
+@pytest.mark.parametrize("labeled", [100, 900])
+def test_labels_in_the_reference_raise_no_alarm(labeled: int) -> None:
+    world = _World(labeled=labeled)
+    reports = [world.look(_window(seed=seed)) for seed in range(1, 7)]
 
-    assert not any(verdict.alarm for verdict in report.verdicts)
-
-
-def test_where_many_of_the_reference_are_labeled_nothing_is_compared_but_all_is_counted() -> None:
-    report = _look(window_rate=0.5, labeled=0.1)
-
-    assert "predicted" not in {verdict.name for verdict in report.verdicts}
-    assert report.predicted is not None
-    assert report.predicted["compared"] is False
+    found = [verdict for report in reports for verdict in report.verdicts if verdict.channel in _OF_PREDICTIONS]
+    assert len(found) == 3 * 6
+    assert not any(verdict.alarm for verdict in found)
+    assert min(verdict.p for verdict in found) > 0.001
 
 
-def _look(*, window_rate: float, labeled: float = 0.0) -> WindowReport:
-    reference = fit(draw(EVERYTHING, 2_000, seed=0))
-    texts = draw(EVERYTHING, 500, seed=1, first_id=5_000)
-    return compare(
-        reference,
-        vectors=texts.vectors,
-        ids=texts.ids,
-        sources=texts.sources,
-        predicted=_predicted(reference, window_rate=window_rate, labeled=labeled),
+def test_the_order_of_the_items_changes_nothing() -> None:
+    world, window = _World(labeled=300), _window(seed=1, rare=60)
+    order = np.random.default_rng(0).permutation(len(window))
+    turned = Texts(
+        window.vectors[order], window.ids[order], [window.sources[row] for row in order], window.topics[order]
     )
 
+    assert world.look(turned).findings() == world.look(window).findings()
 
-def _predicted(reference: Reference, *, window_rate: float, labeled: float) -> Predicted:
-    rng = np.random.default_rng(0)
 
-    def draw_decisions(count: int, rate: float) -> Decided:
-        classes = (rng.random(count) < rate).astype(np.int64)
-        return Decided(classes, rng.random(count).astype(np.float32), np.bincount(classes, minlength=2))
+def test_what_was_held_out_is_read_as_it_was_written() -> None:
+    held_out = _World(labeled=100).held_out
+    again = load(dump(held_out))
 
-    return Predicted(
-        model=7,
-        names=("common", "rare"),
-        window=draw_decisions(500, window_rate),
-        a=draw_decisions(len(reference.a_ids), 0.1),
-        b=draw_decisions(len(reference.b_ids), 0.1),
-        b_labeled=np.arange(len(reference.b_ids)) < labeled * len(reference.b_ids),
+    assert held_out.complete
+    assert again.ids.tolist() == held_out.ids.tolist()
+    assert (again.probability == held_out.probability).all()
+    assert (again.decided == held_out.decided).all()
+
+
+def test_a_label_has_no_say_in_what_is_held_out_of_its_item() -> None:
+    """Nor in that of its family, as whole families are held out."""
+    world = _World(labeled=100)
+    targets = world.pool.targets.copy()
+    item = int(np.flatnonzero(world.pool.labeled)[0])
+    targets[item] = ~targets[item]
+    other = hold_out(replace(world.pool, targets=targets, folds=world.folds), world.pool.ids, _CONFIG, strength=1.0)
+    same = hold_out(replace(world.pool, folds=world.folds), world.pool.ids, _CONFIG, strength=1.0)
+    place = int(np.searchsorted(same.ids, world.pool.ids[item]))
+
+    assert (other.probability[place] == same.probability[place]).all()
+    assert (other.probability != same.probability).any()
+
+
+def test_where_labels_are_too_few_to_hold_any_out_nothing_is_compared_but_all_is_counted() -> None:
+    world = _World(labeled=300)
+    few = replace(world.pool, labeled=world.pool.labeled & (np.cumsum(world.pool.labeled) <= 1))
+    held_out = hold_out(few, few.ids, _CONFIG, strength=1.0)
+    report = world.look(_window(seed=1, rare=60), held_out)
+
+    assert not held_out.complete
+    assert not any(verdict.channel in _OF_PREDICTIONS for verdict in report.verdicts)
+    assert report.predicted is not None
+    assert report.predicted["compared"] is False
+    assert sum(report.predicted["counts"].values()) == 1_000
+
+
+def test_the_parts_of_the_budget_are_all_of_it() -> None:
+    assert sum(PART.values()) == pytest.approx(1.0)
+
+
+_OF_PREDICTIONS = ("predicted", "confidence", "rare")
+
+
+class _World:
+    """A reference in a pool, of which a model has learned what it had chosen itself."""
+
+    def __init__(self, *, labeled: int) -> None:
+        self.texts = draw(EVERYTHING, 2_000, seed=0)
+        self.reference = fit(self.texts)
+        self.pool = _pool(self.texts, np.arange(2_000) < 50)
+        self.model = self._trained()
+        while self.pool.labeled.sum() < labeled:
+            likely = np.where(self.pool.labeled, -1.0, self._said(self.texts)[0][:, 1])
+            more = np.argsort(-likely, kind="stable")[: min(100, labeled - int(self.pool.labeled.sum()))]
+            self.pool = _pool(self.texts, self.pool.labeled | np.isin(np.arange(2_000), more))
+            self.model = self._trained()
+        self.folds = np.where(self.pool.labeled, np.cumsum(self.pool.labeled) % 5, -1)
+        self.held_out = hold_out(self.pool, self.texts.ids, _CONFIG, strength=self.model.tuning.strength)
+
+    def look(self, window: Texts, held_out: HeldOut | None = None) -> WindowReport:
+        given = held_out or self.held_out
+
+        def of_reference(ids: Index) -> Decided:
+            probability, chosen = self._said(self.texts, ids)
+            given.put_into(ids, probability, chosen)
+            return decided(probability, chosen)
+
+        a, b = of_reference(self.reference.a_ids), of_reference(self.reference.b_ids)
+        return compare(
+            self.reference,
+            vectors=window.vectors,
+            ids=window.ids,
+            sources=window.sources,
+            predicted=Predicted(7, _CONFIG.classes, decided(*self._said(window)), a, b, given.complete),
+        )
+
+    def _trained(self) -> LinearModel:
+        model = train(self.pool, _CONFIG)
+        assert model is not None
+        return model
+
+    def _said(self, texts: Texts, rows: Index | None = None) -> tuple[Floats, Mask]:
+        vectors = texts.vectors.astype(np.float32) if rows is None else texts.vectors[rows].astype(np.float32)
+        probability = probabilities(self.model, vectors, np.arange(len(vectors)))
+        return probability, decide(self.model, probability)
+
+
+def _window(*, seed: int, rare: int = 0) -> Texts:
+    usual = draw(EVERYTHING, 1_000 - rare, seed=seed, first_id=10_000 * seed)
+    more = draw(sends_only(_RARE_TOPIC, "mail", "chat"), rare, seed=seed, first_id=10_000 * seed + 5_000)
+    return join(usual, more) if rare else usual
+
+
+def _pool(texts: Texts, labeled: Mask) -> Pool:
+    n = len(texts)
+    rows, nothing = np.arange(n), np.full(n, -1)
+    is_rare = texts.topics == _RARE_TOPIC
+    return Pool(
+        item_ids=[str(row) for row in range(n)],
+        ids=rows,
+        matrix=texts.vectors,
+        rows=rows,
+        source_names=("one",),
+        sources=np.zeros(n, dtype=np.int64),
+        groups=rows,
+        families=rows,
+        draws=(rows + 0.5) / n,
+        folds=nothing,
+        bands=nothing,
+        rule_names=(),
+        rule_hits=np.zeros((n, 0), dtype=bool),
+        rule_scores=np.zeros((n, 0), dtype=np.float32),
+        rule_settled=np.zeros(0, dtype=bool),
+        classes=_CONFIG.classes,
+        targets=np.column_stack([~is_rare, is_rare]) & labeled[:, None],
+        labeled=labeled,
+        queued=np.zeros(n, dtype=bool),
     )
