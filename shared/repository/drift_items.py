@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from shared.pool import Index
 from shared.repository.pools import space_of
-from shared.tables import Item, Label
+from shared.tables import Item
 from shared.vectors import Vectors, latest_vectors
 
 # Values in one IN list; PostgreSQL takes more, SQLite 32,766.
@@ -100,16 +100,6 @@ def count_duplicates(session: Session, project_id: int, *, through: int, count: 
     )
     rows = session.exec(last).all()
     return sum(group not in (None, item) for item, group in rows), len(rows)
-
-
-def labeled_groups(session: Session, project_id: int) -> Index:
-    """(n,) int64, the items that stand for the duplicate groups in which one has a label."""
-    statement = (
-        select(func.coalesce(Item.duplicate_group, Item.id))
-        .join(Label, col(Label.item) == col(Item.id))
-        .where(col(Label.project_id) == project_id)
-    )
-    return np.unique(np.array(session.exec(statement).all(), dtype=np.int64))
 
 
 def texts_of(session: Session, ids: Iterable[int]) -> dict[int, str]:

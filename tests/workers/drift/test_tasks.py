@@ -9,14 +9,17 @@ from sqlalchemy import delete
 from sqlmodel import col, select
 
 from shared.database import Database
-from shared.drift_tables import Campaign, DriftAlarm, DriftReference, DriftReport
-from shared.repository import alarms
+from shared.drift_tables import Campaign, DriftAlarm, DriftHeldOut, DriftReference, DriftReport
+from shared.repository import alarms, pools
 from shared.repository.projects import store_config
 from shared.settings import Settings
-from shared.tables import Item
+from shared.tables import Item, Label, Model
 from tests.workers.drift.stream import DRIFT, Stream, new, usual
-from tests.workers.drift.world import join
+from tests.workers.drift.world import Texts, join
+from workers.drift import held_out
 from workers.drift.reference import items_of
+from workers.training import model_storage
+from workers.training.tuning import train
 
 
 @pytest.fixture
@@ -197,3 +200,51 @@ def _forget(stream: Stream, *tables: type[Any]) -> None:
     with stream.held.database.write() as session:
         for table in tables:
             session.connection().execute(delete(table))
+
+
+def test_predictions_of_a_labeled_reference_are_compared_and_what_was_held_out_is_kept(
+    make: Callable[..., Stream],
+) -> None:
+    stream = make()
+    texts = usual(400, seed=0)
+    stream.arrive(texts)
+    stream.watch()
+    _teach(stream, texts)
+    stream.arrive(usual(100, seed=1))
+    stream.watch()
+    [kept] = _kept(stream)
+    stream.arrive(usual(100, seed=2))
+    stream.watch()
+
+    for report in stream.rows(DriftReport):
+        assert report.findings["predicted"]["compared"]
+        assert "rare: rare" in report.findings["tests"]
+    assert (kept.model, kept.reference) == (1, 1)
+    assert len(held_out.load(kept.arrays).ids) == 100
+    assert [row.arrays for row in _kept(stream)] == [kept.arrays]
+
+    _teach(stream, texts, version=2)
+    stream.arrive(usual(100, seed=3))
+    stream.watch()
+    assert [(row.model, row.reference) for row in _kept(stream)] == [(2, 1)]
+
+
+def _teach(stream: Stream, texts: Texts, *, version: int = 1) -> None:
+    """Label the first quarter of the reference, topics 0 and 1 as rare, and train a model on it."""
+    project, held = stream.project_id, stream.held
+    with held.database.write() as session:
+        if version == 1:
+            for item, topic in zip(range(1, 101), texts.topics.tolist(), strict=False):
+                value = "rare" if topic < 2 else "common"
+                session.add(Label(item=item, project_id=project, value=value, submissions=1, agreement=1, updated_at=0))
+            session.flush()
+        pool = pools.load_pool(session, project_id=project, config=stream.config, vector_folder=held.vector_folder)
+        model = train(pool, stream.config)
+        assert model is not None
+        arrays = model_storage.dump(model, header={})
+        session.add(Model(project_id=project, version=version, encoder="e", labels=100, arrays=arrays, trained_at=0))
+
+
+def _kept(stream: Stream) -> list[DriftHeldOut]:
+    with stream.held.database.read() as session:
+        return list(session.exec(select(DriftHeldOut)))
