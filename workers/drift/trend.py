@@ -11,8 +11,10 @@ from workers.drift.detectors import Counts, Numbers, expected
 
 # Newton's method is at the end of what floats can tell long before.
 _ROUNDS, _STILL = 60, 1e-10
-# Nearer to the middle than this the approximation divides nothing by nothing, and the plain one is as good.
-_MIDDLE = 1e-3
+# Above this the normal approximation is as good, and a hundred classes are looked at in no time.
+_LARGE_P = 0.05
+# Where the window holds the highest scores of all there is no saddlepoint, and no correction by its curvature.
+_FLAT = 1e-3
 
 
 def moved(counts: Counts, scores: Numbers) -> float:
@@ -45,20 +47,21 @@ def trend_p(counts: Counts, scores: Numbers) -> float:
     scaled = (scores - float(both.sum(axis=0) @ scores) / both.sum()) / np.sqrt(spread)
     total = float(counts.window[there].sum(axis=0) @ scaled)
     z = total - float(part @ (both @ scaled))
-    if abs(z) < _MIDDLE:
-        return 1.0
+    plain = float(2 * ndtr(-abs(z)))
+    if plain > _LARGE_P:
+        return plain
     start = np.log(part) - np.log1p(-part)
     levels, tilt = _saddlepoint(both, drawn, total, scaled, start)
     gain = _cumulant(both, start, 0.0, scaled) - start @ drawn
     gain -= _cumulant(both, levels, tilt, scaled) - levels @ drawn - tilt * total
-    w = np.sign(z) * np.sqrt(2 * max(float(gain), 0.0))
+    w = np.sqrt(2 * max(float(gain), 0.0))
     chance = _chances(levels, tilt, scaled)
     weight, weight_before = both * chance * (1 - chance), both * (part * (1 - part))[:, None]
     wider = _spread(both, chance, scaled) * np.exp(
         (np.log(weight.sum(axis=1)) - np.log(weight_before.sum(axis=1))).sum()
     )
     v = abs(tilt) * np.sqrt(wider)
-    corrected = abs(w) if min(abs(w), v) < _MIDDLE else abs(w) + np.log(v / abs(w)) / abs(w)
+    corrected = w if min(w, v) < _FLAT else w + np.log(v / w) / w
     return float(min(1.0, 2 * ndtr(-corrected)))
 
 

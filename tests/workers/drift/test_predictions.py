@@ -85,6 +85,15 @@ def test_a_label_has_no_say_in_what_is_held_out_of_its_item() -> None:
     assert (other.probability != same.probability).any()
 
 
+def test_what_is_held_out_stands_in_place_of_what_the_model_says_itself() -> None:
+    held_out = HeldOut(np.array([3, 8]), np.array([[0.1, 0.9], [0.6, 0.4]], np.float32), np.eye(2, dtype=bool))
+    probability, chosen = np.full((3, 2), 0.5, np.float32), np.zeros((3, 2), dtype=bool)
+    held_out.put_into(np.array([8, 5, 3]), probability, chosen)
+
+    assert probability.tolist() == np.array([[0.6, 0.4], [0.5, 0.5], [0.1, 0.9]], np.float32).tolist()
+    assert chosen.tolist() == [[False, True], [False, False], [True, False]]
+
+
 def test_where_labels_are_too_few_to_hold_any_out_nothing_is_compared_but_all_is_counted() -> None:
     world = _World(labeled=300)
     few = replace(world.pool, labeled=world.pool.labeled & (np.cumsum(world.pool.labeled) <= 1))
