@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.pool import Index
 from workers.drift.channels import Channel
 from workers.drift.detectors import Counts, residuals, tabulate
 from workers.drift.reference import Reference, encode
@@ -35,17 +34,12 @@ def compare_mix(
         The verdict, and the shares of all sources of both, by name.
     """
     names = tuple(sorted({*reference.source_names, *sources}))
-    before = encode(names, reference.source_names)[np.concatenate([reference.a_sources, reference.b_sources])]
-    counts = one_stratum(before, encode(names, sources), k=len(names))
-    shares, z = (counts.reference[0] / len(before), counts.window[0] / len(sources)), residuals(counts)
+    before = np.zeros((1, len(names)), dtype=np.int64)
+    before[0, encode(names, reference.source_names)] = reference.items_of_sources
+    window, size = tabulate(np.zeros(len(sources), np.int64), encode(names, sources), shape=(1, len(names)))
+    counts = Counts(before, window, before.sum(axis=1), size)
+    shares, z = (counts.reference[0] / before.sum(), counts.window[0] / len(sources)), residuals(counts)
     return judge_mix(Channel.MIX, counts, names, budget=budget), tuple(
         SourceShare(name, round(float(was), 4), round(float(now), 4), round(float(by), 2))
         for name, was, now, by in zip(names, *shares, z, strict=True)
     )
-
-
-def one_stratum(reference_of: Index, window_of: Index, *, k: int) -> Counts:
-    """Counts of categories `reference_of` (m,) and `window_of` (n,), below `k`, whatever the source."""
-    reference, reference_size = tabulate(np.zeros_like(reference_of), reference_of, shape=(1, k))
-    window, window_size = tabulate(np.zeros_like(window_of), window_of, shape=(1, k))
-    return Counts(reference, window, reference_size, window_size)

@@ -99,6 +99,11 @@ class Reference:
         return stratum, int(stratum.max(initial=-1)) + 1
 
     @cached_property
+    def items_of_sources(self) -> Index:
+        """(sources,) int64, items of each source in both halves."""
+        return np.bincount(np.concatenate([self.a_sources, self.b_sources]), minlength=len(self.source_names))
+
+    @cached_property
     def b_strata(self) -> Index:
         """(n_b,) int64, stratum of each item of half B, -1 for none."""
         strata: Index = self.strata_of_sources[0][self.b_sources]

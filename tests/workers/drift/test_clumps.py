@@ -63,6 +63,11 @@ def test_a_source_that_sends_more_of_the_same_is_no_clump() -> None:
     assert look(b, window).p < ALPHA  # without a word on the sources it would be one
 
 
+def test_equal_items_are_no_clump() -> None:
+    one = cloud(1, seed=1)
+    assert look(np.repeat(one, 300, axis=0), np.repeat(one, 100, axis=0)).p == 1.0
+
+
 def test_what_is_left_out_counts_nowhere() -> None:
     window = cloud(100, seed=1)
     left_out = np.full(100, -1)
