@@ -10,8 +10,11 @@ from shared.project import ProjectConfig
 from tests.workers.drift.world import EVERYTHING, Texts, draw, fit, join, sends_only
 from workers.drift.channels import PART
 from workers.drift.held_out import HeldOut, dump, hold_out, load
+from workers.drift.levels import Level
 from workers.drift.predictions import Decided, Predicted, decided
 from workers.drift.report import WindowReport, compare
+from workers.drift.watch import Change, Kind
+from workers.drift.wording import why
 from workers.training.classifier import LinearModel, decide, probabilities
 from workers.training.tuning import train
 
@@ -105,6 +108,13 @@ def test_where_labels_are_too_few_to_hold_any_out_nothing_is_compared_but_all_is
     assert report.predicted is not None
     assert report.predicted["compared"] is False
     assert sum(report.predicted["counts"].values()) == 1_000
+
+
+def test_an_alarm_says_which_class_takes_another_share() -> None:
+    report = _World(labeled=100).look(_window(seed=1, rare=60))
+    change = Change(Kind.RAISED, "rare", "rare", Level.NOTE, 0.043)
+
+    assert why(change, report, window=4) == "rare takes another share of window 4, by about 4.3% of its items or more"
 
 
 def test_the_parts_of_the_budget_are_all_of_it() -> None:

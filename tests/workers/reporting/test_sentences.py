@@ -44,6 +44,12 @@ def test_a_window_without_findings_says_so() -> None:
     assert window_findings({}) == ["Nothing beyond chance."]
 
 
+def test_a_window_with_another_share_of_a_rare_class_says_of_which() -> None:
+    assert window_findings({"tests": {"rare: fraud": {"alarm": True, "share": 0.012}}}) == [
+        "To the current model fraud takes another share than before, by about 1.2 % of the window or more."
+    ]
+
+
 CLASSES = ("praise", "delay", "refund", "fraud")
 
 
