@@ -75,14 +75,36 @@ def postgres_url() -> Iterator[str]:
     pytest.skip(f"no PostgreSQL server can be had: {'; '.join(reasons) or 'no initdb and postgres found'}")
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database with all tables and no rows, to copy: migrations are slow, and most tests need them done."""
+    folder = tmp_path_factory.mktemp("migrated")
+    url = f"sqlite:///{folder / 'migrated.db'}"
+    open_database(make_settings(folder).model_copy(update={"database_url": url})).close()
+    return folder / "migrated.db"
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a PostgreSQL database with all tables and no rows, to make others from."""
+    settings = make_settings(tmp_path_factory.mktemp("migrated"))
+    with fresh_postgres_database(postgres_url) as url:
+        open_database(settings.model_copy(update={"database_url": url})).close()
+        yield url.partition("?")[0].rpartition("/")[2]
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a fresh, empty database, once on SQLite and once on PostgreSQL."""
+    migrated = "database" in request.fixturenames
     if request.param == "sqlite":
+        if migrated:
+            shutil.copyfile(request.getfixturevalue("migrated_file"), tmp_path / "fresh.db")
         yield f"sqlite:///{tmp_path / 'fresh.db'}"
         return
     server_url: str = request.getfixturevalue("postgres_url")
-    with fresh_postgres_database(server_url) as url:
+    template: str = request.getfixturevalue("migrated_template") if migrated else "template1"
+    with fresh_postgres_database(server_url, template=template) as url:
         yield url
 
 
@@ -122,11 +144,11 @@ def running_redis(settings: Settings) -> Iterator[str]:
 
 
 @contextmanager
-def fresh_postgres_database(server_url: str) -> Iterator[str]:
-    """A new, empty database on a PostgreSQL server, dropped at the end; yields its URL."""
+def fresh_postgres_database(server_url: str, *, template: str = "template1") -> Iterator[str]:
+    """A new database on a PostgreSQL server, empty or as another one, dropped at the end; yields its URL."""
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(_for_libpq(server_url), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
         try:
             yield server_url.replace("/postgres?", f"/{name}?")
         finally:

