@@ -32,7 +32,7 @@ from workers.drift.matching import Matching, match
 from workers.drift.mix import SourceShare, compare_mix
 from workers.drift.novelty import Novelty, beyond_each_cut, category, compare_novelty
 from workers.drift.predictions import Predicted, compare_predictions
-from workers.drift.reference import Placed, Reference, check_rows, place
+from workers.drift.reference import Placed, Reference, check_rows, place, widened
 from workers.drift.statistics import Verdict, judge, judge_mix, tally_of
 
 # By so much the share of duplicates may rise: the longer a pool, the more it holds that a text may repeat.
@@ -144,7 +144,7 @@ def compare(
         vectors, ids, sources = vectors[order], ids[order], [sources[row] for row in order]
         texts = None if texts is None else [texts[row] for row in order]
         predicted = None if predicted is None else predicted.reordered(order)
-    exact = np.ascontiguousarray(vectors, dtype=np.float32)
+    exact = widened(vectors)
     placed, matching = place(reference, exact), match(reference, sources)
     found = compare_novelty(
         reference,
