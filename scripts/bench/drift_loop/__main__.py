@@ -17,10 +17,11 @@ from scripts.bench.drift_loop.cases import CASES, MADE_UP, Case, make_stream
 from scripts.bench.drift_loop.dated import Times
 from scripts.bench.drift_loop.packages import DEAR, Outside
 from scripts.bench.drift_loop.packages import DETECTORS as OTHERS
-from scripts.bench.drift_loop.record import Cell, append, read, write
+from scripts.bench.drift_loop.record import Cell, read
 from scripts.bench.drift_loop.run import DETECTORS, cells_of, show
 from scripts.bench.drift_loop.streams import Items
 from scripts.bench.drift_loop.tables import report
+from scripts.bench.records import append, write
 from scripts.bench.selection_loop.sets import BenchSet, find_sets
 from shared.errors import InvalidInputError, QuietCornerError
 from workers.embedding.encoders import PACKAGED

@@ -1,18 +1,12 @@
-"""What is kept of one stream: a line of JSON in a file that a run which was interrupted goes on with."""
+"""What is kept of one stream."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from shared.errors import InvalidInputError
-
-
-class _Line(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from scripts.bench import records
+from scripts.bench.records import Line, Recorded
 
 
-class Cell(_Line):
+class Cell(Line):
     """One detector on one stream: the case, by set, change and share, and the seed that drew it."""
 
     set: str
@@ -22,7 +16,7 @@ class Cell(_Line):
     detector: str
 
 
-class Record(_Line):
+class Record(Recorded[Cell]):
     """What a detector said.
 
     Attributes:
@@ -38,7 +32,6 @@ class Record(_Line):
         shares: As the stream's.
     """
 
-    cell: Cell
     before: int
     scores: tuple[float, ...]
     alarms: tuple[bool, ...]
@@ -51,31 +44,5 @@ class Record(_Line):
 
 
 def read(path: Path) -> dict[Cell, Record]:
-    """Records by cell; of two of the same cell, the later. A last line that was cut short is ignored.
-
-    Raises:
-        InvalidInputError: another line is not a record.
-    """
-    lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
-    records: dict[Cell, Record] = {}
-    for number, line in enumerate(lines[:-1], start=1):  # what follows the last line end is nothing, or cut short
-        try:
-            record = Record.model_validate_json(line)
-        except ValidationError as error:
-            raise InvalidInputError(f"{path}, line {number}: not a record of this bench. Give another --out") from error
-        records[record.cell] = record
-    return records
-
-
-def write(path: Path, records: Iterable[Record]) -> None:
-    """Write a file anew, at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".new")
-    unfinished.write_text("".join(record.model_dump_json() + "\n" for record in records), encoding="utf-8")
-    unfinished.replace(path)
-
-
-def append(path: Path, record: Record) -> None:
-    """Add a record to a file whose last line is whole; it is there when this returns."""
-    with path.open("a", encoding="utf-8") as stream:
-        stream.write(record.model_dump_json() + "\n")
+    """Records by cell, see `scripts.bench.records.read`."""
+    return {record.cell: record for record in records.read(path, Record)}

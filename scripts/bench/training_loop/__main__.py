@@ -10,9 +10,10 @@ from pathlib import Path
 from rich.console import Console
 
 from scripts.bench.bars import bars
+from scripts.bench.records import append, write
 from scripts.bench.selection_loop.sets import BenchSet, find_sets
 from scripts.bench.training_loop.methods import METHODS
-from scripts.bench.training_loop.record import Cell, append, read, write
+from scripts.bench.training_loop.record import Cell, read
 from scripts.bench.training_loop.tables import report
 from shared.errors import InvalidInputError, QuietCornerError
 from workers.embedding.encoders import PACKAGED

@@ -7,9 +7,10 @@ import pytest
 
 from scripts.bench.drift_loop.cases import FAR, MADE_UP, NULL, Case
 from scripts.bench.drift_loop.peers import predictions, source_test
-from scripts.bench.drift_loop.record import Cell, append, read, write
+from scripts.bench.drift_loop.record import Cell, read
 from scripts.bench.drift_loop.run import DETECTORS, cells_of, show
 from scripts.bench.drift_loop.streams import Stream, together
+from scripts.bench.records import append, write
 from shared.errors import InvalidInputError
 from tests.scripts.bench.drift_loop.piles import pile
 

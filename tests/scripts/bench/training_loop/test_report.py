@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.bench.records import append, write
 from scripts.bench.training_loop.methods import PLAIN, PRODUCT
-from scripts.bench.training_loop.record import Cell, Record, append, read, write
+from scripts.bench.training_loop.record import Cell, Record, read
 from scripts.bench.training_loop.tables import against_product, over_sets, report
 from shared.errors import InvalidInputError
 
