@@ -144,7 +144,11 @@ def test_a_file_of_which_nothing_can_be_taken_is_an_error(there: Database) -> No
         ("missing.jsonl", None, "no such file"),
         ("empty.jsonl", b"", "no rows"),
         ("labels.parquet", b"PAR1", "unknown kind of file"),
-        ("broken.jsonl.gz", gzip.compress(b'{"id": "item-1", "label": "praise"}\n' * 10_000, mtime=0)[:-20], "broke off"),
+        (
+            "broken.jsonl.gz",
+            gzip.compress(b'{"id": "item-1", "label": "praise"}\n' * 10_000, mtime=0)[:-20],
+            "broke off",
+        ),
     ],
 )
 def test_a_file_that_can_not_be_read_is_told(there: Database, name: str, content: bytes | None, told: str) -> None:
