@@ -23,7 +23,7 @@ def test_a_path_comes_back_from_its_url_whatever_it_holds(name: str) -> None:
     socket = redis.ConnectionPool.from_url(check_redis_url(unix_url(path))).connection_kwargs["path"]
     assert socket == str(path)
     # As kombu reads the same URL behind Celery's "redis+socket://".
-    assert "/" + parse_url(unix_url(path).replace("unix", "socket"))["virtual_host"] == str(path)
+    assert "/" + parse_url(unix_url(path).replace("unix://", "socket://", 1))["virtual_host"] == str(path)
 
 
 def test_sqlite_writes_the_very_file_that_a_path_names(tmp_path: Path) -> None:
