@@ -15,14 +15,13 @@ from shared.errors import InvalidInputError
 from shared.labels import classes_of
 from shared.pool import Augmented, Floats, Index, Mask, Pool
 from shared.project import ProjectConfig
+from shared.repository.parts import in_parts
 from shared.tables import AugmentedText, Item, Label, ReviewState
 from shared.vectors import VectorTable, stored_keys, text_key
 
 T = TypeVar("T")
 
 _TEACHING = (ReviewState.UNASKED, ReviewState.ACCEPTED)
-# Values in one IN list; PostgreSQL takes more, SQLite 32,766.
-_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def made_texts(session: Session, project_id: int) -> list[tuple[str, int, str]]:
 def keys_in_pool(session: Session, project_id: int, normal_keys: Collection[int]) -> set[int]:
     """Those of the normal keys that items of the project have."""
     found: set[int] = set()
-    for part in _parts(sorted(normal_keys)):
+    for part in in_parts(sorted(normal_keys)):
         statement = select(col(Item.normal_key)).where(
             col(Item.project_id) == project_id, col(Item.normal_key).in_(part)
         )
@@ -174,7 +173,7 @@ def set_reviews(session: Session, project_id: int, reviews: Mapping[int, str], *
         InvalidInputError: a text is not there; then nothing is written.
     """
     known: dict[int, str] = {}
-    for part in _parts(sorted(reviews)):
+    for part in in_parts(sorted(reviews)):
         statement = select(col(AugmentedText.id), col(AugmentedText.review)).where(
             col(AugmentedText.project_id) == project_id, col(AugmentedText.id).in_(part)
         )
@@ -187,7 +186,7 @@ def set_reviews(session: Session, project_id: int, reviews: Mapping[int, str], *
         )
     time, changed = now(session), [made for made, review in reviews.items() if known[made] != review]
     for state in sorted({reviews[made] for made in changed}):
-        for part in _parts([made for made in changed if reviews[made] == state]):
+        for part in in_parts([made for made in changed if reviews[made] == state]):
             session.connection().execute(
                 update(AugmentedText)
                 .where(col(AugmentedText.id).in_(part))
@@ -297,7 +296,3 @@ def _places(ids: Index, wanted: Sequence[int]) -> Index:
         return np.full(len(keys), -1, dtype=np.int64)
     place = np.minimum(np.searchsorted(ids, keys), len(ids) - 1)
     return np.where(ids[place] == keys, place, -1)
-
-
-def _parts(values: Sequence[T]) -> list[Sequence[T]]:
-    return [values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE)]

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, func, select
@@ -13,9 +12,8 @@ from shared.database import now
 from shared.drift_tables import Campaign, CampaignBatch, DriftReport
 from shared.events import Event, emit
 from shared.project import ProjectConfig
+from shared.repository.parts import in_parts
 from shared.tables import Assignment, Batch, Model, Submission
-
-T = TypeVar("T")
 
 COOL_DOWN_WINDOWS = 3
 """So many windows after the one that opened a campaign open none: its labels are still on their way."""
@@ -23,8 +21,6 @@ COOL_DOWN_WINDOWS = 3
 _DAY_S = 86_400.0
 # Opened by the watch itself, not by a person.
 _AUTOMATIC = (Origin.DRIFT, Origin.PERFORMANCE)
-# Values in one IN list; PostgreSQL takes more, SQLite 32,766.
-_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -177,7 +173,7 @@ def progress(session: Session, campaign: Campaign) -> Progress:
     held = session.exec(statement).all()
     own = [(item, closed_at) for item, closed_at, _ in held if item in wanted]
     answered: set[int] = set()
-    for part in _parts(sorted(wanted)):
+    for part in in_parts(sorted(wanted)):
         since = select(Submission.item).where(
             col(Submission.item).in_(part), col(Submission.received_at) >= campaign.opened_at
         )
@@ -268,7 +264,3 @@ def _is_in(states: Collection[State]) -> ColumnElement[bool]:
 
 def _count(session: Session, *where: ColumnElement[bool]) -> int:
     return session.exec(select(func.count()).select_from(Campaign).where(*where)).one()
-
-
-def _parts(values: Sequence[T]) -> list[Sequence[T]]:
-    return [values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE)]

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from sqlalchemy import Subquery
 from sqlmodel import Session, col, func, select
@@ -11,13 +10,10 @@ from sqlmodel import Session, col, func, select
 from shared.database import now
 from shared.drift_tables import LabelDoubt
 from shared.labels import LabelJson, in_force, resolve
+from shared.repository.parts import in_parts
 from shared.tables import Label, Project, Submission
 
-T = TypeVar("T")
-
 _DAY_S = 86_400.0
-# Values in one IN list; PostgreSQL takes more, SQLite 32,766.
-_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ def answers_again(session: Session, project_id: int, items: Collection[int], *, 
     """What became of labels that were asked again: of `items` those that have answers both from before and after."""
     former = session.get_one(Project, project_id).config.get("former_classes", {})
     found = []
-    for part in _parts(sorted(items)):
+    for part in in_parts(sorted(items)):
         statement = (
             select(Submission.item, Submission.annotator, Submission.label, Submission.received_at)
             .where(col(Submission.item).in_(part))
@@ -103,7 +99,7 @@ def answered_before(session: Session, project_id: int, time: float) -> list[int]
 def standing_labels(session: Session, items: Sequence[int]) -> Mapping[int, LabelJson]:
     """Item row number -> the label that stands for it."""
     found: dict[int, LabelJson] = {}
-    for part in _parts(items):
+    for part in in_parts(items):
         found |= dict(session.exec(select(Label.item, Label.value).where(col(Label.item).in_(part))).all())
     return found
 
@@ -115,7 +111,3 @@ def _newest_answers(project_id: int) -> Subquery:
         .group_by(col(Submission.item))
         .subquery()
     )
-
-
-def _parts(values: Sequence[T]) -> list[Sequence[T]]:
-    return [values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE)]

@@ -1,4 +1,4 @@
-"""Queries of the drift watch: references, reports and campaigns."""
+"""Queries of the drift watch: references and reports."""
 
 from typing import Any
 
@@ -60,15 +60,20 @@ def all_embedded(session: Session, project_id: int, *, encoder: str) -> bool:
     return session.exec(texts).one() <= count_vectors(session, space=space_of(project_id), encoder=encoder)
 
 
-def last_report(session: Session, project_id: int) -> DriftReport | None:
-    """On the newest window; None before the first."""
+def latest_reports(session: Session, project_id: int, *, count: int) -> list[DriftReport]:
+    """On the last windows, the oldest first."""
     statement = (
         select(DriftReport)
         .where(col(DriftReport.project_id) == project_id)
         .order_by(col(DriftReport.window).desc())
-        .limit(1)
+        .limit(count)
     )
-    return session.exec(statement).first()
+    return list(session.exec(statement))[::-1]
+
+
+def last_report(session: Session, project_id: int) -> DriftReport | None:
+    """On the newest window; None before the first."""
+    return next(iter(latest_reports(session, project_id, count=1)), None)
 
 
 def find_report(session: Session, project_id: int, number: int) -> DriftReport | None:

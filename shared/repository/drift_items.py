@@ -1,6 +1,6 @@
 """What the drift watch sees of items: vectors, sources and texts of a few, whatever the size of the pool."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +10,10 @@ from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
 from shared.pool import Index
+from shared.repository.parts import in_parts
 from shared.repository.pools import space_of
 from shared.tables import Item
 from shared.vectors import Vectors, latest_vectors
-
-# Values in one IN list; PostgreSQL takes more, SQLite 32,766.
-_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ def read_items(session: Session, ids: Index, *, project_id: int, encoder: str, f
 
     Where all of them repeat earlier ones, they are seen all the same.
     """
-    rows = [row for part in _parts(ids.tolist()) for row in _read(session, part)]
+    rows = [row for part in in_parts(ids.tolist()) for row in _read(session, part)]
     standing = [row for row in rows if row[4] in (None, row[0])] or rows
     keys = np.array([row[3] for row in standing], dtype=np.int64)
     vectors = latest_vectors(session, space=space_of(project_id), encoder=encoder, folder=folder, keys=keys)
@@ -105,7 +103,7 @@ def count_duplicates(session: Session, project_id: int, *, through: int, count: 
 def texts_of(session: Session, ids: Iterable[int]) -> dict[int, str]:
     """Texts by row number."""
     wanted = sorted(set(ids))
-    found = (session.exec(select(Item.id, Item.text).where(col(Item.id).in_(part))) for part in _parts(wanted))
+    found = (session.exec(select(Item.id, Item.text).where(col(Item.id).in_(part))) for part in in_parts(wanted))
     return {item: text for rows in found for item, text in rows}
 
 
@@ -121,7 +119,3 @@ def _read(session: Session, ids: Sequence[int]) -> Iterable[tuple[int, str, str,
 
 def _stands() -> ColumnElement[bool]:
     return or_(col(Item.duplicate_group).is_(None), col(Item.duplicate_group) == col(Item.id))
-
-
-def _parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE))

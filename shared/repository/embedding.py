@@ -11,14 +11,13 @@ from shared.descriptions import description_texts
 from shared.pool import Index
 from shared.project import Rule
 from shared.repository.lexical import featured_keys
+from shared.repository.parts import in_parts
 from shared.repository.pools import description_space_of, encoder_in_use, space_of
 from shared.tables import Item, Project, RuleHit
 from shared.vectors import count_vectors, stored_keys
 
 # A rule hit is embedded as if its draw were this much smaller: likely rare items are there for the first batch.
 _HEAD_START = 0.1
-# Values in one IN list; PostgreSQL takes more, SQLite 32,766.
-_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def first_items(session: Session, project_id: int) -> dict[int, int]:
 def duplicate_groups(session: Session, items: Sequence[int]) -> dict[int, int]:
     """Row number -> representative, of those items that belong to a duplicate group."""
     found: dict[int, int] = {}
-    for start in range(0, len(items), _AT_ONCE):
-        statement = select(Item.id, Item.duplicate_group).where(col(Item.id).in_(items[start : start + _AT_ONCE]))
+    for part in in_parts(items):
+        statement = select(Item.id, Item.duplicate_group).where(col(Item.id).in_(part))
         found |= {item: group for item, group in session.exec(statement) if group is not None}
     return found

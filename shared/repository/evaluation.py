@@ -1,4 +1,4 @@
-"""Queries on models that wait for their metrics."""
+"""Queries on models and their metrics."""
 
 from typing import Any
 
@@ -9,9 +9,14 @@ from shared.tables import Batch, Model
 
 def unmeasured_model(session: Session, project_id: int) -> Model | None:
     """The project's newest model, if it has no metrics yet. Older ones are never measured: they are not used."""
-    newest = select(Model).where(col(Model.project_id) == project_id).order_by(col(Model.version).desc()).limit(1)
-    model = session.exec(newest).first()
+    model = _newest(session, project_id)
     return model if model is not None and model.metrics is None else None
+
+
+def measured_model(session: Session, project_id: int) -> Model | None:
+    """The project's newest model, if it has been measured."""
+    model = _newest(session, project_id)
+    return model if model is not None and model.metrics is not None else None
 
 
 def audit_thresholds(session: Session, project_id: int) -> dict[str, float]:
@@ -23,3 +28,8 @@ def audit_thresholds(session: Session, project_id: int) -> dict[str, float]:
 def store_metrics(session: Session, model_id: int, metrics: dict[str, Any]) -> None:
     """Write a model's metrics."""
     session.get_one(Model, model_id).metrics = metrics
+
+
+def _newest(session: Session, project_id: int) -> Model | None:
+    newest = select(Model).where(col(Model.project_id) == project_id).order_by(col(Model.version).desc()).limit(1)
+    return session.exec(newest).first()

@@ -11,11 +11,10 @@ from shared.database import now
 from shared.drift_tables import FreshLabels
 from shared.labels import LabelJson, in_force
 from shared.pool import Index
-from shared.tables import Model, Submission
+from shared.repository.parts import in_parts
+from shared.tables import Submission
 
 _ITEM = "<i8"
-# Values in one IN list; PostgreSQL takes more, SQLite 32,766.
-_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -25,13 +24,6 @@ class GivenAnswer:
     item: int
     annotator: str
     label: LabelJson
-
-
-def measured_model(session: Session, project_id: int) -> Model | None:
-    """The project's newest model, if it has been measured."""
-    newest = select(Model).where(col(Model.project_id) == project_id).order_by(col(Model.version).desc()).limit(1)
-    model = session.exec(newest).first()
-    return model if model is not None and model.metrics is not None else None
 
 
 def last_look(session: Session, project_id: int) -> FreshLabels | None:
@@ -44,12 +36,6 @@ def latest_levels(session: Session, project_id: int, *, count: int) -> list[str]
     """Levels of the last reports, the oldest first."""
     statement = select(FreshLabels.level).where(col(FreshLabels.project_id) == project_id)
     return list(session.exec(statement.order_by(col(FreshLabels.number).desc()).limit(count)))[::-1]
-
-
-def all_looks(session: Session, project_id: int) -> list[FreshLabels]:
-    """All reports, the oldest first."""
-    statement = select(FreshLabels).where(col(FreshLabels.project_id) == project_id)
-    return list(session.exec(statement.order_by(col(FreshLabels.number))))
 
 
 def items_seen(session: Session, project_id: int, *, began: int) -> tuple[Index, Index]:
@@ -67,10 +53,10 @@ def items_seen(session: Session, project_id: int, *, began: int) -> tuple[Index,
 def answers_to(session: Session, items: Sequence[int], former: Mapping[str, str]) -> list[GivenAnswer]:
     """The last answer of each annotator to each of some items, by item and annotator."""
     latest: dict[tuple[int, str], LabelJson] = {}
-    for start in range(0, len(items), _AT_ONCE):
+    for part in in_parts(items):
         statement = (
             select(Submission.item, Submission.annotator, Submission.label)
-            .where(col(Submission.item).in_(items[start : start + _AT_ONCE]))
+            .where(col(Submission.item).in_(part))
             .order_by(col(Submission.id))
         )
         for item, annotator, label in session.exec(statement):

@@ -3,18 +3,14 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import bindparam, func, insert, or_, select, text, update
 from sqlmodel import Session, col
 
 from shared import lanes
+from shared.repository.parts import in_parts
 from shared.tables import Item, Lane, RuleHit
-
-T = TypeVar("T")
-
-# Values in one IN list; PostgreSQL takes more, SQLite 32,766.
-_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +125,7 @@ def hold(session: Session, project_id: int) -> None:
 
 def _text_keys(session: Session, project_id: int, item_ids: Collection[str]) -> dict[str, int]:
     found: dict[str, int] = {}
-    for part in _parts(sorted(item_ids)):
+    for part in in_parts(sorted(item_ids)):
         statement = select(col(Item.item_id), col(Item.text_key)).where(
             col(Item.project_id) == project_id, col(Item.item_id).in_(part)
         )
@@ -181,7 +177,7 @@ def _next_ids(session: Session, count: int) -> list[int]:
 def _exact_groups(session: Session, project_id: int, ids: Sequence[int], keys: Sequence[int]) -> list[int | None]:
     """The representative of each new item, None for one that stands alone; joins earlier items that stood alone."""
     earlier, alone = _earlier_groups(session, project_id, set(keys))
-    for part in _parts(alone):
+    for part in in_parts(alone):
         session.connection().execute(update(Item).where(col(Item.id).in_(part)).values(duplicate_group=Item.id))
     times = Counter(keys)
     first: dict[int, int] = {}
@@ -196,7 +192,7 @@ def _earlier_groups(session: Session, project_id: int, keys: Collection[int]) ->
     """Normal key -> representative of the stored items that have it, and those representatives that stood alone."""
     groups: dict[int, int] = {}
     alone = []
-    for part in _parts(sorted(keys)):
+    for part in in_parts(sorted(keys)):
         statement = (
             select(col(Item.normal_key), func.min(col(Item.id)), func.min(col(Item.duplicate_group)))
             .where(col(Item.project_id) == project_id, col(Item.normal_key).in_(part))
@@ -207,7 +203,3 @@ def _earlier_groups(session: Session, project_id: int, keys: Collection[int]) ->
             if group is None:
                 alone.append(row)
     return groups, alone
-
-
-def _parts(values: Sequence[T]) -> list[Sequence[T]]:
-    return [values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE)]

@@ -1,14 +1,14 @@
 """Queries on the hits of seeding rules, for rules that change after the items came."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import delete, func, insert
 from sqlmodel import Session, col, select
 
+from shared.repository.parts import in_parts
 from shared.tables import Item, RuleHit
 
 # Rows of one statement.
-_AT_ONCE = 5_000
 
 
 def texts_after(session: Session, project_id: int, *, after: int, count: int) -> list[tuple[int, str]]:
@@ -50,9 +50,5 @@ def add_hits(session: Session, project_id: int, rule: str, scores: Mapping[int, 
     rows = [
         {"item": item, "rule": rule, "project_id": project_id, "score": score} for item, score in sorted(scores.items())
     ]
-    for part in _parts(rows):
+    for part in in_parts(rows):
         session.connection().execute(insert(RuleHit), part)
-
-
-def _parts(rows: Sequence[dict[str, object]]) -> list[Sequence[dict[str, object]]]:
-    return [rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE)]

@@ -3,18 +3,16 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from sqlalchemy import insert, update
 from sqlmodel import Session, col, select
 
 from shared.database import now
 from shared.labels import LabelJson, classes_of, in_force, resolve
+from shared.repository.parts import in_parts
 from shared.tables import Assignment, AssignmentState, DeadLetter, Item, Label, Project, Submission
 
-T = TypeVar("T")
-
-# Values in one IN list; PostgreSQL takes more, SQLite 32,766.
+# Rows that are in memory at once.
 _AT_ONCE = 1_000
 
 
@@ -34,7 +32,7 @@ class Answer:
 def find_items(session: Session, project_id: int, item_ids: Collection[str]) -> dict[str, tuple[int, str]]:
     """`item_id` -> (row number, text) of those that exist."""
     found: dict[str, tuple[int, str]] = {}
-    for part in _parts(sorted(item_ids)):
+    for part in in_parts(sorted(item_ids)):
         statement = select(Item.item_id, Item.id, Item.text).where(
             col(Item.project_id) == project_id, col(Item.item_id).in_(part)
         )
@@ -47,7 +45,7 @@ def find_earlier(
 ) -> dict[str, tuple[str, str, LabelJson]]:
     """`submission_id` -> (item_id, annotator, label) of those that were stored before."""
     found: dict[str, tuple[str, str, LabelJson]] = {}
-    for part in _parts(sorted(submission_ids)):
+    for part in in_parts(sorted(submission_ids)):
         statement = (
             select(Submission.submission_id, Item.item_id, Submission.annotator, Submission.label)
             .join(Item, col(Item.id) == col(Submission.item))
@@ -60,7 +58,7 @@ def find_earlier(
 def find_assignments(session: Session, items: Collection[int]) -> dict[int, list[Assignment]]:
     """Item row number -> all its assignments, the oldest first."""
     found: dict[int, list[Assignment]] = defaultdict(list)
-    for part in _parts(sorted(items)):
+    for part in in_parts(sorted(items)):
         statement = select(Assignment).where(col(Assignment.item).in_(part)).order_by(col(Assignment.id))
         for assignment in session.exec(statement):
             found[assignment.item].append(assignment)
@@ -76,13 +74,13 @@ def store_answers(session: Session, project_id: int, answers: Sequence[Answer]) 
         insert(Submission),
         [{"project_id": project_id, "received_at": time, **vars(answer)} for answer in answers],
     )
-    for part in _parts([answer.assignment for answer in answers if answer.assignment is not None]):
+    for part in in_parts([answer.assignment for answer in answers if answer.assignment is not None]):
         session.connection().execute(
             update(Assignment)
             .where(col(Assignment.id).in_(part), col(Assignment.state) == AssignmentState.OPEN)
             .values(state=AssignmentState.DONE, closed_at=time)
         )
-    for part in _parts(sorted({answer.item for answer in answers})):
+    for part in in_parts(sorted({answer.item for answer in answers})):
         _resolve(session, project_id, part, time)
 
 
@@ -107,7 +105,7 @@ def resolve_again(session: Session, project_id: int, former: Mapping[str, str]) 
     """
     changed, time = 0, now(session)
     standing = session.exec(select(Label.item).where(col(Label.project_id) == project_id).order_by(col(Label.item)))
-    for part in _parts(standing.all()):
+    for part in in_parts(standing.all()):
         labels = {label.item: label for label in session.exec(select(Label).where(col(Label.item).in_(part)))}
         for item, answers in _latest_answers(session, part).items():
             label, (value, agreement) = labels[item], resolve([in_force(answer, former) for answer in answers])
@@ -154,7 +152,3 @@ def _latest_answers(session: Session, items: Sequence[int]) -> dict[int, list[La
         )  # a later answer of the same annotator replaces the earlier, and counts as new
         latest[item][annotator] = label
     return {item: list(answers.values()) for item, answers in latest.items()}
-
-
-def _parts(values: Sequence[T]) -> list[Sequence[T]]:
-    return [values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE)]

@@ -86,7 +86,7 @@ def watch_labels(*, project_id: int) -> None:
 def _read(held: Context, project_id: int, config: ProjectConfig) -> _Read | None:
     """None where there is no measured model of today's classes and vectors."""
     with held.database.read() as session:
-        model = fresh_labels.measured_model(session, project_id)
+        model = evaluation.measured_model(session, project_id)
         encoder = pools.encoder_in_use(session, project_id)
         if model is None or model.encoder != encoder:
             return None

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from shared.drift_tables import DriftAlarm, DriftReference, DriftReport
 from shared.project import ProjectConfig
 from shared.repository.alarms import all_alarms
-from shared.repository.drift import find_reference
+from shared.repository.drift import find_reference, latest_reports
 from workers.reporting import fresh_labels
 from workers.reporting.plain import clock, one_line
 from workers.reporting.sentences import counted, share, window_findings
@@ -31,13 +31,7 @@ def read_watch(session: Session, project_id: int, name: str, config: ProjectConf
     alarms = all_alarms(session, project_id)
     live = [alarm for alarm in alarms if alarm.closed_at is None]
     ended = [alarm for alarm in alarms if alarm.closed_at is not None][-_ENDED_SHOWN:]
-    newest = (
-        select(DriftReport)
-        .where(col(DriftReport.project_id) == project_id)
-        .order_by(col(DriftReport.window).desc())
-        .limit(_WINDOWS_SHOWN)
-    )
-    windows = [window_facts(report) for report in session.exec(newest)][::-1]
+    windows = latest_reports(session, project_id, count=_WINDOWS_SHOWN)
     return {
         "project": name,
         "mode": config.drift.mode,
@@ -45,7 +39,7 @@ def read_watch(session: Session, project_id: int, name: str, config: ProjectConf
         "window": {"items": config.drift.window_items, "hours": config.drift.window_hours},
         "reference": reference and reference_facts(reference),
         "alarms": [alarm_facts(alarm) for alarm in [*live[::-1], *ended[::-1]]],
-        "windows": windows,
+        "windows": [window_facts(report) for report in windows],
         "labels": fresh_labels.summary(session, project_id),
     }
 

@@ -49,10 +49,6 @@ class Ledger:
         """Free places in the batch."""
         return self.wanted - len(self.chosen)
 
-    def holds(self, position: int) -> bool:
-        """Whether the batch holds the item already."""
-        return bool(self._taken[position])
-
     def add(self, position: int, *, wanted: int = -1, keep: Keep = Keep.ALL) -> bool:
         """Take the item if it fits, and say whether it did.
 

@@ -11,7 +11,6 @@ from scripts.bench.selection_loop.stored import stored_vectors
 from shared.project import ProjectConfig
 from workers.intake.duplicates import merge_groups, near_duplicates
 
-SETS = ("clinc150_full", "hwu64", "crisislex_t26", "crisislex_t6", "davidson_hate")
 _CLASSES = ("a", "b")
 
 

@@ -16,7 +16,7 @@ from shared.drift_tables import Campaign, DriftAlarm, FreshLabels
 from shared.events import Event
 from shared.project import ProjectConfig
 from shared.repository.drift import store_reference
-from shared.repository.fresh_labels import all_looks, items_seen
+from shared.repository.fresh_labels import items_seen
 from shared.repository.projects import all_projects, create_project
 from shared.settings import Settings
 from shared.streams import connect
@@ -94,7 +94,8 @@ class Labeling:
 
     def looks(self) -> list[FreshLabels]:
         with self.database.read() as session:
-            return all_looks(session, self.project_id)
+            looks = select(FreshLabels).where(col(FreshLabels.project_id) == self.project_id)
+            return list(session.exec(looks.order_by(col(FreshLabels.number))))
 
     def correction(self) -> dict[str, Any] | None:
         """What `model show` says of the newest model's correction."""
