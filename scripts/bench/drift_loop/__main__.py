@@ -21,9 +21,10 @@ from scripts.bench.drift_loop.record import Cell, read
 from scripts.bench.drift_loop.run import DETECTORS, cells_of, show
 from scripts.bench.drift_loop.streams import Items
 from scripts.bench.drift_loop.tables import report
+from scripts.bench.ending import ended
 from scripts.bench.records import append, write
 from scripts.bench.selection_loop.sets import BenchSet, find_sets
-from shared.errors import InvalidInputError, QuietCornerError
+from shared.errors import InvalidInputError
 from workers.embedding.encoders import PACKAGED
 
 _ROOT = Path(__file__).parents[3]
@@ -37,31 +38,27 @@ console = Console(stderr=True, highlight=False)
 def main() -> int:
     """Run what is missing, or report; returns the exit code."""
     given = _arguments()
-    path = given.out / "results.jsonl"
-    try:
-        if given.report and not given.replay:
-            return _report(given, path)
-        if given.pools:
-            from scripts.bench.drift_loop.pool_size import time_pools
+    return ended(lambda: _wanted(given, given.out / "results.jsonl"), console)
 
-            with threadpool_limits(1):
-                print(f"{_machine()}\n\n{time_pools(given.pools)}")
-            return 0
-        if given.timing:
-            from scripts.bench.drift_loop.timing import time_a_window
 
-            with threadpool_limits(1):
-                print(f"{_machine()}\n\n{time_a_window(given.peers_python)}")
-            return 0
-        if given.replay:
-            return _replay(given)
-        return _run(given, path)
-    except QuietCornerError as error:
-        console.print(f"error: {error}", markup=False, soft_wrap=True)
-        return error.exit_code
-    except KeyboardInterrupt:
-        console.print("Stopped. What is done is kept: the same command goes on.")
-        return 130
+def _wanted(given: argparse.Namespace, path: Path) -> int:
+    if given.report and not given.replay:
+        return _report(given, path)
+    if given.pools:
+        from scripts.bench.drift_loop.pool_size import time_pools
+
+        with threadpool_limits(1):
+            print(f"{_machine()}\n\n{time_pools(given.pools)}")
+        return 0
+    if given.timing:
+        from scripts.bench.drift_loop.timing import time_a_window
+
+        with threadpool_limits(1):
+            print(f"{_machine()}\n\n{time_a_window(given.peers_python)}")
+        return 0
+    if given.replay:
+        return _replay(given)
+    return _run(given, path)
 
 
 def _arguments() -> argparse.Namespace:
@@ -218,22 +215,12 @@ def _replay(given: argparse.Namespace) -> int:
 
 
 def _vectors(given: argparse.Namespace, sets: dict[str, BenchSet]) -> tuple[Path, str]:
-    from scripts.bench.selection_loop.stored import fill_cache
+    from scripts.bench.selection_loop.stored import fill_beside_bar
 
     cache = (given.cache or given.out / "cache").resolve()
     if not sets:
         return cache, ""
-    with bars(console) as progress:
-        bar = progress.add_task("embedding", total=None)
-        encoder = fill_cache(
-            list(sets.values()),
-            folder=cache,
-            encoder=PACKAGED,
-            advance=lambda name, done, of: progress.update(
-                bar, description=f"embedding {name}", completed=done, total=of
-            ),
-        )
-    return cache, encoder
+    return cache, fill_beside_bar(list(sets.values()), folder=cache, encoder=PACKAGED, console=console)
 
 
 def _machine() -> str:

@@ -13,6 +13,7 @@ from rich.console import Console
 from threadpoolctl import threadpool_limits
 
 from scripts.bench.bars import bars
+from scripts.bench.ending import ended
 from scripts.bench.honesty_loop.budget import Budget, measure_budget
 from scripts.bench.honesty_loop.campaign import run_campaign
 from scripts.bench.honesty_loop.figures import Told, tell
@@ -20,7 +21,6 @@ from scripts.bench.honesty_loop.report import budget_table, coverage_table
 from scripts.bench.selection_loop.prepared import Prepared, prepare_set
 from scripts.bench.selection_loop.sets import BenchSet, find_sets
 from scripts.bench.selection_loop.stored import fill_cache, stored_vectors
-from shared.errors import QuietCornerError
 from shared.project import ProjectConfig
 from workers.embedding.encoders import PACKAGED
 from workers.simulation.replay import rare_classes
@@ -45,17 +45,13 @@ console = Console(stderr=True, highlight=False)
 def main() -> int:
     """Run what is missing and print the tables; returns the exit code."""
     given = _arguments()
-    results = given.out / "results.jsonl"
-    try:
-        if not given.report:
-            _run(given, results)
-        _print(results)
-    except QuietCornerError as error:
-        console.print(f"error: {error}", markup=False, soft_wrap=True)
-        return error.exit_code
-    except KeyboardInterrupt:
-        console.print("Stopped. What is done is kept: the same command goes on.")
-        return 130
+    return ended(lambda: _wanted(given, given.out / "results.jsonl"), console)
+
+
+def _wanted(given: argparse.Namespace, results: Path) -> int:
+    if not given.report:
+        _run(given, results)
+    _print(results)
     return 0
 
 

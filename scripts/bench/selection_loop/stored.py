@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
+from rich.console import Console
+
+from scripts.bench.bars import bars
 from scripts.bench.selection_loop.sets import BenchSet, read_thinned
 from shared.pool import Floats
 from shared.settings import load_settings
@@ -35,6 +38,17 @@ def fill_cache(sets: Iterable[BenchSet], *, folder: Path, encoder: str, advance:
             keys[state] = loaded.key
             noted.write_text(json.dumps(keys, indent=1))
     return keys[next(iter(files))]
+
+
+def fill_beside_bar(sets: Iterable[BenchSet], *, folder: Path, encoder: str, console: Console) -> str:
+    """The same, with a progress bar."""
+    with bars(console) as progress:
+        bar = progress.add_task("embedding", total=None)
+
+        def advance(name: str, done: int, of: int) -> None:
+            progress.update(bar, description=f"embedding {name}", completed=done, total=of)
+
+        return fill_cache(sets, folder=folder, encoder=encoder, advance=advance)
 
 
 def _name_state(file: Path, encoder: str) -> str:

@@ -10,12 +10,13 @@ from pathlib import Path
 from rich.console import Console
 
 from scripts.bench.bars import bars
+from scripts.bench.ending import ended
 from scripts.bench.records import append, write
 from scripts.bench.selection_loop.sets import BenchSet, find_sets
 from scripts.bench.training_loop.methods import METHODS
 from scripts.bench.training_loop.record import Cell, read
 from scripts.bench.training_loop.tables import report
-from shared.errors import InvalidInputError, QuietCornerError
+from shared.errors import InvalidInputError
 from workers.embedding.encoders import PACKAGED
 
 _ROOT = Path(__file__).parents[3]
@@ -30,19 +31,15 @@ console = Console(stderr=True, highlight=False)
 def main() -> int:
     """Run what is missing, or report; returns the exit code."""
     given = _arguments()
-    path = given.out / "results.jsonl"
-    try:
-        if given.report:
-            return _report(given, path)
-        if given.timing:
-            return _timing(given)
-        return _run(given, path)
-    except QuietCornerError as error:
-        console.print(f"error: {error}", markup=False, soft_wrap=True)
-        return error.exit_code
-    except KeyboardInterrupt:
-        console.print("Stopped. What is done is kept: the same command goes on.")
-        return 130
+    return ended(lambda: _wanted(given, given.out / "results.jsonl"), console)
+
+
+def _wanted(given: argparse.Namespace, path: Path) -> int:
+    if given.report:
+        return _report(given, path)
+    if given.timing:
+        return _timing(given)
+    return _run(given, path)
 
 
 def _arguments() -> argparse.Namespace:
@@ -141,20 +138,10 @@ def _timing(given: argparse.Namespace) -> int:
 
 
 def _vectors(given: argparse.Namespace, sets: dict[str, BenchSet]) -> tuple[Path, str]:
-    from scripts.bench.selection_loop.stored import fill_cache
+    from scripts.bench.selection_loop.stored import fill_beside_bar
 
     cache = (given.cache or given.out / "cache").resolve()
-    with bars(console) as progress:
-        bar = progress.add_task("embedding", total=None)
-        encoder = fill_cache(
-            list(sets.values()),
-            folder=cache,
-            encoder=PACKAGED,
-            advance=lambda name, done, of: progress.update(
-                bar, description=f"embedding {name}", completed=done, total=of
-            ),
-        )
-    return cache, encoder
+    return cache, fill_beside_bar(list(sets.values()), folder=cache, encoder=PACKAGED, console=console)
 
 
 def _machine() -> str:
