@@ -15,6 +15,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlmodel import Session
 
+from shared import crash_points
 from shared.errors import DatabaseUnavailableError
 from shared.settings import Settings
 from shared.urls import sqlite_path, without_password
@@ -37,8 +38,11 @@ class Database:
 
         On SQLite it takes the write lock at once, so that a reader never has to turn into a writer halfway.
         """
-        with _translated(self.url), Session(self.engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        with _translated(self.url), Session(self.engine, expire_on_commit=False) as session:
+            with session.begin():
+                yield session
+                crash_points.before_commit(session)
+            crash_points.after_commit(session)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -58,6 +62,7 @@ def open_database(settings: Settings) -> Database:
     Raises:
         DatabaseUnavailableError: it can't be reached, or was made by a newer version.
     """
+    crash_points.arm(settings.crash_folder)
     url = settings.sql_url
     if url.startswith("sqlite"):
         _make_parent(url)

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlmodel import Session, col
 
+from shared.crash_points import name_commit, reached
 from shared.database import Database, now
 from shared.tables import OutboxEvent
 
@@ -66,8 +67,11 @@ def relay(database: Database, send: Send) -> int:
         if not waiting:
             return published
         for event, project_id in dict.fromkeys((row.event, row.project_id) for row in waiting):
+            reached("before-send.outbox", project_id)
             send(event, project_id)
+            reached("after-send.outbox", project_id)
         with database.write() as session:
+            name_commit(session, "outbox.publish")
             session.connection().execute(
                 update(OutboxEvent)
                 .where(

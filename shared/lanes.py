@@ -20,6 +20,7 @@ import structlog
 from sqlalchemy import ColumnElement, insert, or_, select, update
 from sqlmodel import Session, col
 
+from shared.crash_points import name_commit
 from shared.database import Database, now
 from shared.errors import DatabaseUnavailableError, LeaseLostError
 from shared.tables import Lane
@@ -63,6 +64,7 @@ def request(session: Session, project_id: int, room: str) -> None:
 
 def claim(session: Session, *, project_id: int, room: str, owner: str, lease_s: float) -> Claim | None:
     """Take the lane if it has work and nobody holds it, else return None. One atomic statement."""
+    name_commit(session, f"{room}.claim", project_id)
     time = now(session)
     row = (
         session.connection()
@@ -90,11 +92,13 @@ def renew(session: Session, claimed: Claim, *, lease_s: float) -> None:
 
 def confirm(session: Session, claimed: Claim) -> None:
     """Check inside a writing transaction that the lane is still held; it keeps others out until the commit."""
+    name_commit(session, f"{claimed.room}.confirm", claimed.project_id)
     _as_holder(session, claimed, attempts=0)
 
 
 def complete(session: Session, claimed: Claim) -> None:
     """Give the lane back as done up to the requests seen at the claim. Raises `LeaseLostError`."""
+    name_commit(session, f"{claimed.room}.complete", claimed.project_id)
     _as_holder(session, claimed, completed=claimed.requested, owner=None, until=None, attempts=0, error=None)
 
 
@@ -139,9 +143,12 @@ def lagging(session: Session) -> list[tuple[int, str]]:
     return [(row.project_id, row.room) for row in rows]
 
 
-def release_quarantine(session: Session, project_id: int) -> None:
-    """Let the project's lanes that were set aside run again."""
+def release_quarantine(session: Session, project_id: int) -> list[str]:
+    """Let the project's lanes that were set aside run again; returns which were."""
+    statement = select(col(Lane.room)).where(col(Lane.project_id) == project_id, col(Lane.attempts) >= MOST_ATTEMPTS)
+    released = list(session.connection().execute(statement.order_by(col(Lane.room))).scalars())
     session.connection().execute(update(Lane).where(col(Lane.project_id) == project_id).values(attempts=0, error=None))
+    return released
 
 
 @contextmanager

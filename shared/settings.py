@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     # One core is left for the rest: threads of one product wait for the slowest, and an encoder with as many threads
     # as cores gave a tenth of the texts a second while anything else was running.
     compute_threads: Annotated[int, Field(ge=1)] = max(1, (os.cpu_count() or 1) - 1)
+    crash_folder: Path | None = Field(default=None, description="for tests alone: see shared.crash_points")
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

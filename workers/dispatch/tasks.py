@@ -4,6 +4,7 @@ from sqlmodel import Session
 
 from shared import lanes
 from shared.contracts import Reason, TaskMessage
+from shared.crash_points import reached
 from shared.database import now
 from shared.lanes import Claim
 from shared.project import ProjectConfig
@@ -35,7 +36,9 @@ def _tend(held: Context, claimed: Claim, name: str, config: ProjectConfig) -> No
         lanes.confirm(session, claimed)
         waiting = _apply(session, claimed, plan)
     queue.remove_tasks(held.redis, name, plan.remove)
+    reached("before-xadd.dispatch", claimed.project_id)
     entries = queue.add_tasks(held.redis, name, [_message(row, name, config) for row in waiting])
+    reached("after-xadd.dispatch", claimed.project_id)
     with held.database.write() as session:
         lanes.complete(session, claimed)
         rows.mark_queued(session, dict(zip((row.id for row in waiting), entries, strict=True)))

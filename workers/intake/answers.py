@@ -6,6 +6,7 @@ from sqlmodel import Session
 
 from shared import lanes
 from shared.contracts import SubmissionMessage
+from shared.crash_points import name_commit
 from shared.events import Event, emit
 from shared.project import ProjectConfig
 from shared.repository import submissions as rows
@@ -28,6 +29,7 @@ def take_answers(
     Returns:
         One verdict a message, in the same order.
     """
+    name_commit(session, "submissions.take", project_id)
     # One at a time per project, so that two listeners can't resolve one item's label from half of its answers.
     # Not from its key, which the rows of a round refer to: it may hold the lane that is asked for below.
     session.get_one(Project, project_id, with_for_update={"key_share": True})

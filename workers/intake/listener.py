@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
 from shared.contracts import ReceiptMessage, SubmissionMessage, unpack_submission
+from shared.crash_points import name_commit, reached
 from shared.database import now
 from shared.errors import DatabaseUnavailableError, InvalidInputError
 from shared.project import ProjectConfig
@@ -80,6 +81,7 @@ def _listen(held: Context, consumer: str, stop: threading.Event) -> None:
             take_entries(held, [entry])  # one by one: one of them may have killed its reader
         read = held.redis.xreadgroup(INTAKE, consumer, {SUBMISSIONS: ">"}, count=_AT_ONCE, block=_BLOCK_MS)
         for _, fresh in cast(list[tuple[bytes, list[tuple[bytes, Fields]]]], read):
+            reached("after-read.listener")
             take_entries(held, [_read(id_, fields) for id_, fields in fresh])
 
 
@@ -125,9 +127,11 @@ def _take(
 def _acknowledge(held: Context, receipts: Sequence[tuple[Entry, ReceiptMessage]]) -> None:
     if not receipts:
         return
+    reached("before-receipts.listener")
     queue.send_receipts(
         held.redis, [(entry.message.annotator, receipt) for entry, receipt in receipts if entry.message is not None]
     )
+    reached("before-xack.listener")
     pipe = held.redis.pipeline(transaction=True)
     for entry, receipt in receipts:
         if receipt.status == "refused":
@@ -137,6 +141,7 @@ def _acknowledge(held: Context, receipts: Sequence[tuple[Entry, ReceiptMessage]]
     pipe.xack(SUBMISSIONS, INTAKE, *ids)
     pipe.xdel(SUBMISSIONS, *ids)
     pipe.execute()
+    reached("after-xack.listener")
 
 
 def _abandoned(held: Context, consumer: str) -> list[Entry]:
@@ -168,6 +173,7 @@ def _bury(held: Context, entry: Entry, reason: str) -> ReceiptMessage:
     project = None if entry.message is None else entry.message.project
     payload = entry.fields.get(b"data", b"").decode(errors="replace")
     with held.database.write() as session:
+        name_commit(session, "deadletter.store")
         rows.store_dead_letter(session, origin="stream", project=project, payload=payload, reason=reason)
     return ReceiptMessage(
         submission_id=None if entry.message is None else entry.message.submission_id, status="refused", reason=reason

@@ -1,6 +1,7 @@
 """Intake tasks: the sweep, which makes good whatever was missed."""
 
 from shared import lanes
+from shared.crash_points import name_commit
 from shared.events import forget_published
 from shared.repository import rounds
 from shared.repository.assignments import projects_with_open
@@ -18,6 +19,7 @@ def sweep() -> None:
     """
     held = context()
     with held.database.write() as session:
+        name_commit(session, "sweep")
         for project_id in projects_with_open(session):
             lanes.request(session, project_id, lanes.DISPATCH)
         for project_id in rounds.projects_past_their_time(session):
