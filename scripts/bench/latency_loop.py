@@ -69,8 +69,7 @@ def make_pool(database: Database, *, items: int, classes: int, labels: int, batc
     with database.write() as session:
         create_project(session, NAME, config)
         project_id = session.exec(select(Project.id).where(col(Project.name) == NAME)).one()
-    shares = rng.dirichlet(np.full(classes, 0.7))
-    true = rng.choice(classes, size=items, p=shares)
+    true = draw_classes(rng, items=items, classes=classes)
     centres = rng.normal(size=(classes, DIMENSION))
     for start in track(range(0, items, _AT_ONCE), "making the pool", console=console):
         rows = np.arange(start, min(start + _AT_ONCE, items))
@@ -83,6 +82,11 @@ def make_pool(database: Database, *, items: int, classes: int, labels: int, batc
         take_answers(session, project_id=project_id, config=config, messages=first, origin="bench")
         emit(session, Event.ITEMS_EMBEDDED, project_id=project_id, texts=items)
     return made
+
+
+def draw_classes(rng: np.random.Generator, *, items: int, classes: int) -> np.ndarray[Any, Any]:
+    """(items,) the class of each item; the first that is drawn of a pool, so that its seed tells it again."""
+    return rng.choice(classes, size=items, p=rng.dirichlet(np.full(classes, 0.7)))
 
 
 def store_part(

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -35,6 +35,8 @@ from workers.training.tuning import train
 
 _log = structlog.get_logger(__name__)
 
+_STEPS = "load_s", "train_s", "select_s", "store_s"
+
 
 @app.task(name="selection.run_round")
 def run_round(*, project_id: int) -> None:
@@ -57,6 +59,7 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
         if claimed is None:
             return False
         _, config = held.project(project_id)
+        marks = [time.perf_counter()]
         with held.database.read() as session:
             last = rounds.last_round(session, project_id)
             running = campaigns.running(session, project_id)
@@ -78,16 +81,21 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
         earlier = [model_storage.load(blob) for blob in stored]
         plan = replace(_plan(config, last, served, encoder or ""), scorers=scorers, earlier=earlier)
         recorded, pool = pool.folds, replace(pool, folds=assign_folds(pool, seed=config.seed))
-        started = time.perf_counter()
+        marks.append(time.perf_counter())
         model = train(pool, config, previous=earlier[-1] if earlier else None)
         model, carried = prior_shift.carried(model, load_arrays(stored[-1])[1] if stored else {})
-        trained = time.perf_counter()
+        marks.append(time.perf_counter())
         selected = select(pool, model, config, plan)
-        times = trained - started, time.perf_counter() - trained
+        marks.append(time.perf_counter())
+        took = np.diff(marks).tolist()
         folds = _changed(pool, recorded)
         header = {**provenance(pool, config, encoder=plan.encoder), **carried}
-        _store(held, claimed, config, plan, model, selected, served, header=header, folds=folds, seen=seen, times=times)
-        _log.info("round.done", round=plan.number, why=why, chosen=len(selected.choices), train_s=round(times[0], 3))
+        _store(
+            held, claimed, config, plan, model, selected, served, header=header, folds=folds, seen=seen, times=took[1:]
+        )
+        took.append(time.perf_counter() - marks[-1])
+        durations = {name: round(time_s, 3) for name, time_s in zip(_STEPS, took, strict=True)}
+        _log.info("round.done", round=plan.number, why=why, chosen=len(selected.choices), **durations)
         return True
 
 
@@ -159,7 +167,7 @@ def _store(
     header: dict[str, Any],
     folds: Mapping[int, int],
     seen: int,
-    times: tuple[float, float],
+    times: Sequence[float],
 ) -> None:
     """Write folds, model, batch, assignments and events in one fenced transaction."""
     project_id, labels = claimed.project_id, header["labels"]

@@ -1,0 +1,1 @@
+"""`scripts/bench/scale`: what a round costs by the size of the pool."""
