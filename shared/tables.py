@@ -296,4 +296,4 @@ class DeadLetter(SQLModel, table=True):
     project: str | None = None
     payload: str
     reason: str
-    received_at: float
+    received_at: float = Field(index=True)

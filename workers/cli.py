@@ -84,6 +84,12 @@ _COMMANDS = {
         "Fill a new database with a backup.",
         "quietcorner restore monday.zip",
     ),
+    "token": _Entry("token:commands", "Make, list and revoke tokens of the HTTP API.", ""),
+    "history": _Entry(
+        "history:history",
+        "Show who changed what in a project, the oldest first, with what concerned all projects.",
+        "quietcorner history tickets",
+    ),
     "up": _Entry(
         "up:up",
         "Run everything on this machine, until Ctrl-C.",

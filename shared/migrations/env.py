@@ -3,9 +3,10 @@
 from alembic import context
 from sqlmodel import SQLModel
 
-from shared import drift_tables, tables
+from shared import access_tables, drift_tables, tables
 
-assert tables and drift_tables  # noqa: S101, PT018 - imported for their effect: they fill SQLModel.metadata
+# Imported for their effect: they fill SQLModel.metadata.
+assert access_tables and drift_tables and tables  # noqa: S101, PT018 - says to the linter that they are used
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -46,6 +46,7 @@ def restore(
     """
     from shared.backup import restore_backup
     from shared.database import Database
+    from shared.repository.history import What, operator, record
     from workers.supervisor import folder_lock
 
     in_force = edge.settings()
@@ -55,6 +56,9 @@ def restore(
         _progress() as advance,
     ):
         manifest = restore_backup(database, file, advance=advance)
+        with database.write() as session:
+            details = {"made_at": manifest.made_at, "rows": manifest.rows}
+            record(session, What.RESTORED, project=None, who=operator(), **details)
     if as_json:
         edge.print_json({"file": str(file), **asdict(manifest)})
         return

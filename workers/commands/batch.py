@@ -80,11 +80,13 @@ def show(
 def _conduct(held: "Context", project_id: int, name: str, timeout_s: float) -> int:
     """Run a round, or wait for the worker that is at one. Returns the number of the new batch's round."""
     from shared import lanes
+    from shared.repository.history import What, operator, record
     from workers.reporting.batches import newest_round
     from workers.selection.tasks import conduct_round
 
     with held.database.write() as session:
-        lanes.release_quarantine(session, project_id)
+        if released := lanes.release_quarantine(session, project_id):
+            record(session, What.QUARANTINE_RELEASED, project=name, who=operator(), lanes=released)
     _require_vectors(held.database, project_id, name)
     with held.database.read() as session:
         before = newest_round(session, project_id)

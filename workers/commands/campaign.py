@@ -124,6 +124,7 @@ def stop(
     from shared import lanes
     from shared.campaigns import LIVE, State
     from shared.repository.campaigns import end
+    from shared.repository.history import What, operator, record
     from workers.reporting.campaigns import describe, lines
 
     in_force = edge.settings()
@@ -134,6 +135,7 @@ def stop(
         if campaign.state not in LIVE:
             raise InvalidInputError(f"campaign {number} is over already: {campaign.state}, {campaign.end_reason}")
         end(session, campaign, state=State.STOPPED, reason="a person stopped it")
+        record(session, What.CAMPAIGN_STOPPED, project=name, who=operator(), campaign=number)
         lanes.request(session, project_id, lanes.CAMPAIGN)
         facts = describe(session, campaign)
     edge.kick(in_force, database)
@@ -157,6 +159,7 @@ def _find(session: "Session", project_id: int, name: str, number: int) -> "Campa
 def _start_waiting(database: "Database", project_id: int, name: str, number: int | None) -> dict[str, Any]:
     from shared.campaigns import State
     from shared.repository import campaigns
+    from shared.repository.history import What, operator, record
     from workers.reporting.campaigns import describe
 
     with database.write() as session:
@@ -172,6 +175,7 @@ def _start_waiting(database: "Database", project_id: int, name: str, number: int
         if campaign.state != State.WAITING:
             raise InvalidInputError(f"campaign {campaign.id} does not wait for a start: it is {campaign.state}")
         campaigns.start(session, campaign)
+        record(session, What.CAMPAIGN_STARTED, project=name, who=operator(), campaign=campaign.id)
         return describe(session, campaign)
 
 
@@ -187,6 +191,7 @@ def _start_own(
 ) -> dict[str, Any]:
     from shared.campaigns import Origin
     from shared.repository.campaigns import open_campaign
+    from shared.repository.history import What, operator, record
     from workers.reporting.campaigns import describe
 
     most = config.drift.campaign_items if budget is None else budget
@@ -203,6 +208,8 @@ def _start_own(
             candidates=asked.items,
             region=asked.region,
         )
+        details = {"campaign": campaign.id, "why": campaign.why, "budget": most}
+        record(session, What.CAMPAIGN_STARTED, project=name, who=operator(), **details)
         return describe(session, campaign)
 
 

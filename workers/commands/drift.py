@@ -100,11 +100,13 @@ def acknowledge(
 ) -> None:
     """Say that an alarm has been seen: it stays live until it is over, and opens no campaign any more."""
     from shared.repository.alarms import acknowledge as note
+    from shared.repository.history import What, operator, record
 
     database = edge.database(edge.settings())
     project_id, _ = edge.open_project(database, name)
     with database.write() as session:
         found = note(session, project_id, alarm, why=why)
+        record(session, What.ALARM_ACKNOWLEDGED, project=name, who=operator(), alarm=alarm, why=why)
         typer.echo(f"{name}: alarm {alarm} ({found.channel}) is acknowledged")
 
 

@@ -170,6 +170,7 @@ def _renew(
     from shared import lanes
     from shared.repository.drift import store_reference
     from shared.repository.drift_items import drawn_items
+    from shared.repository.history import What, operator, record
     from workers.drift.looking import fit_reference
     from workers.drift.reference import FEWEST_ITEMS, dump
 
@@ -188,9 +189,12 @@ def _renew(
         fitted = fit_reference(session, scene, ids, through=watched)
     if fitted is None:
         raise QuietCornerError("some of these texts are not embedded yet; try again once they are")
+    name, _ = held.project(scene.project_id)
     with held.database.write() as session:
         lanes.confirm(session, claimed)
         made = store_reference(
             session, scene.project_id, encoder=scene.encoder, arrays=dump(fitted), through=watched, why=why
         )
+        details = {"version": made.version, "why": why}
+        record(session, What.REFERENCE_SET, project=name, who=operator(), **details)
         return made.version

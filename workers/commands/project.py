@@ -12,6 +12,7 @@ import typer
 
 from shared.errors import ConfigError
 from shared.project import ProjectConfig, read_project
+from shared.repository.history import What, operator, record
 from shared.repository.projects import all_projects, create_project
 from shared.tables import Project
 from workers.commands import edge
@@ -55,6 +56,8 @@ def create(
     database = edge.database(edge.settings())
     with database.write() as session:
         made = create_project(session, name, wanted)
+        if made:
+            record(session, What.PROJECT_CREATED, project=name, who=operator())
     if made:
         typer.echo(f"made the project {name}; bring in texts with: quietcorner ingest {name} FILE")
         return
@@ -125,7 +128,7 @@ def update(
     in_force = edge.settings()
     database = edge.database(in_force)
     project_id, _ = edge.open_project(database, name)
-    done = reconfigure(database, project_id, wanted, moves, renamed=renamed, dry_run=dry_run)
+    done = reconfigure(database, project_id, wanted, moves, renamed=renamed, dry_run=dry_run, who=operator())
     if not dry_run:
         edge.kick(in_force, database)
     changed = changes(_by_rule(done.before), _by_rule(done.after))

@@ -41,7 +41,7 @@ def relabel(
     campaign = None
     if queue is not None:
         chosen = [one.item for one in suspects if one.queue][:queue]
-        campaign = _open(database, project_id, chosen) if chosen else None
+        campaign = _open(database, project_id, name, chosen) if chosen else None
         edge.kick(in_force, database)
     counts = Counter(one.kind for one in suspects)
     if as_json:
@@ -50,9 +50,10 @@ def relabel(
     _print(name, counts, shown, campaign, asked=queue)
 
 
-def _open(database: "Database", project_id: int, items: list[int]) -> dict[str, Any]:
+def _open(database: "Database", project_id: int, name: str, items: list[int]) -> dict[str, Any]:
     from shared.campaigns import Origin
     from shared.repository.campaigns import open_campaign
+    from shared.repository.history import What, operator, record
     from workers.reporting.campaigns import describe
 
     with database.write() as session:
@@ -64,6 +65,8 @@ def _open(database: "Database", project_id: int, items: list[int]) -> dict[str, 
             budget=len(items),
             candidates={"relabel": items},
         )
+        details = {"campaign": opened.id, "why": opened.why, "budget": opened.budget}
+        record(session, What.CAMPAIGN_STARTED, project=name, who=operator(), **details)
         return describe(session, opened)
 
 

@@ -13,6 +13,8 @@ from shared.errors import QuietCornerError
 from shared.project import ProjectConfig, Rule
 from shared.repository import items, projects, rule_hits, submissions
 from shared.repository.drift import find_reference
+from shared.repository.history import What, record
+from shared.tables import Project
 from workers.intake.class_changes import check_answers, updated_config
 from workers.intake.rules import Rules
 
@@ -47,6 +49,7 @@ def reconfigure(
     *,
     renamed: Sequence[str] = (),
     dry_run: bool = False,
+    who: str,
 ) -> Reconfigured:
     """Give a project another configuration.
 
@@ -61,6 +64,7 @@ def reconfigure(
         moves: Old class -> new class.
         renamed: Those of them that were renamed, and are to join no other class.
         dry_run: Do it all and take it back.
+        who: Who asks for it, for the history.
 
     Raises:
         ConfigError: something that can't change would; nothing is changed then.
@@ -82,6 +86,7 @@ def reconfigure(
             )
         check_answers(submissions.answered_classes(session, project_id, after.former_classes), after)
         projects.store_config(session, project_id, after)
+        _record(session, project_id, before, after, who=who)
         search.go_on(session, project_id)
         hits, notes = _renew_hits(session, project_id, before, after, search)
         notes += _unreached(session, project_id, before, after)
@@ -91,6 +96,14 @@ def reconfigure(
         if dry_run:
             session.rollback()
     return Reconfigured(before, after, labels, hits, tuple(notes))
+
+
+def _record(session: Session, project_id: int, before: ProjectConfig, after: ProjectConfig, *, who: str) -> None:
+    """Write the sections that differ into the history, as they were and as they are."""
+    old, new = (config.model_dump(mode="json", by_alias=True) for config in (before, after))
+    changed = {key: {"before": old[key], "after": new[key]} for key in new if old[key] != new[key]}
+    name = session.get_one(Project, project_id).name
+    record(session, What.PROJECT_UPDATED, project=name, who=who, changed=changed)
 
 
 class _Search:

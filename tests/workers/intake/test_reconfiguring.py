@@ -68,7 +68,8 @@ class Example:
 
     def change(self, moves: dict[str, str] | None = None, *, dry_run: bool = False, **options: Any) -> Reconfigured:
         document = {**self.config.model_dump(mode="json", by_alias=True), **options}
-        return reconfigure(self.database, self.id, ProjectConfig.model_validate(document), moves or {}, dry_run=dry_run)
+        wanted = ProjectConfig.model_validate(document)
+        return reconfigure(self.database, self.id, wanted, moves or {}, dry_run=dry_run, who="tester")
 
     def labels(self) -> dict[str, tuple[Any, float]]:
         with self.database.read() as session:
