@@ -2,7 +2,7 @@
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.servers", "tests.live"]
+pytest_plugins = ["tests.servers", "tests.live", "tests.faults.scene"]
 
 # The same examples in every run, so that a failure is that of a change: `pytest --hypothesis-profile=default` draws
 # others.

@@ -1,0 +1,227 @@
+"""A running Quiet Corner on SQLite and one on PostgreSQL, whose crash points a test arms, and what must hold there."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+from sqlalchemy import text
+
+from shared import lanes
+from shared.database import Database, open_database
+from shared.project import ProjectConfig
+from shared.repository.items import NewItem
+from shared.repository.projects import create_project
+from shared.vectors import text_key
+from tests.faults.annotators import Annotator, annotators, twice_in_hand
+from tests.faults.history import faults_of_assignments, faults_of_lanes, keep_history, read_history
+from tests.live import Place, make_place, up, wait_for
+from tests.servers import fresh_postgres_database
+from workers.intake.rows import normalise
+from workers.intake.rules import Rules
+from workers.intake.storing import store_items
+
+LANE_LEASE_S = 3.0
+QUEUE_LEASE_S = 20.0
+CLASSES = ("common", "rare")
+# A killed process is started again by `up`, and imports for seconds before it works; then comes the next sweep.
+START_S = 25.0
+_SUBJECTS = ("parcel", "invoice", "screen", "contract", "refund", "password", "delivery", "meeting", "ticket", "garden")
+
+
+@dataclass
+class Scene:
+    """One running Quiet Corner."""
+
+    place: Place
+    process: psutil.Process
+    database: Database
+    crash_folder: Path
+    _projects: int = 0
+    _items: int = 0
+
+    def arm(self, point: str, fault: str = "SIGKILL") -> None:
+        """Let a fault happen at a crash point, once."""
+        unfinished = self.crash_folder / ".new"
+        unfinished.write_text(fault)
+        unfinished.rename(self.crash_folder / point)
+
+    def happened(self, point: str) -> bool:
+        """Whether the armed fault has happened."""
+        return not (self.crash_folder / point).exists()
+
+    def disarm(self) -> None:
+        """Make all points inert."""
+        for file in self.crash_folder.iterdir():
+            file.unlink(missing_ok=True)
+
+    def project(self, *, items: int = 120, batch_size: int = 10, lease_s: float = QUEUE_LEASE_S) -> "Project":
+        """A new project with items."""
+        self._projects += 1
+        name = f"fault-{self._projects}"
+        config = ProjectConfig.model_validate(
+            {
+                "classes": list(CLASSES),
+                "selection": {
+                    "batch_size": batch_size,
+                },
+                "caps": {"sources": {"mail": _mail_cap(batch_size)}},
+                "queue": {"lease_s": lease_s},
+            }
+        )
+        with self.database.write() as session:
+            assert create_project(session, name, config)
+        with self.database.read() as session:
+            found = session.connection().execute(text("SELECT id FROM project WHERE name = :name"), {"name": name})
+            made = Project(self, name, int(found.scalar_one()), config)
+        made.add_items(items)
+        return made
+
+    def new_items(self, count: int) -> list[NewItem]:
+        """Items that nobody has seen; one in five is rare, and each id begins with the item's class."""
+        made = []
+        for number in range(self._items, self._items + count):
+            name = CLASSES[number % 5 == 0]
+            subject = _SUBJECTS[number % len(_SUBJECTS)]
+            words = f"{subject} {number * 7919 % 10007} asks {'for help at once' if name == 'rare' else 'a question'}"
+            source = "mail" if number % 2 else "chat"
+            made.append(
+                NewItem(f"{name}-{number}", words, source, None, None, text_key(words), text_key(normalise(words)))
+            )
+        self._items += count
+        return made
+
+
+@dataclass(frozen=True)
+class Project:
+    """One project of a scene."""
+
+    scene: Scene
+    name: str
+    id: int
+    config: ProjectConfig
+    _teams: list[Annotator] = field(default_factory=list)
+
+    @contextmanager
+    def annotators(self, count: int, *, delay_s: float = 0.05) -> Iterator[Sequence[Annotator]]:
+        """So many annotators at work for the length of the block; at its end every answer has its receipt."""
+        with annotators(self.scene.place.settings, self.name, count=count, delay_s=delay_s) as team:
+            self._teams.extend(team)
+            yield team
+
+    def add_items(self, count: int) -> None:
+        """Bring new items into the pool."""
+        items = self.scene.new_items(count)
+        store_items(self.scene.database, self.id, items, rules=Rules(self.config.rules), seed=self.config.seed)
+
+    def request(self, room: str) -> int:
+        """Ask for one more run of a lane; how far its requests go then."""
+        with self.scene.database.write() as session:
+            lanes.request(session, self.id, room)
+        return int(self.scalar("SELECT requested FROM lane WHERE project_id = :id AND room = :room", room=room))
+
+    def scalar(self, sql: str, **values: object) -> float:
+        """The one number of a query, in which `:id` is the project."""
+        with self.scene.database.read() as session:
+            return float(session.connection().execute(text(sql), {"id": self.id, **values}).scalar_one() or 0)
+
+    def completed(self, room: str) -> float:
+        """How many requests of a lane are answered."""
+        return self.scalar("SELECT completed FROM lane WHERE project_id = :id AND room = :room", room=room)
+
+    def batches(self) -> float:
+        """How many batches there are."""
+        return self.scalar("SELECT count(*) FROM batch WHERE project_id = :id")
+
+    def wait_for_batch(self, number: float, *, limit_s: float = 60.0) -> None:
+        """Until there are so many."""
+        wait_for(lambda: self.batches() >= number, what=f"batch {number:.0f}", limit_s=limit_s)
+
+    def faults(self) -> list[str]:
+        """Everything that is not as it must be; to be asked when all answers have their receipts."""
+        return [
+            *faults_of_lanes(read_history(self.scene.database, "lane", self.id)),
+            *faults_of_assignments(read_history(self.scene.database, "assignment", self.id)),
+            *twice_in_hand(self._teams),
+            *(f"refused: {reason}" for one in self._teams for reason in one.refused),
+            *self._lost(),
+            *self._caps_broken(),
+        ]
+
+    def _lost(self) -> list[str]:
+        """Where the stored submissions are not those with a receipt, or the labels not what they say."""
+        safe = {key: sent for one in self._teams for key, sent in one.safe.items()}
+        items = "JOIN item ON item.id = item WHERE item.project_id = :id"
+        stored = dict(self._pairs(f"SELECT submission_id, item_id FROM submission {items}"))
+        labels = dict(self._pairs(f"SELECT item_id, value FROM label {items}"))
+        answers = {sent.item_id: f'"{sent.label}"' for sent in safe.values()}
+        return [
+            *(f"{key} has a receipt and is not stored" for key in sorted(set(safe) - set(stored))),
+            *(f"{key} is stored and has no receipt" for key in sorted(set(stored) - set(safe))),
+            *(f"label of {key}: {labels.get(key)}, not {answers.get(key)}" for key in labels.keys() ^ answers.keys()),
+            *(f"label of {key} is {labels[key]}" for key in labels if labels[key] != answers.get(key, labels[key])),
+        ]
+
+    def _pairs(self, sql: str) -> list[tuple[str, str]]:
+        with self.scene.database.read() as session:
+            rows = session.connection().execute(text(sql), {"id": self.id}).all()
+        return [(str(row[0]), row[1] if isinstance(row[1], str) else json.dumps(row[1])) for row in rows]
+
+    def _caps_broken(self) -> list[str]:
+        most = _mail_cap(self.config.selection.batch_size)
+        query = """
+            SELECT round, count(*) FROM assignment JOIN item ON item.id = item JOIN batch ON batch.id = batch
+            WHERE batch.project_id = :id AND source = 'mail' GROUP BY round"""
+        with self.scene.database.read() as session:
+            counts = session.connection().execute(text(query), {"id": self.id}).all()
+        return [
+            f"batch {number}: {count} items of mail, {most} at most" for number, count in counts if count > most
+        ]
+
+
+@contextmanager
+def running_scene(folder: Path, **environment: str) -> Iterator[Scene]:
+    """A running Quiet Corner in a folder, with its history kept and no point armed."""
+    crash_folder = folder / "crash"
+    crash_folder.mkdir()
+    place = make_place(
+        folder,
+        QUIETCORNER_CRASH_FOLDER=str(crash_folder),
+        QUIETCORNER_LANE_LEASE_S=str(LANE_LEASE_S),
+        **environment,
+    )
+    database = open_database(place.settings)
+    keep_history(database)
+    with up(place) as process:
+        yield Scene(place, process, database, crash_folder)
+    database.close()
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def scene_of_all(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    folder = tmp_path_factory.mktemp(f"faults-{request.param}")
+    if request.param == "sqlite":
+        with running_scene(folder) as scene:
+            yield scene
+        return
+    server: str = request.getfixturevalue("postgres_url")
+    with (
+        fresh_postgres_database(server, template=request.getfixturevalue("migrated_template")) as url,
+        running_scene(folder, DATABASE_URL=url) as scene,
+    ):
+        yield scene
+
+
+@pytest.fixture
+def scene(scene_of_all: Scene) -> Iterator[Scene]:
+    """A running Quiet Corner, on each database; shared by all tests, with no point armed at their beginning and end."""
+    yield scene_of_all
+    scene_of_all.disarm()
+
+
+def _mail_cap(batch_size: int) -> int:
+    """Most items of one source in a batch: more than its half of the pool."""
+    return batch_size * 7 // 10

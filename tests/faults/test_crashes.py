@@ -1,0 +1,76 @@
+"""A process killed before and after each commit, send and acknowledgement: the state goes on, and is as if it had not
+been."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from shared import lanes
+from tests.faults.scene import LANE_LEASE_S, START_S, Project, Scene
+from tests.live import wait_for
+
+pytestmark = [pytest.mark.live, pytest.mark.faults]
+
+# Those at which most can go wrong, for every run of the tests; `--faults` adds all others, and PostgreSQL.
+_TELLING = {
+    "after-commit.round.claim",
+    "before-commit.round.complete",
+    "after-commit.submissions.take",
+    "after-xadd.dispatch",
+    "after-send.outbox",
+}
+_LANES = [
+    f"{side}-commit.{room}.{step}"
+    for room in lanes.ROOMS
+    for step in ("claim", "complete")
+    for side in ("before", "after")
+]
+_OTHERS = [
+    *(f"{side}-commit.{name}" for name in ("dispatch.confirm", "embed.confirm") for side in ("before", "after")),
+    *(
+        f"{side}-commit.{name}"
+        for name in ("submissions.take", "outbox.publish", "sweep")
+        for side in ("before", "after")
+    ),
+    *("before-send.outbox", "after-send.outbox"),
+    *("before-xadd.dispatch", "after-xadd.dispatch"),
+    *("after-read.listener", "before-receipts.listener", "before-xack.listener", "after-xack.listener"),
+]
+
+
+def by_weight(point: str) -> object:
+    return pytest.param(point, marks=() if point in _TELLING else pytest.mark.slow_faults)
+
+
+@pytest.fixture(scope="module")
+def worked_on(scene_of_all: Scene) -> Project:
+    """One project for all points; each brings in new items."""
+    project = scene_of_all.project()
+    project.wait_for_batch(1)
+    return project
+
+
+def room_of(point: str) -> str:
+    """The lane to ask for one more run of, so that a worker comes to the point."""
+    word = point.partition(".")[2].partition(".")[0]
+    return word if word in lanes.ROOMS else lanes.DISPATCH
+
+
+@pytest.mark.parametrize("point", [by_weight(point) for point in (*_LANES, *_OTHERS)])
+def test_a_process_killed_at_a_crash_point_leaves_a_state_from_which_all_goes_on(
+    scene: Scene, worked_on: Project, point: str, record_property: Callable[[str, object], None]
+) -> None:
+    project = worked_on
+    with project.annotators(2):
+        project.add_items(20)
+        scene.arm(point)
+        wanted, room = project.request(room_of(point)), room_of(point)
+        wait_for(lambda: scene.happened(point), what=f"a process to be killed at {point}", limit_s=40.0)
+        since = time.monotonic()
+        wait_for(lambda: project.completed(room) >= wanted, what=f"{room} to catch up", limit_s=LANE_LEASE_S + START_S)
+        record_property("longest time to catch up (s)", round(time.monotonic() - since, 1))
+        batches = project.batches()
+        project.add_items(20)
+        project.wait_for_batch(batches + 1)
+    assert project.faults() == []
