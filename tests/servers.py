@@ -93,6 +93,14 @@ def migrated_template(postgres_url: str, tmp_path_factory: pytest.TempPathFactor
         yield url.partition("?")[0].rpartition("/")[2]
 
 
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_url: str, migrated_template: str) -> Iterator[str]:
+    """A PostgreSQL database that one test after another uses and that is emptied in between: to make one takes longer
+    than most tests."""
+    with fresh_postgres_database(postgres_url, template=migrated_template) as url:
+        yield url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a fresh, empty database, once on SQLite and once on PostgreSQL."""
@@ -102,9 +110,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
             shutil.copyfile(request.getfixturevalue("migrated_file"), tmp_path / "fresh.db")
         yield f"sqlite:///{tmp_path / 'fresh.db'}"
         return
+    if migrated:
+        url: str = request.getfixturevalue("migrated_postgres")
+        yield url
+        _empty(url)
+        return
     server_url: str = request.getfixturevalue("postgres_url")
-    template: str = request.getfixturevalue("migrated_template") if migrated else "template1"
-    with fresh_postgres_database(server_url, template=template) as url:
+    with fresh_postgres_database(server_url) as url:
         yield url
 
 
@@ -153,6 +165,26 @@ def fresh_postgres_database(server_url: str, *, template: str = "template1") -> 
             yield server_url.replace("/postgres?", f"/{name}?")
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+# Foreign keys are left aside, as no table stays as it was; numbers begin again, as in a new database.
+_EMPTY = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
+SET session_replication_role = replica;
+DO $$
+DECLARE name text;
+BEGIN
+  FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+    EXECUTE format('DELETE FROM %I', name);
+  END LOOP;
+  PERFORM setval(format('%I', sequencename)::regclass, 1, false) FROM pg_sequences WHERE schemaname = 'public';
+END $$
+"""
+
+
+def _empty(url: str) -> None:
+    with psycopg.connect(_for_libpq(url), autocommit=True) as connection:
+        connection.execute(_EMPTY)
 
 
 class _NoServerError(Exception):
