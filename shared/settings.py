@@ -42,6 +42,12 @@ class Settings(BaseSettings):
     # as cores gave a tenth of the texts a second while anything else was running.
     compute_threads: Annotated[int, Field(ge=1)] = max(1, (os.cpu_count() or 1) - 1)
     crash_folder: Path | None = Field(default=None, description="for tests alone: see shared.crash_points")
+    http_host: str = Field(default="127.0.0.1", description="address that the HTTP API listens on")
+    http_port: Annotated[int, Field(ge=1, le=65_535)] | None = Field(
+        default=None, description="where `quietcorner up` serves the HTTP API; not at all if unset"
+    )
+    http_rate: Annotated[float, Field(gt=0, le=100_000, description="requests a second of one token")] = 100.0
+    dead_letters_kept_days: Annotated[float, Field(gt=0, description="refused messages are forgotten after that")] = 90
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

@@ -110,6 +110,11 @@ _COMMANDS = {
         "Run the listener, which takes the submissions from the Redis stream into the database.",
         "quietcorner listen",
     ),
+    "serve": _Entry(
+        "serve:serve",
+        "Run the HTTP API, until Ctrl-C. The workers beside it are those of `quietcorner up`.",
+        "quietcorner serve --port 8000",
+    ),
     "project": _Entry("project:commands", "Make, list and change projects.", ""),
     "augment": _Entry(
         "augment:commands",

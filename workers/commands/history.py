@@ -1,7 +1,7 @@
 """`quietcorner history`: who changed what."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +19,7 @@ def history(
     database = edge.database(edge.settings())
     edge.open_project(database, name)
     with database.read() as session:
-        found = [
+        found: list[dict[str, Any]] = [
             {"at": one.at, "who": one.who, "what": one.what, "project": one.project, "details": one.details}
             for one in changes_of(session, name)
         ]

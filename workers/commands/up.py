@@ -35,6 +35,12 @@ def up(
     data: Annotated[
         Path | None, typer.Option(help="Data folder: the embedded database, Redis and the logs.", file_okay=False)
     ] = None,
+    http: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT", min=1, max=65_535, help="Serve the HTTP API on this port of this machine as well."
+        ),
+    ] = None,
 ) -> None:
     """Run everything on this machine, until Ctrl-C.
 
@@ -42,6 +48,8 @@ def up(
     """
     if data is not None:
         os.environ["QUIETCORNER_DATA_DIR"] = str(data.expanduser().resolve())  # the Celery app reads it too
+    if http is not None:
+        os.environ["QUIETCORNER_HTTP_PORT"] = str(http)
     settings = load_settings()
     console = Console(soft_wrap=True, highlight=False)
     wish = _hear_signals()
@@ -64,13 +72,22 @@ def up(
 def worker(
     queues: Annotated[str, typer.Option(help="Queues to serve, with commas: intake, embedding, training, drift.")],
 ) -> None:
-    """Run one worker, for example on another machine (set DATABASE_URL and REDIS_URL)."""
+    """Run one worker, for example on another machine (set DATABASE_URL and REDIS_URL).
+
+    It ends by itself, with exit code 70, when its work lies undone for long though database and Redis answer: let
+    whatever runs it start it again.
+    """
+    from celery.signals import worker_shutting_down
+
     from workers.app import INTAKE, QUEUES, app, serve
+    from workers.supervisor import watchdog
 
     names = _known_queues(queues, QUEUES)
     serve(names)
     settings = load_settings()
     configure_logs(settings)
+    watchdog.start(names, patience_s=settings.worker_patience_s)
+    worker_shutting_down.connect(lambda **_: watchdog.end_after(settings.soft_shutdown_s), weak=False)
     # Several light tasks at once for intake; for the rest one heavy task at a time, in a child that may die of it.
     pool = ("threads", "4") if names == (INTAKE,) else ("prefork", "1")
     app.worker_main(
@@ -143,7 +160,8 @@ def _what_runs_where(settings: Settings) -> Text:
         f"Quiet Corner runs on the data folder {settings.folder}\n"
         f"  database  {without_password(settings.sql_url)}\n"
         f"  Redis     {without_password(settings.redis_in_force)}  (annotators connect here)\n"
-        f"  logs      {settings.folder / 'logs'}\n"
+        + (f"  HTTP      {settings.http_host} port {settings.http_port}\n" if settings.http_port else "")
+        + f"  logs      {settings.folder / 'logs'}\n"
         "Ctrl-C ends all."
     )
 
@@ -152,7 +170,7 @@ def _say_when_ready(settings: Settings, children: Children, wish: _Wish, console
     """Say so once every worker has answered a ping and the other children live; till then, now and then who lacks."""
     from workers.app import QUEUES
 
-    names = (plan.LISTENER, *QUEUES, plan.BEAT)
+    names = (plan.LISTENER, *QUEUES, plan.BEAT, *((plan.HTTP,) if settings.http_port else ()))
     patience_ends_at = time.monotonic() + _PATIENCE_S
     while not wish.end.wait(_TEND_INTERVAL_S):
         pids = {name: children.pid(name) for name in names}

@@ -1,4 +1,5 @@
-"""Which children one machine runs: the listener, one worker a queue, and beat; and with how many threads each."""
+"""Which children one machine runs: the listener, one worker a queue, beat, perhaps the HTTP API; with how many
+threads each."""
 
 import sys
 from collections.abc import Mapping
@@ -6,7 +7,7 @@ from collections.abc import Mapping
 from shared.settings import Settings
 from workers.supervisor.processes import Command
 
-LISTENER, BEAT = "listener", "beat"
+LISTENER, BEAT, HTTP = "listener", "beat", "http"
 
 # What takes longest when a pool arrives, and alone has matrices large enough for several threads. A round's are small:
 # on busy cores its threads would wait for each other longer than they compute, and one thread sums in one order.
@@ -40,6 +41,7 @@ def commands(settings: Settings, queues: tuple[str, ...]) -> list[Command]:
             for queue in queues
         ),
         _command(BEAT, "beat", environment={**shared, **_threads(1)}),
+        *([] if settings.http_port is None else [_command(HTTP, "serve", environment={**shared, **_threads(1)})]),
     ]
 
 

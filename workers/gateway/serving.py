@@ -1,0 +1,53 @@
+"""Serving: the HTTP API in this process, until it is told to end."""
+
+import ipaddress
+import logging
+
+import structlog
+import uvicorn
+
+from workers.context import context
+from workers.gateway.api import create_api
+
+# Connections at once; what comes beyond is told to come back.
+_MOST_CONNECTIONS = 2_000
+_KEPT_OPEN_S = 60
+_LAST_ANSWERS_S = 20
+
+_log = structlog.get_logger(__name__)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can connect to it."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def serve(host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT; what was begun is answered first."""
+    held = context()
+    if not is_loopback(host):
+        _log.warning(
+            "http.open_to_others",
+            host=host,
+            told="tokens and texts travel unencrypted: let others connect only through a proxy that speaks TLS",
+        )
+    # What it would say of requests, the metrics say; what fails, our own log says.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    config = uvicorn.Config(
+        create_api(held),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_keep_alive=_KEPT_OPEN_S,
+        timeout_graceful_shutdown=_LAST_ANSWERS_S,
+    )
+    _log.info("http.ready", host=host, port=port)
+    uvicorn.Server(config).run()
