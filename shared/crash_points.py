@@ -2,9 +2,9 @@
 
 Without `QUIETCORNER_CRASH_FOLDER`, as in all service, a point is one comparison. With it, a test arms a point by a
 file of the point's name in that folder (`NAME`, or `NAME.PROJECT` for one project only, by its row number). The first
-process to reach the point takes the file away and does what it says: a signal (`SIGKILL`, `SIGSTOP`) to itself, or an
-error of the operating system (`ENOSPC`). So one file is one fault, however many processes there are and however often
-they are started again.
+process to reach the point takes the file away and does what it says: a signal to itself (`SIGKILL`, `SIGSTOP`), an
+error of the operating system (`ENOSPC`), or nothing any more (`HANG`). So one file is one fault, however many processes
+there are and however often they are started again.
 
 Every transaction that a lane or the submissions' way writes has a point on each side of its commit,
 `before-commit.NAME` and `after-commit.NAME`: see `name_commit`.
@@ -13,6 +13,7 @@ Every transaction that a lane or the submissions' way writes has a point on each
 import errno
 import os
 import signal
+import threading
 from pathlib import Path
 
 from sqlmodel import Session
@@ -62,6 +63,8 @@ def after_commit(session: Session) -> None:
 def _let_happen(fault: str, point: str) -> None:
     if fault.startswith("SIG"):
         os.kill(os.getpid(), signal.Signals[fault])
+    elif fault == "HANG":
+        threading.Event().wait()
     else:
         number = getattr(errno, fault)
         raise OSError(number, f"{os.strerror(number)} (by the test that armed {point})")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlmodel import Session, col
 
 from shared.crash_points import name_commit, reached
@@ -81,6 +81,12 @@ def relay(database: Database, send: Send) -> int:
                 .values(published_at=now(session))
             )
         published += len(waiting)
+
+
+def oldest_unpublished(session: Session) -> int | None:
+    """Row number of the first event that waits in the outbox; None when there is none."""
+    statement = select(func.min(col(OutboxEvent.id))).where(col(OutboxEvent.published_at).is_(None))
+    return session.connection().execute(statement).scalar_one()
 
 
 def forget_published(session: Session) -> None:

@@ -10,14 +10,16 @@ The design follows the job leases of procrastinate and the fencing tokens of Kle
 locking" (2016).
 """
 
+import math
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import redis
 import structlog
-from sqlalchemy import ColumnElement, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, insert, not_, or_, select, update
 from sqlmodel import Session, col
 
 from shared.crash_points import name_commit
@@ -37,6 +39,22 @@ _AWAY = (DatabaseUnavailableError, redis.exceptions.ConnectionError, redis.excep
 _log = structlog.get_logger(__name__)
 
 
+class Pulse:
+    """When work last showed that it goes on, by this process's own clock."""
+
+    def __init__(self) -> None:
+        """It begins now."""
+        self.beat()
+
+    def beat(self) -> None:
+        """The work goes on."""
+        self._at = time.monotonic()
+
+    def silent_s(self) -> float:
+        """Seconds since the last sign."""
+        return time.monotonic() - self._at
+
+
 @dataclass(frozen=True)
 class Claim:
     """The right to work on a lane until another claim gets a higher token."""
@@ -46,6 +64,22 @@ class Claim:
     token: int
     requested: int
     """How far the requests went when the lane was claimed: what `complete` will have answered."""
+    pulse: Pulse = field(default_factory=Pulse, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How some lanes stand, all projects together: whether there is work that nobody does.
+
+    Attributes:
+        waiting: Lanes that have work, are free and are not set aside.
+        held: Lanes that somebody holds now.
+        done: A number that changes with each claim, completion and lost lease.
+    """
+
+    waiting: int
+    held: int
+    done: int
 
 
 def open_lanes(session: Session, project_id: int) -> None:
@@ -65,7 +99,7 @@ def request(session: Session, project_id: int, room: str) -> None:
 def claim(session: Session, *, project_id: int, room: str, owner: str, lease_s: float) -> Claim | None:
     """Take the lane if it has work and nobody holds it, else return None. One atomic statement."""
     name_commit(session, f"{room}.claim", project_id)
-    time = now(session)
+    at = now(session)
     row = (
         session.connection()
         .execute(
@@ -75,9 +109,9 @@ def claim(session: Session, *, project_id: int, room: str, owner: str, lease_s: 
                 col(Lane.room) == room,
                 col(Lane.attempts) < MOST_ATTEMPTS,
                 _has_work(),
-                _is_free(time),
+                _is_free(at),
             )
-            .values(owner=owner, until=time + lease_s, token=Lane.token + 1, attempts=Lane.attempts + 1)
+            .values(owner=owner, until=at + lease_s, token=Lane.token + 1, attempts=Lane.attempts + 1)
             .returning(col(Lane.token), col(Lane.requested))
         )
         .one_or_none()
@@ -90,10 +124,17 @@ def renew(session: Session, claimed: Claim, *, lease_s: float) -> None:
     _as_holder(session, claimed, until=now(session) + lease_s)
 
 
-def confirm(session: Session, claimed: Claim) -> None:
+def check(session: Session, claimed: Claim) -> None:
     """Check inside a writing transaction that the lane is still held; it keeps others out until the commit."""
+    name_commit(session, f"{claimed.room}.check", claimed.project_id)
+    _as_holder(session, claimed, token=claimed.token)
+
+
+def confirm(session: Session, claimed: Claim) -> None:
+    """`check`, where the transaction stores a part of the work for good: the next attempt begins behind it."""
     name_commit(session, f"{claimed.room}.confirm", claimed.project_id)
     _as_holder(session, claimed, attempts=0)
+    claimed.pulse.beat()
 
 
 def complete(session: Session, claimed: Claim) -> None:
@@ -143,6 +184,18 @@ def lagging(session: Session) -> list[tuple[int, str]]:
     return [(row.project_id, row.room) for row in rows]
 
 
+def standing(session: Session, rooms: Collection[str]) -> Standing:
+    """How the lanes of these rooms stand."""
+    free = _is_free(now(session))
+    waits = and_(_has_work(), free, col(Lane.attempts) < MOST_ATTEMPTS)
+    statement = select(
+        func.count().filter(waits),
+        func.count().filter(not_(free)),
+        func.coalesce(func.sum(col(Lane.token) + col(Lane.completed)), 0),
+    ).where(col(Lane.room).in_(rooms))
+    return Standing(*session.connection().execute(statement).one())
+
+
 def release_quarantine(session: Session, project_id: int) -> list[str]:
     """Let the project's lanes that were set aside run again; returns which were."""
     statement = select(col(Lane.room)).where(col(Lane.project_id) == project_id, col(Lane.attempts) >= MOST_ATTEMPTS)
@@ -152,10 +205,28 @@ def release_quarantine(session: Session, project_id: int) -> list[str]:
 
 
 @contextmanager
-def held(database: Database, *, project_id: int, room: str, owner: str, lease_s: float) -> Iterator[Claim | None]:
+def held(
+    database: Database,
+    *,
+    project_id: int,
+    room: str,
+    owner: str,
+    lease_s: float,
+    patience_s: float = math.inf,
+    give_up: Callable[[], None] = lambda: None,
+) -> Iterator[Claim | None]:
     """Claim a lane for the length of the block and keep the lease alive meanwhile; None when there is nothing to do.
 
     The block ends with `complete` in its own writing transaction. An error in the block gives the lane back undone.
+
+    Args:
+        database: Where the lane is.
+        project_id: The project.
+        room: The lane's room.
+        owner: Who claims it, for people to read.
+        lease_s: How long a holder that died keeps others waiting.
+        patience_s: A block that did not `confirm` anything for this long hangs: its lease is not renewed any more.
+        give_up: Called when the block hangs, from another thread.
     """
     with database.write() as session:
         claimed = claim(session, project_id=project_id, room=room, owner=owner, lease_s=lease_s)
@@ -163,7 +234,7 @@ def held(database: Database, *, project_id: int, room: str, owner: str, lease_s:
         yield None
         return
     stop = threading.Event()
-    heart = threading.Thread(target=_beat, args=(database, claimed, lease_s, stop), daemon=True)
+    heart = threading.Thread(target=_beat, args=(database, claimed, lease_s, stop, patience_s, give_up), daemon=True)
     heart.start()
     try:
         yield claimed
@@ -180,8 +251,19 @@ def held(database: Database, *, project_id: int, room: str, owner: str, lease_s:
         heart.join()
 
 
-def _beat(database: Database, claimed: Claim, lease_s: float, stop: threading.Event) -> None:
+def _beat(
+    database: Database,
+    claimed: Claim,
+    lease_s: float,
+    stop: threading.Event,
+    patience_s: float,
+    give_up: Callable[[], None],
+) -> None:
     while not stop.wait(lease_s / 3):
+        if claimed.pulse.silent_s() > patience_s:
+            _log.error("lane.hangs", project_id=claimed.project_id, room=claimed.room, silent_s=patience_s)
+            give_up()
+            return
         try:
             with database.write() as session:
                 renew(session, claimed, lease_s=lease_s)

@@ -38,10 +38,21 @@ class Settings(BaseSettings):
     )
     lane_lease_s: Annotated[float, Field(ge=1, le=3600)] = 30.0
     sweep_interval_s: Annotated[float, Field(ge=0.2, le=600)] = 2.0
+    # A step of work that shows nothing for this long hangs: a round of a million items takes some minutes at most.
+    step_patience_s: Annotated[float, Field(ge=1, le=7 * 86_400)] = 3_600.0
+    # A worker that leaves work lying for this long, with database and Redis there, is wedged: sweeps come every few
+    # seconds, and a claim takes milliseconds.
+    worker_patience_s: Annotated[float, Field(ge=5, le=86_400)] = 300.0
+    # A worker that is told to end may finish what takes this long; `up` kills it after 30 s.
+    soft_shutdown_s: Annotated[float, Field(ge=0, le=3600)] = 25.0
     # One core is left for the rest: threads of one product wait for the slowest, and an encoder with as many threads
     # as cores gave a tenth of the texts a second while anything else was running.
     compute_threads: Annotated[int, Field(ge=1)] = max(1, (os.cpu_count() or 1) - 1)
     crash_folder: Path | None = Field(default=None, description="for tests alone: see shared.crash_points")
+    # Of each item about 200 bytes are kept, and as many as a round's scores take while it runs.
+    kept_items: Annotated[int, Field(ge=0, description="most items that a worker keeps in memory between rounds")] = (
+        2_000_000
+    )
     http_host: str = Field(default="127.0.0.1", description="address that the HTTP API listens on")
     http_port: Annotated[int, Field(ge=1, le=65_535)] | None = Field(
         default=None, description="where `quietcorner up` serves the HTTP API; not at all if unset"

@@ -63,7 +63,7 @@ app.conf.update(
         "drift.*": {"queue": DRIFT},
     },
     worker_prefetch_multiplier=1,
-    worker_soft_shutdown_timeout=30,
+    worker_soft_shutdown_timeout=_settings.soft_shutdown_s,
     worker_hijack_root_logger=False,
     # A child forked after its parent computed with torch, faiss or scikit-learn hangs: start children afresh.
     worker_pool_start_method="spawn",

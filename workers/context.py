@@ -5,19 +5,22 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import redis
 import structlog
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
+from sqlmodel import Session
 
 from shared import events, lanes
 from shared.database import Database, open_database
 from shared.lanes import Claim
 from shared.logs import configure_logs
+from shared.pool import Pool
 from shared.project import ProjectConfig
+from shared.repository.pools import KeptPools
 from shared.settings import Settings, load_settings
 from shared.streams import connect
 from shared.tables import Project
@@ -33,6 +36,15 @@ class Context:
     settings: Settings
     database: Database
     redis: redis.Redis
+
+    @cached_property
+    def pools(self) -> KeptPools:
+        """The pools that this process keeps between rounds."""
+        return KeptPools(self.settings.kept_items)
+
+    def pool(self, session: Session, project_id: int, config: ProjectConfig) -> Pool:
+        """All embedded items of a project with their labels, in one consistent view."""
+        return self.pools.load(session, project_id=project_id, config=config, vector_folder=self.vector_folder)
 
     @property
     def vector_folder(self) -> Path:
@@ -52,7 +64,13 @@ class Context:
         with (
             structlog.contextvars.bound_contextvars(project_id=project_id, room=room),
             lanes.held(
-                self.database, project_id=project_id, room=room, owner=owner, lease_s=self.settings.lane_lease_s
+                self.database,
+                project_id=project_id,
+                room=room,
+                owner=owner,
+                lease_s=self.settings.lane_lease_s,
+                patience_s=self.settings.step_patience_s,
+                give_up=_end_process,
             ) as claimed,
         ):
             yield claimed
@@ -65,6 +83,11 @@ class Context:
             events.relay(self.database, send_hint)
         except (OperationalError, RedisError) as error:
             _log.warning("outbox.waits", error=str(error))
+
+
+def _end_process() -> None:
+    """A thread that hangs can't be ended, but its process can: the lane's lease runs out, and the attempt counts."""
+    os._exit(os.EX_SOFTWARE)
 
 
 @cache
