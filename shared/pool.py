@@ -6,6 +6,8 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 Index = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -135,15 +137,26 @@ class Pool:
 
     @cached_property
     def representatives(self) -> Index:
-        """Positions of one item for each duplicate group: the first."""
-        return np.unique(self.groups, return_index=True)[1].astype(np.int64)
+        """Positions of one item for each duplicate group: the first. In the order of the groups' numbers."""
+        own = np.flatnonzero(self.groups == self.ids)
+        others = np.flatnonzero(self.groups != self.ids)
+        groups, first = np.unique(self.groups[others], return_index=True)
+        alone = others[first[_missing(groups, self.ids[own])]]  # of groups whose own first item is not in the pool
+        if not len(alone):
+            return own
+        standing = np.concatenate([own, alone])
+        ordered: Index = standing[np.argsort(self.groups[standing])]
+        return ordered
 
     @cached_property
     def eligible(self) -> Index:
         """Positions that may be queued: one a duplicate group, none of whose items is labeled or queued."""
         taken = np.unique(self.groups[self.labeled | self.queued])
-        free = ~np.isin(self.groups[self.representatives], taken)
-        return np.sort(self.representatives[free])
+        standing = self.representatives
+        place = np.minimum(np.searchsorted(self.groups[standing], taken), len(standing) - 1)
+        free = np.ones(len(standing), dtype=bool)
+        free[place] = False
+        return np.sort(standing[free])
 
     @cached_property
     def label_counts(self) -> Index:
@@ -162,20 +175,38 @@ def join_groups(groups: Index, names: Sequence[str | None]) -> Index:
     Returns:
         (n,) int64, one number a family, numbered in the order of first appearance.
     """
-    first_in_group: dict[str, int] = {}
-    parent = {int(group): int(group) for group in groups}
+    codes: dict[str, int] = {}
+    numbers = [0 if name is None else codes.setdefault(name, len(codes) + 1) for name in names]
+    return join_numbered_groups(groups, np.array(numbers, dtype=np.int64))
 
-    def root(group: int) -> int:
-        while parent[group] != group:
-            parent[group] = parent[parent[group]]
-            group = parent[group]
-        return group
 
-    for group, name in zip(groups.tolist(), names, strict=True):
-        if name is not None:
-            other = first_in_group.setdefault(name, group)
-            parent[root(group)] = root(other)
-    roots = np.array([root(group) for group in groups.tolist()], dtype=np.int64)
-    _, first, inverse = np.unique(roots, return_index=True, return_inverse=True)
-    order = np.argsort(np.argsort(first))
-    return order[inverse].astype(np.int64)
+def join_numbered_groups(groups: Index, named: Index) -> Index:
+    """As `join_groups`, of users' groups by number: (n,) int64, 0 for items without one."""
+    place, count = _numbered(groups)
+    if not named.any():
+        return place
+    inside = np.flatnonzero(named)
+    other, others = _numbered(named[inside])
+    ends = place[inside], count + other
+    graph = coo_array((np.ones(len(inside), dtype=np.int8), ends), shape=(count + others, count + others))
+    component = connected_components(graph, directed=False)[1].astype(np.int64)
+    return _numbered(component[place])[0]
+
+
+def _numbered(values: Index) -> tuple[Index, int]:
+    """(n,) equal values by one number, in the order of first appearance, and how many numbers there are."""
+    if (values[1:] > values[:-1]).all():
+        return np.arange(len(values)), len(values)
+    _, first, place = np.unique(values, return_index=True, return_inverse=True)
+    order = np.empty(len(first), dtype=np.int64)
+    order[np.argsort(first)] = np.arange(len(first))
+    return order[place], len(first)
+
+
+def _missing(values: Index, among: Index) -> Mask:
+    """(n,) which of the ascending `values` are not in the ascending `among`."""
+    if not len(among):
+        return np.ones(len(values), dtype=bool)
+    place = np.minimum(np.searchsorted(among, values), len(among) - 1)
+    missing: Mask = among[place] != values
+    return missing

@@ -61,6 +61,18 @@ class Item(SQLModel, table=True):
     added_at: float
 
 
+class ItemChange(SQLModel, table=True):
+    """Items whose fold or duplicate group became another one: see `shared.repository.item_changes`."""
+
+    __table_args__ = (Index("ix_itemchange_project_id_id", "project_id", "id"),)
+
+    id: int = own_id()
+    project_id: int = reference("project.id", index=False)
+    items: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    """(n,) int64, little endian: `Item.id`, ascending."""
+    changed_at: float
+
+
 class RuleHit(SQLModel, table=True):
     """A seeding rule hit an item. Those of a rule with a description are not kept: they move with the pool."""
 

@@ -35,11 +35,13 @@ class VectorTable:
         keys: (n,) int64, distinct text keys in ascending order.
         rows: (n,) int64, the row of `matrix` that belongs to each key.
         matrix: (m, d) float16, unit vectors; often a memory map.
+        segments: of the database that it holds, in their order.
     """
 
     keys: Keys
     rows: Keys
     matrix: Vectors
+    segments: "tuple[Segment, ...]" = ()
 
     def locate(self, keys: Keys) -> Keys:
         """Row of `matrix` for each of `keys` (n,), -1 where there is none."""
@@ -89,13 +91,24 @@ def count_vectors(session: Session, *, space: str, encoder: str) -> int:
     return int(session.connection().execute(statement).scalar_one())
 
 
-def load_vectors(session: Session, *, space: str, encoder: str, folder: Path) -> VectorTable:
+def load_vectors(
+    session: Session, *, space: str, encoder: str, folder: Path, known: VectorTable | None = None
+) -> VectorTable:
     """The vectors of one space and encoder, through the machine's local copy in `folder`.
 
     Only segments that the copy lacks are read from the database. A copy that does not fit what the database holds
     (cut short, from another database) is thrown away and made anew. Processes may share the folder.
+
+    Args:
+        session: A transaction.
+        space: Which vectors.
+        encoder: That made them.
+        folder: Of the copies.
+        known: What an earlier call returned; it is given back where nothing came since.
     """
     segments = _segment_list(session, space=space, encoder=encoder)
+    if known is not None and known.segments == tuple(segments):
+        return known
     if not segments:
         return VectorTable(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 0), np.float16))
     copy = folder / hashlib.sha256(f"{space}\0{encoder}".encode()).hexdigest()[:24]
@@ -200,7 +213,7 @@ def _map(copy: Path, segments: list[Segment]) -> VectorTable:
     stored = np.fromfile(copy / "keys.i64", dtype="<i8", count=count).astype(np.int64)
     matrix = np.memmap(copy / "vectors.f16", dtype="<f2", mode="r", shape=(count, dimension))
     keys, rows = np.unique(stored, return_index=True)
-    return VectorTable(keys, rows.astype(np.int64), matrix)
+    return VectorTable(keys, rows.astype(np.int64), matrix, tuple(segments))
 
 
 def _sizes(segments: list[Segment]) -> tuple[int, int]:

@@ -21,10 +21,20 @@ def load_scorers(session: Session, project_id: int, *, encoder: str) -> list[byt
     return [scorer.arrays for scorer in scorers if scorer.encoder == encoder]
 
 
-def load_bands(session: Session, project_id: int, ids: Index) -> Index:
-    """Codes (n,) int64 of the items `ids`, which ascend; -1 for an item without one."""
+def stored_bands(session: Session, project_id: int) -> tuple[tuple[tuple[int, float], ...], tuple[int, ...]]:
+    """The scorers on record, as (phase, time), and the numbers of the stored runs of bands."""
+    scorers = select(col(AuditScorer.phase), col(AuditScorer.made_at)).where(col(AuditScorer.project_id) == project_id)
+    runs = select(col(AuditBands.id)).where(col(AuditBands.project_id) == project_id).order_by(col(AuditBands.id))
+    made = [(row[0], row[1]) for row in session.connection().execute(scorers.order_by(col(AuditScorer.phase)))]
+    return tuple(made), tuple(session.connection().execute(runs).scalars())
+
+
+def load_bands(session: Session, project_id: int, ids: Index, *, runs: Sequence[int] | None = None) -> Index:
+    """Codes (n,) int64 of the items `ids`, which ascend; -1 for an item without one. Of some stored runs, or all."""
     codes = np.full(len(ids), -1, dtype=np.int64)
     statement = select(col(AuditBands.items), col(AuditBands.codes)).where(col(AuditBands.project_id) == project_id)
+    if runs is not None:
+        statement = statement.where(col(AuditBands.id).in_(runs))
     for items, found in session.connection().execute(statement.order_by(col(AuditBands.id))):
         known = np.frombuffer(items, dtype=_ITEM)
         place = np.searchsorted(ids, known)

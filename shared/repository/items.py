@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, func, insert, or_, select, text, update
 from sqlmodel import Session, col
 
 from shared import lanes
+from shared.repository import item_changes
 from shared.repository.parts import in_parts
 from shared.tables import Item, Lane, RuleHit
 
@@ -102,6 +103,7 @@ def set_duplicate_groups(session: Session, project_id: int, groups: Mapping[int,
     session.connection().execute(
         statement, [{"row": row, "representative": representative} for row, representative in sorted(groups.items())]
     )
+    item_changes.note(session, project_id, {*groups, *groups.values()})
 
 
 _Fresh = tuple[NewItem, float, Mapping[str, float]]

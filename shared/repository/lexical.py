@@ -49,9 +49,9 @@ def featured_keys(session: Session, project_id: int) -> Index:
     return stored_keys(session, space=lexical_space_of(project_id), encoder=KEY)
 
 
-def load_features(session: Session, project_id: int, folder: Path) -> VectorTable:
-    """The features of a project's texts."""
-    return load_vectors(session, space=lexical_space_of(project_id), encoder=KEY, folder=folder)
+def load_features(session: Session, project_id: int, folder: Path, *, known: VectorTable | None = None) -> VectorTable:
+    """The features of a project's texts; `known` as for `load_vectors`."""
+    return load_vectors(session, space=lexical_space_of(project_id), encoder=KEY, folder=folder, known=known)
 
 
 def lexical_beside(vectors: VectorTable, features: VectorTable) -> Lexical | None:

@@ -1,20 +1,24 @@
-"""Loading the pool: rows of the database and vectors, as aligned arrays."""
+"""Loading the pool: rows of the database and vectors, as aligned arrays, and what a process keeps of them.
 
-from dataclasses import replace
+What is kept between rounds is what a load from nothing would give, since both go one way: a load from nothing reads
+all that came since nothing. Where anything is in doubt (another configuration, another encoder, a database whose past
+is not the known one) what is kept is thrown away.
+"""
+
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-from sqlalchemy import select
-from sqlmodel import Session, col
+from sqlmodel import Session
 
-from shared.descriptions import described_hits
-from shared.labels import classes_of
-from shared.pool import Floats, Index, Mask, Pool, join_groups
+from shared.pool import Pool
 from shared.project import ProjectConfig
-from shared.repository.audit import load_bands
+from shared.repository import item_changes, item_columns, pool_facts
 from shared.repository.augmentation import load_augmented
-from shared.repository.lexical import lexical_beside, load_features
-from shared.tables import Assignment, AssignmentState, Item, Label, Project, RuleHit
+from shared.repository.item_columns import ItemColumns
+from shared.repository.lexical import load_features
+from shared.repository.pool_assembly import Made, Parts, assemble, vector_rows
+from shared.repository.pool_facts import Labels
+from shared.tables import Project
 from shared.vectors import load_vectors
 
 
@@ -39,110 +43,120 @@ def encoder_in_use(session: Session, project_id: int) -> str | None:
     return project.encoder_key
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What is known of a project's pool.
+
+    Attributes:
+        encoder: key of the encoder of its vectors.
+        change: the newest entry of the feed of changed items that was read.
+        made: the pool without augmented texts, and its parts.
+    """
+
+    encoder: str
+    change: tuple[int, float]
+    made: Made
+
+
+@dataclass
+class KeptPools:
+    """The pools that a process keeps.
+
+    Attributes:
+        most_items: kept in all; the pool that was asked for least lately goes first.
+    """
+
+    most_items: int
+    _kept: dict[int, Kept] = field(default_factory=dict)
+
+    def load(self, session: Session, *, project_id: int, config: ProjectConfig, vector_folder: Path) -> Pool:
+        """As `load_pool`, from what is kept and what came since."""
+        known = self._kept.pop(project_id, None)
+        kept = bring_up(session, known, project_id=project_id, config=config, vector_folder=vector_folder)
+        self._kept[project_id] = kept
+        while self._kept and sum(len(one.made.parts.columns.ids) for one in self._kept.values()) > self.most_items:
+            del self._kept[next(iter(self._kept))]
+        return _with_augmented(session, kept, project_id, config, vector_folder)
+
+
 def load_pool(session: Session, *, project_id: int, config: ProjectConfig, vector_folder: Path) -> Pool:
     """All embedded items of a project with their labels, in one consistent view."""
+    return KeptPools(0).load(session, project_id=project_id, config=config, vector_folder=vector_folder)
+
+
+def bring_up(
+    session: Session, known: Kept | None, *, project_id: int, config: ProjectConfig, vector_folder: Path
+) -> Kept:
+    """What is known of a pool by now.
+
+    Marks are read before what they mark: what is committed in between is read again the next time, and never left out.
+    """
     encoder = encoder_in_use(session, project_id) or ""
-    vectors = load_vectors(session, space=space_of(project_id), encoder=encoder, folder=vector_folder)
-    descriptions = load_vectors(session, space=description_space_of(project_id), encoder=encoder, folder=vector_folder)
-    features = load_features(session, project_id, vector_folder)
-    statement = (
-        select(
-            col(Item.id),
-            col(Item.item_id),
-            col(Item.text_key),
-            col(Item.source),
-            col(Item.group),
-            col(Item.duplicate_group),
-            col(Item.draw),
-            col(Item.fold),
-        )
-        .where(col(Item.project_id) == project_id)
-        .order_by(col(Item.id))
+    if known is not None and (known.made.parts.config != config or known.encoder != encoder):
+        known = None
+    newer = known and _newer(session, project_id, config, known)
+    known = known if newer else None
+    change, columns, labels = newer or _all(session, project_id, config)
+    before = known.made if known else None
+    parts = _read(session, project_id, config, encoder, vector_folder, before, columns=columns, labels=labels)
+    return Kept(encoder, change, Made(parts, assemble(parts, pool_facts.open_items(session, project_id), before)))
+
+
+_Read = tuple[tuple[int, float], ItemColumns, Labels]
+"""The newest entry of the feed of changed items, items and labels."""
+
+
+def _all(session: Session, project_id: int, config: ProjectConfig) -> _Read:
+    change, labels = item_changes.newest(session, project_id), pool_facts.all_labels(session, project_id, config)
+    return change, item_columns.with_new(session, project_id, item_columns.EMPTY), labels
+
+
+def _newer(session: Session, project_id: int, config: ProjectConfig, known: Kept) -> _Read | None:
+    """What is known with what came since; None where the known past is not that of the database."""
+    parts = known.made.parts
+    changes = item_changes.since(session, project_id, known.change)
+    labels = pool_facts.with_new_labels(session, project_id, config, parts.labels)
+    if changes is None or labels is None:
+        return None
+    columns = item_columns.with_changed(session, parts.columns, changes.items)
+    return changes.newest, item_columns.with_new(session, project_id, columns), labels
+
+
+def _read(
+    session: Session,
+    project_id: int,
+    config: ProjectConfig,
+    encoder: str,
+    folder: Path,
+    before: Made | None,
+    *,
+    columns: ItemColumns,
+    labels: Labels,
+) -> Parts:
+    old = before.parts if before else None
+    after = old.columns.last if old else 0
+    hits = pool_facts.hits_between(session, project_id, config, after=after, last=columns.last)
+    space, described = space_of(project_id), description_space_of(project_id)
+    vectors = load_vectors(session, space=space, encoder=encoder, folder=folder, known=old.vectors if old else None)
+    return Parts(
+        config=config,
+        columns=columns,
+        rows=vector_rows(vectors, columns, old),
+        labels=labels,
+        hits=pool_facts.joined(old.hits, hits) if old else hits,
+        bands=pool_facts.current_bands(session, project_id, columns, old.bands if old else None),
+        vectors=vectors,
+        descriptions=load_vectors(
+            session, space=described, encoder=encoder, folder=folder, known=old.descriptions if old else None
+        ),
+        features=load_features(session, project_id, folder, known=old.features if old else None),
     )
-    found = session.connection().execute(statement).all()
-    rows = vectors.locate(np.array([item[2] for item in found], dtype=np.int64))
-    embedded = [item for item, row in zip(found, rows.tolist(), strict=True) if row >= 0]
-    ids = np.array([item[0] for item in embedded], dtype=np.int64)
-    groups = np.array([item[5] or item[0] for item in embedded], dtype=np.int64)
-    source_names, sources = np.unique(np.array([item[3] for item in embedded], dtype=str), return_inverse=True)
-    targets, labeled = _labels(session, project_id, ids, config)
-    hits, scores = _settled_hits(session, project_id, ids, config)
-    near, cosine = described_hits(
-        config.rules, descriptions, matrix=vectors.matrix, rows=rows[rows >= 0], groups=groups
-    )
-    pool = Pool(
-        item_ids=[item[1] for item in embedded],
-        ids=ids,
-        matrix=vectors.matrix,
-        rows=rows[rows >= 0],
-        source_names=tuple(source_names.tolist()),
-        sources=sources.astype(np.int64),
-        groups=groups,
-        families=join_groups(groups, [item[4] for item in embedded]),
-        draws=np.array([item[6] for item in embedded], dtype=np.float64),
-        folds=np.array([-1 if item[7] is None else item[7] for item in embedded], dtype=np.int64),
-        bands=load_bands(session, project_id, ids),
-        rule_names=tuple(rule.name for rule in config.rules),
-        rule_hits=hits | near,
-        rule_scores=scores + cosine,
-        rule_settled=np.array([rule.description is None for rule in config.rules], dtype=bool),
-        classes=config.classes,
-        targets=targets,
-        labeled=labeled,
-        queued=_queued(session, project_id, ids),
-        lexical=lexical_beside(vectors, features),
-    )
+
+
+def _with_augmented(session: Session, kept: Kept, project_id: int, config: ProjectConfig, folder: Path) -> Pool:
+    pool, features = kept.made.pool, kept.made.parts.features
     if not config.augmentation.recipes:
         return pool
-    made = load_vectors(session, space=augmented_space_of(project_id), encoder=encoder, folder=vector_folder)
+    made = load_vectors(session, space=augmented_space_of(project_id), encoder=kept.encoder, folder=folder)
     augmented = load_augmented(session, project_id, config=config, pool=pool, vectors=made, features=features)
     return replace(pool, augmented=augmented)
-
-
-def _labels(session: Session, project_id: int, ids: Index, config: ProjectConfig) -> tuple[Mask, Mask]:
-    """Targets (n, n_classes) and labeled (n,). Labels of classes that the project no longer has are left out."""
-    column = {name: place for place, name in enumerate(config.classes)}
-    targets, labeled = np.zeros((len(ids), len(column)), dtype=bool), np.zeros(len(ids), dtype=bool)
-    statement = select(col(Label.item), col(Label.value)).where(col(Label.project_id) == project_id)
-    rows = session.connection().execute(statement).all()
-    for place, (_, value) in zip(_places(ids, [row[0] for row in rows]), rows, strict=True):
-        if place >= 0:
-            labeled[place] = True
-            targets[place, [column[name] for name in classes_of(value) if name in column]] = True
-    return targets, labeled
-
-
-def _settled_hits(session: Session, project_id: int, ids: Index, config: ProjectConfig) -> tuple[Mask, Floats]:
-    """Hits (n, n_rules) and scores (n, n_rules) of the rules that were looked at when the items arrived."""
-    column = {rule.name: place for place, rule in enumerate(config.rules) if rule.description is None}
-    shape = len(ids), len(config.rules)
-    hits, scores = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=np.float32)
-    statement = select(col(RuleHit.item), col(RuleHit.rule), col(RuleHit.score)).where(
-        col(RuleHit.project_id) == project_id
-    )
-    rows = [row for row in session.connection().execute(statement).all() if row[1] in column]
-    places = _places(ids, [row[0] for row in rows])
-    columns = np.array([column[row[1]] for row in rows], dtype=np.int64)
-    kept = places >= 0
-    hits[places[kept], columns[kept]] = True
-    scores[places[kept], columns[kept]] = np.array([row[2] for row in rows], dtype=np.float32)[kept]
-    return hits, scores
-
-
-def _queued(session: Session, project_id: int, ids: Index) -> Mask:
-    statement = select(col(Assignment.item)).where(
-        col(Assignment.project_id) == project_id, col(Assignment.state) == AssignmentState.OPEN
-    )
-    places = _places(ids, list(session.connection().execute(statement).scalars()))
-    queued = np.zeros(len(ids), dtype=bool)
-    queued[places[places >= 0]] = True
-    return queued
-
-
-def _places(ids: Index, wanted: list[int]) -> Index:
-    """Position of each wanted id in the ascending `ids`, -1 where it is not there."""
-    keys = np.array(wanted, dtype=np.int64)
-    if not len(ids):
-        return np.full(len(keys), -1, dtype=np.int64)
-    place = np.minimum(np.searchsorted(ids, keys), len(ids) - 1)
-    return np.where(ids[place] == keys, place, -1)

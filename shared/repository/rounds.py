@@ -10,6 +10,7 @@ from sqlmodel import Session, SQLModel, col, select
 from shared.contracts import Reason
 from shared.database import now
 from shared.project import ProjectConfig
+from shared.repository import item_changes
 from shared.tables import Assignment, AssignmentState, Batch, Item, Model, Project, Submission
 
 
@@ -97,12 +98,13 @@ def store_model(session: Session, *, project_id: int, version: int, encoder: str
     return model
 
 
-def store_folds(session: Session, folds: Mapping[int, int]) -> None:
+def store_folds(session: Session, project_id: int, folds: Mapping[int, int]) -> None:
     """Record item row number -> fold. The caller holds the project's items: see `shared.repository.items.hold`."""
     if folds:
         statement = update(Item).where(col(Item.id) == bindparam("row")).values(fold=bindparam("decided"))
         rows = [{"row": row, "decided": fold} for row, fold in sorted(folds.items())]
         session.connection().execute(statement, rows)
+        item_changes.note(session, project_id, folds)
 
 
 def store_assignments(session: Session, batch: Batch, choices: Sequence[tuple[int, Reason]]) -> None:

@@ -68,9 +68,7 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
                 session, project_id, last, seen=seen, campaign=any(one.new for one in running), asked=asked
             )
             why, early = due(config, situation), too_early(config, situation)
-            pool = (why and not early) and pools.load_pool(
-                session, project_id=project_id, config=config, vector_folder=held.vector_folder
-            )
+            pool = (why and not early) and held.pool(session, project_id, config)
             encoder = pools.encoder_in_use(session, project_id)
             stored = rounds.newest_models(session, project_id, encoder=encoder or "", count=COMPARED)
             scorers = [bands.load(blob) for blob in load_scorers(session, project_id, encoder=encoder or "")]
@@ -175,7 +173,7 @@ def _store(
         if folds:
             items.hold(session, project_id)  # before this round's own lane: embedding takes them in this order
         lanes.complete(session, claimed)
-        rounds.store_folds(session, folds)
+        rounds.store_folds(session, project_id, folds)
         _store_bands(session, project_id, plan, selected)
         stored = model and rounds.store_model(
             session,

@@ -4,7 +4,7 @@ import numpy as np
 
 from shared import lanes
 from shared.events import Event, emit
-from shared.repository import evaluation, pools
+from shared.repository import evaluation
 from workers.app import app
 from workers.context import context
 from workers.training import model_storage
@@ -22,9 +22,7 @@ def evaluate_model(*, project_id: int) -> None:
         with held.database.read() as session:
             model = evaluation.unmeasured_model(session, project_id)
             thresholds = evaluation.audit_thresholds(session, project_id)
-            pool = model and pools.load_pool(
-                session, project_id=project_id, config=config, vector_folder=held.vector_folder
-            )
+            pool = model and held.pool(session, project_id, config)
         metrics = None
         trained = model and model_storage.load(model.arrays)
         # A version from before the project's classes changed is not what decides from now on.
