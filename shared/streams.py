@@ -40,14 +40,19 @@ def receipts_key(annotator: str) -> str:
     return f"{PREFIX}receipts:{annotator}"
 
 
-def connect(settings: Settings) -> redis.Redis:
-    """A client for the Redis in force. Opens no connection yet."""
+def connect(settings: Settings, *, again: bool = True) -> redis.Redis:
+    """A client for the Redis in force. Opens no connection yet.
+
+    Args:
+        settings: Which Redis.
+        again: Whether it sends a command again when no answer came. Redis may have done it all the same.
+    """
     return redis.Redis.from_url(
         settings.redis_in_force,
         socket_timeout=30,
         socket_connect_timeout=5,
         health_check_interval=30,
-        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 3),
+        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 3 if again else 0),
     )
 
 

@@ -28,6 +28,10 @@ TASK_MODULES = {
 
 SWEEP = "intake.sweep"
 
+# A hint that nobody took is repeated by the sweep. It expires by the clock of the machine that takes it, which may be
+# an hour away from that of the machine that sent it: no worker may find every hint out of date.
+HINTS_EXPIRE_S = 7_200.0
+
 _settings = load_settings()
 
 app = Celery("quietcorner")
@@ -75,7 +79,7 @@ app.conf.update(
         "sweep": {
             "task": SWEEP,
             "schedule": _settings.sweep_interval_s,
-            "options": {"expires": max(30.0, 3 * _settings.sweep_interval_s)},
+            "options": {"expires": HINTS_EXPIRE_S},
         }
     },
 )

@@ -8,7 +8,7 @@ from shared import lanes
 from shared.events import Event
 from shared.settings import Settings
 from shared.streams import connect
-from workers.app import app
+from workers.app import HINTS_EXPIRE_S, app
 
 # Rooms speak through events; this table is the only place that knows who listens to what.
 LISTENERS: dict[str, tuple[str, ...]] = {
@@ -44,7 +44,7 @@ def send_hint(event: str, project_id: int) -> None:
 
 def send_task(task: str, project_id: int) -> None:
     """Send one hint. It expires, since the sweep repeats what is still true."""
-    app.send_task(task, kwargs={"project_id": project_id}, expires=600, retry=False)
+    app.send_task(task, kwargs={"project_id": project_id}, expires=HINTS_EXPIRE_S, retry=False)
 
 
 def broker_is_up(settings: Settings) -> bool:

@@ -1,6 +1,6 @@
 """Leases: what to do with each open assignment, given what stands on the queue. Pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -28,12 +28,13 @@ class QueueState:
     """What stands on the tasks stream.
 
     Attributes:
-        entries: ids of all entries; None when the stream is known to hold just those of the open assignments.
+        entries: id of each entry -> the assignment and the lease number that it names, None where it names none; None
+            when the stream is known to hold just the entries of the open assignments.
         pending: entries read and not acknowledged.
         last_delivered: id of the newest entry that was ever read.
     """
 
-    entries: Collection[str] | None
+    entries: Mapping[str, tuple[int, int] | None] | None
     pending: Mapping[str, Pending]
     last_delivered: str
 
@@ -43,11 +44,13 @@ class LeasePlan:
     """What a sweep does.
 
     Attributes:
+        adopt: assignment id -> entry: what a worker put on the stream before it died, and did not write down.
         hold: assignment id -> (annotator, leased until): leases to write down.
         requeue: assignments to put on the queue anew, under the next lease number.
         remove: stream entries to delete: expired ones, and ones that no open assignment stands behind.
     """
 
+    adopt: dict[int, str]
     hold: dict[int, tuple[str | None, float]]
     requeue: list[int]
     remove: list[str]
@@ -61,7 +64,9 @@ def plan_leases(assignments: Sequence[OpenAssignment], queue: QueueState, *, lea
     """Compare open assignments with the queue.
 
     An assignment whose entry vanished (Redis lost its data) is queued anew as soon as nobody holds a lease on it. An
-    entry that a client acknowledged without answering counts as held until its lease has run out.
+    entry that a client acknowledged without answering counts as held until its lease has run out. An entry that nobody
+    wrote down is adopted, as an annotator may have read it: to queue the assignment anew would put the item into two
+    hands.
 
     Args:
         assignments: All open assignments of the project.
@@ -69,6 +74,13 @@ def plan_leases(assignments: Sequence[OpenAssignment], queue: QueueState, *, lea
         lease_s: How long a lease lasts without renewal.
         time: Now, by the database's clock.
     """
+    entries = queue.entries or {}
+    named = {name: entry for entry, name in reversed(entries.items()) if name is not None}
+    adopt = {
+        assignment.id: named[assignment.id, assignment.lease]
+        for assignment in assignments
+        if assignment.stream_id is None and (assignment.id, assignment.lease) in named
+    }
     hold: dict[int, tuple[str | None, float]] = {}
     requeue: list[int] = []
     remove: list[str] = []
@@ -91,9 +103,9 @@ def plan_leases(assignments: Sequence[OpenAssignment], queue: QueueState, *, lea
         if until is not None and until <= time:
             requeue.append(assignment.id)
             remove.append(entry)
-    known = {assignment.stream_id for assignment in assignments}
-    remove += [entry for entry in queue.entries or () if entry not in known]
-    return LeasePlan(hold, requeue, remove)
+    known = {*(assignment.stream_id for assignment in assignments), *adopt.values()}
+    remove += [entry for entry in entries if entry not in known]
+    return LeasePlan(adopt, hold, requeue, remove)
 
 
 def _is_news(assignment: OpenAssignment, annotator: str, until: float) -> bool:

@@ -36,12 +36,17 @@ def queue_state(client: redis.Redis, project: str, *, expected: int) -> QueueSta
     }
     entries = None
     if client.xlen(key) != expected:
-        entries = {_text(entry) for entry, _ in cast(list[tuple[bytes, object]], client.xrange(key))}
+        listed = cast(list[tuple[bytes, dict[bytes, bytes]]], client.xrange(key))
+        entries = {_text(entry): _named(fields) for entry, fields in listed}
     return QueueState(entries, pending, _text(group["last-delivered-id"]))
 
 
 def add_tasks(client: redis.Redis, project: str, messages: Sequence[TaskMessage]) -> list[str]:
-    """Put tasks on the stream, in order; returns their entry ids."""
+    """Put tasks on the stream, in order; returns their entry ids.
+
+    `client` must not send anything twice, as one by `connect(settings, again=False)` doesn't: where the answer is what
+    got lost, each task would be there twice.
+    """
     pipe = client.pipeline(transaction=False)
     for message in messages:
         fields = pack(type_=TASK_TYPE, id_=f"{message.assignment}.{message.lease}", data=message)
@@ -73,6 +78,12 @@ def send_receipts(client: redis.Redis, receipts: Sequence[tuple[str, ReceiptMess
         pipe.xadd(key, fields, maxlen=_RECEIPTS_KEPT, approximate=True)
         pipe.expire(key, _RECEIPTS_KEPT_S)
     pipe.execute()
+
+
+def _named(fields: dict[bytes, bytes]) -> tuple[int, int] | None:
+    """Assignment and lease number by an entry's `id`, as `add_tasks` writes it."""
+    assignment, _, lease = fields.get(b"id", b"").partition(b".")
+    return (int(assignment), int(lease)) if assignment.isdigit() and lease.isdigit() else None
 
 
 def _text(value: bytes | str) -> str:

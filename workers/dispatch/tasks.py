@@ -1,5 +1,7 @@
 """Dispatch tasks: bring the annotation queue in line with the open assignments."""
 
+from contextlib import closing
+
 from sqlmodel import Session
 
 from shared import lanes
@@ -10,6 +12,7 @@ from shared.lanes import Claim
 from shared.project import ProjectConfig
 from shared.repository import assignments as rows
 from shared.repository.assignments import Waiting
+from shared.streams import connect
 from shared.tables import Assignment
 from workers.app import app
 from workers.context import Context, context
@@ -37,7 +40,8 @@ def _tend(held: Context, claimed: Claim, name: str, config: ProjectConfig) -> No
         waiting = _apply(session, claimed, plan)
     queue.remove_tasks(held.redis, name, plan.remove)
     reached("before-xadd.dispatch", claimed.project_id)
-    entries = queue.add_tasks(held.redis, name, [_message(row, name, config) for row in waiting])
+    with closing(connect(held.settings, again=False)) as client:
+        entries = queue.add_tasks(client, name, [_message(row, name, config) for row in waiting])
     reached("after-xadd.dispatch", claimed.project_id)
     with held.database.write() as session:
         lanes.complete(session, claimed)
@@ -45,6 +49,7 @@ def _tend(held: Context, claimed: Claim, name: str, config: ProjectConfig) -> No
 
 
 def _apply(session: Session, claimed: Claim, plan: LeasePlan) -> list[Waiting]:
+    rows.mark_queued(session, plan.adopt)
     rows.write_leases(session, plan.hold)
     rows.take_off_queue(session, plan.requeue)
     return rows.prepare_queueing(session, claimed.project_id)

@@ -65,7 +65,7 @@ class Vigil:
         asleep = time - self._looked_at > self._patience_s / 2  # this process was stopped, or the machine was
         self._looked_at = time
         if sight is None or not sight.waiting or sight.working or sight.done != self._done or asleep:
-            self._idle_since, self._done, self._reminded = time, sight and sight.done, False
+            self._idle_since, self._done, self._reminded = time, (sight.done if sight else None), False
             return Step.NOTHING
         if time - self._idle_since > self._patience_s:
             return Step.END

@@ -10,7 +10,10 @@ def queued(number: int = 1, *, until: float | None = None, annotator: str | None
 
 
 def state(
-    *, pending: dict[str, Pending] | None = None, last: str = "0-0", entries: set[str] | None = None
+    *,
+    pending: dict[str, Pending] | None = None,
+    last: str = "0-0",
+    entries: dict[str, tuple[int, int] | None] | None = None,
 ) -> QueueState:
     return QueueState(entries, pending or {}, last)
 
@@ -46,9 +49,9 @@ def test_an_expired_lease_is_taken_back_and_its_entry_removed() -> None:
 
 def test_after_redis_lost_its_data_what_nobody_holds_is_queued_anew_at_once() -> None:
     held, free = queued(1, until=NOW + 30, annotator="ann"), queued(2)
-    plan = plan_leases([held, free], state(entries=set()), lease_s=LEASE_S, time=NOW)
+    plan = plan_leases([held, free], state(entries={}), lease_s=LEASE_S, time=NOW)
     assert plan.requeue == [2]
-    later = plan_leases([held], state(entries=set()), lease_s=LEASE_S, time=NOW + 31)
+    later = plan_leases([held], state(entries={}), lease_s=LEASE_S, time=NOW + 31)
     assert later.requeue == [1]
 
 
@@ -61,6 +64,28 @@ def test_an_entry_acknowledged_without_an_answer_comes_back_after_a_lease() -> N
 
 
 def test_an_entry_without_an_open_assignment_is_removed() -> None:
-    plan = plan_leases([queued(2)], state(entries={"1-0", "2-0"}), lease_s=LEASE_S, time=NOW)
+    plan = plan_leases([queued(2)], state(entries={"1-0": (1, 1), "2-0": (2, 1)}), lease_s=LEASE_S, time=NOW)
     assert plan.remove == ["1-0"]
     assert plan.requeue == []
+
+
+def unwritten(number: int, *, lease: int) -> OpenAssignment:
+    return OpenAssignment(number, lease, None, None, None)
+
+
+def test_an_entry_that_was_not_written_down_is_adopted_and_not_queued_twice() -> None:
+    plan = plan_leases([unwritten(1, lease=2)], state(entries={"7-0": (1, 2)}), lease_s=LEASE_S, time=NOW)
+    assert plan.adopt == {1: "7-0"}
+    assert plan.remove == []
+
+
+def test_an_unwritten_entry_of_an_earlier_lease_is_removed() -> None:
+    plan = plan_leases([unwritten(1, lease=3)], state(entries={"7-0": (1, 2), "8-0": None}), lease_s=LEASE_S, time=NOW)
+    assert plan.adopt == {}
+    assert plan.remove == ["7-0", "8-0"]
+
+
+def test_of_two_unwritten_entries_of_one_lease_the_first_is_adopted_and_the_other_removed() -> None:
+    twice = state(entries={"7-0": (1, 1), "8-0": (1, 1)})
+    plan = plan_leases([unwritten(1, lease=1)], twice, lease_s=LEASE_S, time=NOW)
+    assert (plan.adopt, plan.remove) == ({1: "7-0"}, ["8-0"])
