@@ -1,15 +1,12 @@
 """The two examples, small: a page with the plan that the command printed, and what came of it."""
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from scripts.examples.__main__ import main
 from scripts.examples.cases import ABUSE_CASE, CASES, TICKETS
-
-_ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
@@ -30,23 +27,20 @@ def test_other_waves_make_batches_of_their_size() -> None:
 
 
 @pytest.mark.parametrize("name", ["abuse"])  # the other differs in its case alone, and a minute is long
-def test_a_small_example_is_played_to_its_end(name: str, tmp_path: Path) -> None:
+def test_a_small_example_is_played_to_its_end(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     sizes = ("--items", "500", "--test", "100", "--waves", "80", "60", "--seeds", "1")
-    played = subprocess.run(
-        [sys.executable, "-m", "scripts.examples", name, *sizes, "--folder", str(tmp_path)],
-        cwd=_ROOT,
-        env={**os.environ, "QUIETCORNER_COMPUTE_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    monkeypatch.setattr(sys, "argv", ["plan", name, *sizes, "--folder", str(tmp_path)])
+    monkeypatch.setenv("QUIETCORNER_COMPUTE_THREADS", "1")
+    main()
+    page = capsys.readouterr().out
 
-    assert played.returncode == 0, played.stderr
-    assert f"$ quietcorner plan {name} --budget 140 --waves 80,60 --prior" in played.stdout
-    assert "none labeled. A budget of 140 labels: waves of 80 and 60." in played.stdout
+    assert f"$ quietcorner plan {name} --budget 140 --waves 80,60 --prior" in page
+    assert "none labeled. A budget of 140 labels: waves of 80 and 60." in page
     for heading in ("## The plan", "## What came of it", "## Diversity"):
-        assert heading in played.stdout
-    assert "| wave | planned at first | planned anew | found |" in played.stdout
-    lines = played.stdout.splitlines()
+        assert heading in page
+    assert "| wave | planned at first | planned anew | found |" in page
+    lines = page.splitlines()
     first, second = (sum(line.startswith(f"| {wave} |") for line in lines) for wave in (1, 2))
     assert first == second >= 3  # each table of waves has a row for both
