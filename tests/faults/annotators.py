@@ -40,12 +40,14 @@ class Delivery:
 
 @dataclass
 class Annotator:
-    """One annotator; every answer is what the item's id begins with."""
+    """One annotator, who waits `delay_s` between tasks, thinks for `think_s` over each, and answers what the item's id
+    begins with."""
 
     name: str
     project: str
     client: redis.Redis
     delay_s: float
+    think_s: float
     stop: threading.Event
     deliveries: list[Delivery] = field(default_factory=list)
     unsafe: dict[str, tuple[float, SubmissionMessage]] = field(default_factory=dict)
@@ -76,6 +78,7 @@ class Annotator:
     def _answer(self, task: dict[str, Any]) -> None:
         delivery = Delivery(task["item_id"], task["assignment"], task["lease"], task["lease_s"], time.monotonic())
         self.deliveries.append(delivery)
+        self.stop.wait(self.think_s)
         self._send(
             SubmissionMessage(
                 project=self.project,
@@ -115,7 +118,7 @@ class Annotator:
 
 @contextmanager
 def annotators(
-    settings: Settings, project: str, *, count: int, delay_s: float = 0.05, finish_s: float = 60.0
+    settings: Settings, project: str, *, count: int, delay_s: float = 0.05, think_s: float = 0.0, finish_s: float = 90.0
 ) -> Iterator[Sequence[Annotator]]:
     """So many annotators at work for the length of the block; at its end every answer has its receipt."""
     stop = threading.Event()
@@ -125,6 +128,7 @@ def annotators(
             project,
             redis.Redis.from_url(settings.redis_in_force, protocol=2, socket_timeout=5),
             delay_s,
+            think_s,
             stop,
         )
         for _ in range(count)
@@ -141,8 +145,13 @@ def annotators(
         thread.join()
 
 
-def twice_in_hand(team: Sequence[Annotator]) -> list[str]:
-    """Items that were handed out while an earlier annotator could still be working on them."""
+def twice_in_hand(team: Sequence[Annotator], *, unseen: tuple[float, float] = (0.0, 0.0)) -> list[str]:
+    """Items that were handed out while an earlier annotator could still be working on them.
+
+    Args:
+        team: The annotators.
+        unseen: From when to when tasks were handed out that no sweep had seen before Redis lost them.
+    """
     by_item: dict[str, list[Delivery]] = defaultdict(list)
     for delivery in sorted((each for one in team for each in one.deliveries), key=lambda delivery: delivery.at):
         by_item[delivery.item_id].append(delivery)
@@ -151,5 +160,6 @@ def twice_in_hand(team: Sequence[Annotator]) -> list[str]:
         f"{second.at - first.at:.1f} s"
         for item_id, deliveries in by_item.items()
         for first, second in pairwise(deliveries)
-        if second.at < min(first.at + first.lease_s - _SLACK_S, first.safe_at or float("inf"))
+        if not unseen[0] <= first.at <= unseen[1]
+        and second.at < min(first.at + first.lease_s - _SLACK_S, first.safe_at or float("inf"))
     ]

@@ -1,7 +1,8 @@
 """A running Quiet Corner on SQLite and one on PostgreSQL, whose crash points a test arms, and what must hold there."""
 
 import json
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,10 @@ LANE_LEASE_S = 3.0
 QUEUE_LEASE_S = 20.0
 CLASSES = ("common", "rare")
 # A killed process is started again by `up`, and imports for seconds before it works; then comes the next sweep.
-START_S = 25.0
+START_S = 45.0
+STEP_PATIENCE_S = 30.0
+WORKER_PATIENCE_S = 20.0
+SOFT_SHUTDOWN_S = 4.0
 _SUBJECTS = ("parcel", "invoice", "screen", "contract", "refund", "password", "delivery", "meeting", "ticket", "garden")
 
 
@@ -57,6 +61,31 @@ class Scene:
         """Make all points inert."""
         for file in self.crash_folder.iterdir():
             file.unlink(missing_ok=True)
+
+    def said(self) -> str:
+        """All that `up` has said."""
+        return (self.place.settings.folder.parent / "up.log").read_text()
+
+    @contextmanager
+    def up_again(self) -> Iterator[None]:
+        """Another `up` on the same place, for the length of the block."""
+        (self.place.settings.folder.parent / "up.log").unlink()
+        with up(self.place) as process:
+            self.process = process
+            yield
+
+    def keep_armed(self, point: str, fault: str, *, until: Callable[[], object], limit_s: float) -> int:
+        """Let a fault happen each time that the point is reached, until something is so; how often it did."""
+        times, end = 0, time.monotonic() + limit_s
+        self.arm(point, fault)
+        while not until():
+            assert time.monotonic() < end, f"{point}: {times} faults in {limit_s:.0f} s"
+            if self.happened(point):
+                times += 1
+                self.arm(point, fault)
+            time.sleep(0.05)
+        self.disarm()
+        return times
 
     def project(self, *, items: int = 120, batch_size: int = 10, lease_s: float = QUEUE_LEASE_S) -> "Project":
         """A new project with items."""
@@ -106,9 +135,10 @@ class Project:
     _teams: list[Annotator] = field(default_factory=list)
 
     @contextmanager
-    def annotators(self, count: int, *, delay_s: float = 0.05) -> Iterator[Sequence[Annotator]]:
+    def annotators(self, count: int, *, delay_s: float = 0.05, think_s: float = 0.0) -> Iterator[Sequence[Annotator]]:
         """So many annotators at work for the length of the block; at its end every answer has its receipt."""
-        with annotators(self.scene.place.settings, self.name, count=count, delay_s=delay_s) as team:
+        settings = self.scene.place.settings
+        with annotators(settings, self.name, count=count, delay_s=delay_s, think_s=think_s) as team:
             self._teams.extend(team)
             yield team
 
@@ -136,16 +166,39 @@ class Project:
         """How many batches there are."""
         return self.scalar("SELECT count(*) FROM batch WHERE project_id = :id")
 
+    def written(self) -> list[float]:
+        """How much of each kind a round has written."""
+        tables = "batch", "model", "assignment"
+        return [self.scalar(f"SELECT count(*) FROM {table} WHERE project_id = :id") for table in tables]
+
+    def set_aside(self) -> set[str]:
+        """Lanes that nobody tries any more."""
+        query = "SELECT room, room FROM lane WHERE project_id = :id AND requested > completed AND attempts >= 5"
+        return {room for room, _ in self._pairs(f"{query} AND until < (SELECT max(at) FROM lane_history)")}
+
+    def retire(self) -> None:
+        """Withdraw all that is open and answer every request, so that later tests have the workers to themselves."""
+        with self.scene.database.write() as session:
+            values = {"id": self.id}
+            for statement in (
+                "UPDATE assignment SET state = 'withdrawn' WHERE state = 'open' AND project_id = :id",
+                "UPDATE lane SET completed = requested, attempts = 0 WHERE project_id = :id",
+            ):
+                session.connection().execute(text(statement), values)
+
     def wait_for_batch(self, number: float, *, limit_s: float = 60.0) -> None:
         """Until there are so many."""
         wait_for(lambda: self.batches() >= number, what=f"batch {number:.0f}", limit_s=limit_s)
 
-    def faults(self) -> list[str]:
-        """Everything that is not as it must be; to be asked when all answers have their receipts."""
+    def faults(self, *, unseen: tuple[float, float] = (0.0, 0.0)) -> list[str]:
+        """Everything that is not as it must be; to be asked when all answers have their receipts.
+
+        `unseen`: see `twice_in_hand`.
+        """
         return [
             *faults_of_lanes(read_history(self.scene.database, "lane", self.id)),
             *faults_of_assignments(read_history(self.scene.database, "assignment", self.id)),
-            *twice_in_hand(self._teams),
+            *twice_in_hand(self._teams, unseen=unseen),
             *(f"refused: {reason}" for one in self._teams for reason in one.refused),
             *self._lost(),
             *self._caps_broken(),
@@ -177,9 +230,7 @@ class Project:
             WHERE batch.project_id = :id AND source = 'mail' GROUP BY round"""
         with self.scene.database.read() as session:
             counts = session.connection().execute(text(query), {"id": self.id}).all()
-        return [
-            f"batch {number}: {count} items of mail, {most} at most" for number, count in counts if count > most
-        ]
+        return [f"batch {number}: {count} items of mail, {most} at most" for number, count in counts if count > most]
 
 
 @contextmanager
@@ -191,6 +242,9 @@ def running_scene(folder: Path, **environment: str) -> Iterator[Scene]:
         folder,
         QUIETCORNER_CRASH_FOLDER=str(crash_folder),
         QUIETCORNER_LANE_LEASE_S=str(LANE_LEASE_S),
+        QUIETCORNER_STEP_PATIENCE_S=str(STEP_PATIENCE_S),
+        QUIETCORNER_WORKER_PATIENCE_S=str(WORKER_PATIENCE_S),
+        QUIETCORNER_SOFT_SHUTDOWN_S=str(SOFT_SHUTDOWN_S),
         **environment,
     )
     database = open_database(place.settings)
@@ -200,19 +254,30 @@ def running_scene(folder: Path, **environment: str) -> Iterator[Scene]:
     database.close()
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def scene_of_all(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    folder = tmp_path_factory.mktemp(f"faults-{request.param}")
-    if request.param == "sqlite":
-        with running_scene(folder) as scene:
-            yield scene
+@contextmanager
+def place_of(kind: str, request: pytest.FixtureRequest) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A folder for a scene, and the environment that names its database."""
+    folder = request.getfixturevalue("tmp_path_factory").mktemp(f"faults-{kind}")
+    if kind == "sqlite":
+        yield folder, {}
         return
-    server: str = request.getfixturevalue("postgres_url")
-    with (
-        fresh_postgres_database(server, template=request.getfixturevalue("migrated_template")) as url,
-        running_scene(folder, DATABASE_URL=url) as scene,
-    ):
-        yield scene
+    server, template = request.getfixturevalue("postgres_url"), request.getfixturevalue("migrated_template")
+    with fresh_postgres_database(server, template=template) as url:
+        yield folder, {"DATABASE_URL": url}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_folder(request: pytest.FixtureRequest) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A folder for a scene of a test's own, on each database."""
+    with place_of(request.param, request) as place:
+        yield place
+
+
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow_faults)])
+def scene_of_all(request: pytest.FixtureRequest) -> Iterator[Scene]:
+    """One scene for all tests, on each database."""
+    with place_of(request.param, request) as (folder, environment), running_scene(folder, **environment) as made:
+        yield made
 
 
 @pytest.fixture

@@ -1,0 +1,225 @@
+"""Workers that are killed, stopped, poisoned, hang or are told to end."""
+
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from shared import lanes
+from tests.faults.scene import (
+    LANE_LEASE_S,
+    SOFT_SHUTDOWN_S,
+    START_S,
+    STEP_PATIENCE_S,
+    WORKER_PATIENCE_S,
+    Project,
+    Scene,
+    running_scene,
+)
+from tests.live import ROOT, child, kill, wait_for
+
+pytestmark = [pytest.mark.live, pytest.mark.faults]
+
+_KILLS = 50
+
+
+def stopped(scene: Scene) -> list[psutil.Process]:
+    return [each for each in scene.process.children(recursive=True) if each.status() == psutil.STATUS_STOPPED]
+
+
+def goes_on(project: Project) -> None:
+    """Another batch comes when items and answers do."""
+    batches = project.batches()
+    with project.annotators(2):
+        project.add_items(20)
+        project.wait_for_batch(batches + 1)
+
+
+@pytest.mark.slow_faults
+def test_a_task_that_was_queued_and_not_written_down_is_not_handed_to_a_second_annotator(scene: Scene) -> None:
+    project = scene.project(items=60)
+    scene.arm(f"after-xadd.dispatch.{project.id}")
+    with project.annotators(1, think_s=12.0), project.annotators(1):
+        wait_for(lambda: scene.happened(f"after-xadd.dispatch.{project.id}"), what="a kill")
+        project.wait_for_batch(3)
+    assert project.faults() == []
+    project.retire()
+
+
+@pytest.mark.slow_faults
+def test_a_storm_of_kills_loses_nothing_and_breaks_nothing(scene: Scene) -> None:
+    rng = random.Random(11)  # noqa: S311 - chooses victims, guards nothing
+    project = scene.project(items=400)
+    killed = 0
+    with project.annotators(20, delay_s=0.3):
+        project.wait_for_batch(1)
+        while killed < _KILLS:
+            victims = [each for each in scene.process.children() if "workers.cli" in each.cmdline()]
+            if victims:
+                kill(rng.choice(victims))
+                killed += 1
+            if killed % 10 == 0:
+                project.add_items(40)
+            time.sleep(rng.uniform(0.2, 1.2))
+        batches = project.batches()
+        project.add_items(40)
+        project.wait_for_batch(batches + 2, limit_s=120.0)
+    assert project.faults() == []
+    assert project.scalar("SELECT max(attempts) FROM lane WHERE project_id = :id") < lanes.MOST_ATTEMPTS
+    project.retire()
+
+
+@pytest.mark.slow_faults
+def test_a_worker_stopped_past_its_lease_writes_nothing_when_it_wakes(scene: Scene) -> None:
+    project = scene.project()
+    project.wait_for_batch(1)
+    log = scene.place.settings.folder / "logs" / "training.log"
+    told = log.read_text().count("lane.lost")
+    point = f"after-commit.round.claim.{project.id}"
+    command = [sys.executable, "-m", "workers.cli", "worker", "--queues", "training"]
+    with log.with_name("second.log").open("ab") as output:
+        scene.arm(point, "SIGSTOP")
+        wanted = project.request(lanes.ROUND)
+        wait_for(lambda: scene.happened(point) and stopped(scene), what="a worker to be stopped")
+        second = subprocess.Popen(command, env=scene.place.environment, cwd=ROOT, stdout=output, stderr=output)
+    try:
+        wait_for(lambda: project.completed(lanes.ROUND) >= wanted, what="the other worker to do it", limit_s=START_S)
+        written = project.written()
+        for each in stopped(scene):
+            each.resume()
+        wait_for(lambda: log.read_text().count("lane.lost") > told, what="the late commit", limit_s=30.0)
+        assert project.written() == written
+    finally:
+        second.terminate()
+        second.wait(60)
+    goes_on(project)
+    assert project.faults() == []
+    project.retire()
+
+
+@pytest.mark.slow_faults
+def test_a_stopped_worker_is_ended_by_its_watchdog_and_its_work_is_done_again(
+    scene: Scene, record_property: Callable[[str, object], None]
+) -> None:
+    project = scene.project()
+    project.wait_for_batch(1)
+    point = f"after-commit.round.claim.{project.id}"
+    before = child(scene.process, "worker", "training")
+    scene.arm(point, "SIGSTOP")
+    wanted, since = project.request(lanes.ROUND), time.monotonic()
+    wait_for(lambda: scene.happened(point) and stopped(scene), what="a worker to be stopped")
+    limit_s = LANE_LEASE_S + 2 * WORKER_PATIENCE_S + START_S
+    wait_for(lambda: project.completed(lanes.ROUND) >= wanted, what="the round to be done again", limit_s=limit_s)
+    record_property("work resumed (s)", round(time.monotonic() - since, 1))
+    assert not before.is_running()
+    assert "training ended (exit code 70)" in scene.said()
+    goes_on(project)
+    assert project.faults() == []
+    project.retire()
+
+
+@pytest.mark.slow_faults
+@pytest.mark.parametrize(
+    ("room", "point"),
+    [
+        (lanes.EMBED, "after-commit.embed.claim"),
+        (lanes.ROUND, "before-commit.round.complete"),
+        (lanes.DISPATCH, "before-xadd.dispatch"),
+    ],
+)
+def test_what_kills_its_worker_each_time_is_set_aside_and_shown_while_other_projects_go_on(
+    scene: Scene, room: str, point: str
+) -> None:
+    poisoned, other = scene.project(items=40), scene.project(items=60)
+    poisoned.wait_for_batch(1)
+    with other.annotators(2):
+        poisoned.add_items(10)
+        poisoned.request(room)
+        times = scene.keep_armed(
+            f"{point}.{poisoned.id}", "SIGKILL", until=lambda: room in poisoned.set_aside(), limit_s=150.0
+        )
+        batches = other.batches()
+        other.add_items(40)
+        other.wait_for_batch(batches + 1)
+    assert times == lanes.MOST_ATTEMPTS
+    assert scene.place.facts("status", poisoned.name)["lanes"][room]["attempts"] == lanes.MOST_ATTEMPTS
+    assert f"{room}: set aside after {lanes.MOST_ATTEMPTS} attempts" in scene.place.run("status", poisoned.name).stdout
+    assert other.faults() == []
+    assert poisoned.faults() == []
+    poisoned.retire()
+    other.retire()
+
+
+@pytest.mark.slow_faults
+def test_an_answer_that_kills_its_reader_each_time_is_refused_and_the_others_go_on(scene: Scene) -> None:
+    project = scene.project(items=60)
+    project.wait_for_batch(1)
+    buried = "SELECT count(*) FROM deadletter WHERE reason LIKE 'read % times and never finished'"
+    before = project.scalar(buried)
+    point = f"after-commit.submissions.take.{project.id}"
+    with project.annotators(1):
+        scene.keep_armed(point, "SIGKILL", until=lambda: project.scalar(buried) > before, limit_s=200.0)
+    assert project.scalar("SELECT count(*) FROM submission WHERE project_id = :id") > 0
+    goes_on(project)
+    assert [fault for fault in project.faults() if "never finished" not in fault] == []
+    project.retire()
+
+
+@pytest.mark.slow_faults
+def test_a_step_that_hangs_ends_its_process_counts_as_an_attempt_and_is_done_again(scene: Scene) -> None:
+    project = scene.project(items=60)
+    project.wait_for_batch(1)
+    point = f"after-commit.round.claim.{project.id}"
+    scene.arm(point, "HANG")
+    wanted = project.request(lanes.ROUND)
+    wait_for(lambda: scene.happened(point), what="a worker to hang")
+    limit_s = STEP_PATIENCE_S + LANE_LEASE_S + START_S
+    attempts = "SELECT attempts FROM lane WHERE project_id = :id AND room = 'round'"
+    wait_for(lambda: project.scalar(attempts) == 2, what="a second attempt", limit_s=limit_s, every_s=0.01)
+    wait_for(lambda: project.completed(lanes.ROUND) >= wanted, what="the round to be done again", limit_s=START_S)
+    goes_on(project)
+    assert project.faults() == []
+    project.retire()
+
+
+@pytest.mark.slow_faults
+def test_a_worker_told_to_end_in_the_middle_of_a_round_ends_soon_and_the_round_is_done_again(scene: Scene) -> None:
+    project = scene.project(items=60)
+    project.wait_for_batch(1)
+    point = f"after-commit.round.claim.{project.id}"
+    scene.arm(point, "HANG")
+    wanted = project.request(lanes.ROUND)
+    wait_for(lambda: scene.happened(point), what="a round to begin")
+    worker = child(scene.process, "worker", "training")
+    worker.terminate()
+    wait_for(lambda: not worker.is_running(), what="the worker to end", limit_s=SOFT_SHUTDOWN_S + 5.0)
+    limit_s = LANE_LEASE_S + START_S
+    wait_for(lambda: project.completed(lanes.ROUND) >= wanted, what="the round to be done again", limit_s=limit_s)
+    goes_on(project)
+    assert project.faults() == []
+    project.retire()
+
+
+@pytest.mark.slow_faults
+def test_after_kill_9_of_up_in_the_middle_of_a_round_the_next_up_goes_on(
+    database_folder: tuple[Path, dict[str, str]],
+) -> None:
+    folder, environment = database_folder
+    with running_scene(folder, **environment) as scene:
+        project = scene.project(items=60)
+        project.wait_for_batch(1)
+        scene.arm(f"after-commit.round.claim.{project.id}", "HANG")
+        wanted = project.request(lanes.ROUND)
+        wait_for(lambda: scene.happened(f"after-commit.round.claim.{project.id}"), what="a round to begin")
+        family = scene.process.children(recursive=True)
+        scene.process.kill()
+        assert psutil.wait_procs(family, timeout=30)[1] == []
+        with scene.up_again():
+            wait_for(lambda: project.completed(lanes.ROUND) >= wanted, what="the round", limit_s=START_S)
+            goes_on(project)
+        assert project.faults() == []
