@@ -10,6 +10,7 @@ The design follows the job leases of procrastinate and the fencing tokens of Kle
 locking" (2016).
 """
 
+import errno
 import math
 import threading
 import time
@@ -35,6 +36,7 @@ ROOMS = (ROUND, EMBED, DRIFT, EVALUATE, DISPATCH, LABELS, CAMPAIGN)
 MOST_ATTEMPTS = 5
 # Faults that say nothing of the work: what it needs is away, and comes back.
 _AWAY = (DatabaseUnavailableError, redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 _log = structlog.get_logger(__name__)
 
@@ -243,8 +245,7 @@ def held(
         raise
     except Exception as error:
         with database.write() as session:
-            counts = not isinstance(error, _AWAY)
-            give_back(session, claimed, error=f"{type(error).__name__}: {error}", counts=counts)
+            give_back(session, claimed, error=f"{type(error).__name__}: {error}", counts=not _is_away(error))
         raise
     finally:
         stop.set()
@@ -271,6 +272,10 @@ def _beat(
             return  # the block finds out when it commits
         except DatabaseUnavailableError as error:
             _log.warning("lane.not_renewed", project_id=claimed.project_id, room=claimed.room, error=str(error))
+
+
+def _is_away(error: Exception) -> bool:
+    return isinstance(error, _AWAY) or (isinstance(error, OSError) and error.errno in _NO_ROOM)
 
 
 def _as_holder(session: Session, claimed: Claim, **values: object) -> None:

@@ -1,5 +1,6 @@
 """A lane is held by one worker at a time, and no request is ever lost."""
 
+import errno
 import threading
 import time
 
@@ -127,10 +128,16 @@ def test_an_error_in_the_block_gives_the_lane_back_with_its_reason(database: Dat
     assert take(database, project_id) is not None
 
 
-def test_redis_or_the_database_being_away_is_no_reason_to_set_a_lane_aside(database: Database) -> None:
+def test_redis_the_database_or_room_on_the_disk_being_away_is_no_reason_to_set_a_lane_aside(database: Database) -> None:
     project_id = make_project(database)
     ask(database, project_id)
-    for error in (redis.ConnectionError("away"), redis.TimeoutError("away"), DatabaseUnavailableError("away")) * 3:
+    full = OSError(errno.ENOSPC, "away")
+    for error in (
+        redis.ConnectionError("away"),
+        redis.TimeoutError("away"),
+        DatabaseUnavailableError("away"),
+        full,
+    ) * 3:
         with (
             pytest.raises(type(error)),
             lanes.held(database, project_id=project_id, room=lanes.ROUND, owner="a", lease_s=30.0) as claimed,
