@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from shared.halves import widen
+
 Index = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float32]
@@ -125,7 +127,7 @@ class Pool:
 
     def vectors(self, index: Index) -> Floats:
         """Unit vectors (len(index), d) float32 of the items at the positions `index`."""
-        return self.matrix[self.rows[index]].astype(np.float32)
+        return widen(rows_of(self.matrix, self.rows[index]))
 
     @property
     def features(self) -> Matrix:
@@ -163,6 +165,23 @@ class Pool:
         """(n_classes,) labeled items of each class."""
         counts: Index = self.targets[self.labeled].sum(axis=0)
         return counts
+
+
+def rows_of(matrix: Matrix, rows: Index) -> NDArray[np.float16] | Floats:
+    """(len(rows), d) rows of a matrix; where they follow each other they are looked at in place, and not copied."""
+    follow = len(rows) > 0 and int(rows[-1]) - int(rows[0]) == len(rows) - 1 and bool((rows[1:] > rows[:-1]).all())
+    if follow and isinstance(matrix, np.ndarray):
+        return matrix[int(rows[0]) : int(rows[-1]) + 1]
+    return matrix[rows]
+
+
+def places(ids: Index, wanted: Index) -> Index:
+    """(k,) position of each wanted id in the ascending `ids` (n,), -1 where it is not there."""
+    if not len(ids):
+        return np.full(len(wanted), -1, dtype=np.int64)
+    place = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    found: Index = np.where(ids[place] == wanted, place, -1)
+    return found
 
 
 def join_groups(groups: Index, names: Sequence[str | None]) -> Index:

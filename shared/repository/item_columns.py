@@ -10,7 +10,7 @@ from sqlalchemy import Executable, or_, select
 from sqlmodel import Session, col
 
 from shared.names import Names
-from shared.pool import Index, Mask
+from shared.pool import Index, Mask, places
 from shared.repository.parts import in_parts
 from shared.tables import Item
 from shared.vectors import text_key
@@ -120,15 +120,6 @@ def with_changed(session: Session, known: ItemColumns, changed: Index) -> ItemCo
     place = known.places(ids)
     ids, groups, folds, place = (column[place >= 0] for column in (ids, groups, folds, place))
     return replace(known, groups=_with(known.groups, place, groups), folds=_with(known.folds, place, folds))
-
-
-def places(ids: Index, wanted: Index) -> Index:
-    """(k,) position of each wanted id in the ascending `ids` (n,), -1 where it is not there."""
-    if not len(ids):
-        return np.full(len(wanted), -1, dtype=np.int64)
-    place = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
-    found: Index = np.where(ids[place] == wanted, place, -1)
-    return found
 
 
 def _with(column: Index, place: Index, values: Index) -> Index:

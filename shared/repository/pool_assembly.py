@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.descriptions import described_hits
-from shared.pool import Floats, Index, Lexical, Mask, Pool, join_numbered_groups
+from shared.pool import Floats, Index, Lexical, Mask, Pool, join_numbered_groups, places
 from shared.project import ProjectConfig
-from shared.repository.item_columns import ItemColumns, places
+from shared.repository.item_columns import ItemColumns
 from shared.repository.lexical import lexical_beside
 from shared.repository.pool_facts import Bands, Hits, Labels, dense
 from shared.vectors import VectorTable

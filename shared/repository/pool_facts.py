@@ -13,10 +13,10 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from shared.labels import classes_of
-from shared.pool import Floats, Index, Mask
+from shared.pool import Floats, Index, Mask, places
 from shared.project import ProjectConfig
 from shared.repository.audit import load_bands, stored_bands
-from shared.repository.item_columns import ItemColumns, places
+from shared.repository.item_columns import ItemColumns
 from shared.repository.parts import in_parts
 from shared.tables import Assignment, AssignmentState, Label, RuleHit, Submission
 

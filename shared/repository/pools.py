@@ -7,6 +7,7 @@ is not the known one) what is kept is thrown away.
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from sqlmodel import Session
 
@@ -51,11 +52,13 @@ class Kept:
         encoder: key of the encoder of its vectors.
         change: the newest entry of the feed of changed items that was read.
         made: the pool without augmented texts, and its parts.
+        beside: what others keep that hangs on the vectors of items, which stay as they are as long as this goes on.
     """
 
     encoder: str
     change: tuple[int, float]
     made: Made
+    beside: dict[str, Any]
 
 
 @dataclass
@@ -78,6 +81,10 @@ class KeptPools:
             del self._kept[next(iter(self._kept))]
         return _with_augmented(session, kept, project_id, config, vector_folder)
 
+    def beside(self, project_id: int) -> dict[str, Any]:
+        """What others keep beside a pool, as long as it is kept; empty at first, and each time for one that is not."""
+        return self._kept[project_id].beside if project_id in self._kept else {}
+
 
 def load_pool(session: Session, *, project_id: int, config: ProjectConfig, vector_folder: Path) -> Pool:
     """All embedded items of a project with their labels, in one consistent view."""
@@ -99,7 +106,8 @@ def bring_up(
     change, columns, labels = newer or _all(session, project_id, config)
     before = known.made if known else None
     parts = _read(session, project_id, config, encoder, vector_folder, before, columns=columns, labels=labels)
-    return Kept(encoder, change, Made(parts, assemble(parts, pool_facts.open_items(session, project_id), before)))
+    pool = assemble(parts, pool_facts.open_items(session, project_id), before)
+    return Kept(encoder, change, Made(parts, pool), known.beside if known else {})
 
 
 _Read = tuple[tuple[int, float], ItemColumns, Labels]

@@ -7,6 +7,7 @@ import numpy as np
 
 from shared.pool import Floats, Index
 from workers.selection.clustering import cluster, spread
+from workers.selection.nearness import as_cosine, rounding
 from workers.selection.needs import Need
 from workers.selection.view import View
 
@@ -15,8 +16,6 @@ from workers.selection.view import View
 _CANDIDATES_PER_SLOT = 5
 # At the boundary fewer: on noisy toxicity every step away from it cost macro-F1.
 _BOUNDARY_PER_SLOT = 2
-# Items compared with the anchors at once.
-_BLOCK = 8_192
 # Labeled items of one class whose neighbours are looked at.
 _MOST_ANCHORS = 200
 # Coverage looks at this many items at most, drawn at random: their clusters are those of the pool.
@@ -97,19 +96,27 @@ def anchor(view: View, slots: int) -> Proposal:
     (Coleman et al. 2022), which look only at neighbours.
     """
     pool, rare = view.pool, known_rare(view)
-    anchors = [pool.vectors(_anchors(view, need)) for need in rare]
-    closeness = np.zeros((len(rare), len(pool.eligible)), dtype=np.float32)
-    for start in range(0, len(pool.eligible), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        vectors = pool.vectors(pool.eligible[block])
-        for row, some in enumerate(anchors):
-            closeness[row, block] = (vectors @ some.T).max(axis=1)
+    anchors = {pool.classes[need.column]: _anchors(view, need) for need in rare}
+    anchors = {name: positions for name, positions in anchors.items() if len(positions)}
+    products = view.nearness.to(pool, anchors)
+    places = -(-slots // max(1, len(rare)))
     return _interleave(
         [
-            _diverse(view, pool.eligible, closeness[row], -(-slots // len(rare)), wanted=need.column)
-            for row, need in enumerate(rare)
+            _nearest(view, anchors[name], products[name], places, wanted=need.column)
+            for need in rare
+            if (name := pool.classes[need.column]) in anchors
         ]
     )
+
+
+def _nearest(view: View, anchors: Index, products: Floats, slots: int, *, wanted: int) -> Proposal:
+    """Eligible items nearest to any of the anchors; `products` (n,) say nearly how near each is, and who may be."""
+    pool, eligible = view.pool, view.pool.eligible
+    near = as_cosine(products[eligible])
+    last = near[_top(near, _CANDIDATES_PER_SLOT * slots)[-1:]]
+    candidates = eligible[near >= last - 2 * rounding(pool.matrix.shape[1])] if len(last) else eligible
+    closeness = (pool.vectors(candidates) @ pool.vectors(anchors).T).max(axis=1, initial=-1)
+    return _diverse(view, candidates, closeness, slots, wanted=wanted)
 
 
 def rule(view: View, slots: int) -> Proposal:
@@ -191,17 +198,9 @@ def indecision(view: View, index: Index) -> Floats:
 
     Thresholds of rare classes lie far below one half, where `uncertainty` sees nothing to ask.
     """
-    if view.scores is None:
+    if view.probability is None:
         raise ValueError("this channel needs a model")
-    scores = view.scores[index]
-    if view.config.task != "single":
-        nearest: Floats = np.exp(-np.abs(scores).min(axis=1))
-        return nearest
-    if scores.shape[1] == 1:
-        return np.zeros(len(index), np.float32)
-    top_two = np.partition(scores, -2, axis=1)[:, -2:]
-    tie: Floats = np.exp(top_two[:, 0] - top_two[:, 1])
-    return tie
+    return view.indecision[index]
 
 
 def lacks_examples(view: View) -> list[bool]:
@@ -222,10 +221,10 @@ def _probability(view: View) -> Floats:
 
 
 def _anchors(view: View, need: Need) -> Index:
-    """Labeled items of a class, a random part of them if there are many; none of the audit sample, which would be
-    predicted better than others if its neighbours were asked for."""
+    """Labeled items of a class, those with the largest draws if there are many; none of the audit sample, which would
+    be predicted better than others if its neighbours were asked for."""
     members = np.flatnonzero(view.pool.labeled & view.pool.targets[:, need.column] & ~view.sealed)
-    return members if len(members) <= _MOST_ANCHORS else view.rng.choice(members, _MOST_ANCHORS, replace=False)
+    return np.sort(members[np.argsort(-view.pool.draws[members], kind="stable")[:_MOST_ANCHORS]])
 
 
 def _sample(view: View, index: Index) -> Index:

@@ -11,6 +11,7 @@ from shared.project import ProjectConfig
 from workers.selection.channels import Proposal, proposal
 from workers.selection.filling import Pick, Picks, fill, take
 from workers.selection.ledger import Keep, Ledger
+from workers.selection.nearness import Nearness
 from workers.selection.overlap import overlap_items
 from workers.selection.ranking import mix
 from workers.selection.rare_floor import RareFloor, rare_floor
@@ -92,12 +93,26 @@ class Selected:
     banded: Banded | None
 
 
-def select(pool: Pool, model: LinearModel | None, config: ProjectConfig, plan: RoundPlan) -> Selected:
+def select(
+    pool: Pool,
+    model: LinearModel | None,
+    config: ProjectConfig,
+    plan: RoundPlan,
+    *,
+    nearness: Nearness | None = None,
+) -> Selected:
     """Choose the next batch.
 
     What chooses learned nothing from the audit sample, see `audit.sealed`. That sample comes first, since chance must
     not be pushed aside; then an open campaign; then the strategy's channels. Caps hold for all of them: an audit item
     that a cap refuses stays due and comes in a later batch.
+
+    Args:
+        pool: The pool.
+        model: Trained on all labels; None before the first.
+        config: The project.
+        plan: What is asked for.
+        nearness: What an earlier round of this pool found out, which saves time and changes nothing.
     """
     seed = round_seed(config.seed, plan.number)
     sealed = audit.sealed(pool, plan.audit)
@@ -106,7 +121,8 @@ def select(pool: Pool, model: LinearModel | None, config: ProjectConfig, plan: R
     kappas = None if model is None else _kappas(pool, [*plan.earlier, model])
     model = model and _asking(pool, model, config, sealed)
     probability = None if model is None else classifier.probabilities(model, pool.features, pool.rows)
-    view = View(pool, config, model, probability, plan.audit, np.random.default_rng(seed), sealed, kappas)
+    rng, nearness = np.random.default_rng(seed), nearness or Nearness()
+    view = View(pool, config, model, probability, plan.audit, rng, sealed, kappas, nearness)
     campaign = len(plan.drift) + len(plan.relabel) + len(plan.drawn)
     floor = rare_floor(view, places=plan.places, strategy=plan.strategy)
     ledger = Ledger(view, floor, wanted=plan.places, beside=campaign)

@@ -24,6 +24,7 @@ from shared.tables import Batch
 from workers.app import app
 from workers.context import Context, context
 from workers.selection.campaigns import Served, most_places, serve
+from workers.selection.nearness import Nearness
 from workers.selection.round import RoundPlan, Selected, round_seed, select
 from workers.selection.stability import COMPARED
 from workers.selection.triggers import Situation, due, too_early
@@ -83,7 +84,8 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
         model = train(pool, config, previous=earlier[-1] if earlier else None)
         model, carried = prior_shift.carried(model, load_arrays(stored[-1])[1] if stored else {})
         marks.append(time.perf_counter())
-        selected = select(pool, model, config, plan)
+        nearness = held.pools.beside(project_id).setdefault("nearness", Nearness())
+        selected = select(pool, model, config, plan, nearness=nearness)
         marks.append(time.perf_counter())
         took = np.diff(marks).tolist()
         folds = _changed(pool, recorded)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from shared.pool import Floats, Index, Mask, Matrix
+from shared.halves import widen
+from shared.pool import Floats, Index, Mask, Matrix, rows_of
 from shared.training_options import Training
 from workers.training import sampling, solver
 from workers.training.calibration import Calibration, Doubles
@@ -262,12 +263,13 @@ def probabilities(model: LinearModel, matrix: Matrix, rows: Index) -> Floats:
         matrix: (m, d) float16 or float32 unit vectors, or the pool's features; what is wider than the model is cut off.
         rows: (n,) int64, rows of `matrix`.
     """
-    scores = np.empty((len(rows), len(model.classes)), dtype=np.float32)
+    probability = np.empty((len(rows), len(model.classes)), dtype=np.float32)
     width = model.weights.shape[1]
     for start in range(0, len(rows), _BLOCK):
-        block = matrix[rows[start : start + _BLOCK]][:, :width].astype(np.float32)
-        scores[start : start + _BLOCK] = block @ model.weights.T + model.bias
-    return normalised(scores, exclusive=model.exclusive)
+        block = widen(rows_of(matrix, rows[start : start + _BLOCK])[:, :width])
+        scores = block @ model.weights.T + model.bias
+        probability[start : start + _BLOCK] = normalised(scores, exclusive=model.exclusive)
+    return probability
 
 
 def normalised(odds: Floats | Doubles, *, exclusive: bool) -> Floats:

@@ -1,0 +1,108 @@
+"""How near the items of a pool are to labeled items of its classes, kept from round to round.
+
+Vectors stay as they are, so a round has to look at the labeled items that are new, and not at all of them again. What
+is kept must not show: the same pool gives the same numbers in a process that saw a hundred rounds and in one that
+starts. Sums in floating point hang on their order, which hangs on how many columns a product has. So vectors are
+rounded to whole numbers small enough that single precision holds every sum exactly, in any order: of two vectors of
+length L no part of their product is larger than L^2 (Cauchy and Schwarz), and L^2 stays below 2^24.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from shared.pool import Floats, Index, Pool, places
+
+# Length of a vector in whole numbers. Rounding adds up to sqrt(d) / 2, and half precision a two-thousandth.
+_LENGTH = np.float32(4_000)
+# Items multiplied at once: the block stays in the processor's cache.
+_BLOCK = 1_024
+_NOTHING = np.float32(-(2**24))
+
+
+@dataclass
+class Nearness:
+    """What is known of a pool so far.
+
+    Attributes:
+        ids: (n,) row numbers of the pool's items, ascending.
+        seen: by class, row numbers of the labeled items that it was compared with.
+        closest: by class, (n,) float32 whole numbers, the product of each item with the closest of these.
+    """
+
+    ids: Index = field(default_factory=lambda: np.empty(0, np.int64))
+    seen: dict[str, Index] = field(default_factory=dict)
+    closest: dict[str, Floats] = field(default_factory=dict)
+
+    def to(self, pool: Pool, anchors: Mapping[str, Index]) -> dict[str, Floats]:
+        """By class, (n,) float32: the product of every item with the closest of the class's anchors, in whole numbers.
+
+        Args:
+            pool: The pool; vectors of the items that an earlier call saw are as they were.
+            anchors: By class, positions of labeled items, one or more.
+        """
+        wanted = {name: pool.ids[positions] for name, positions in anchors.items()}
+        self._forget(wanted)
+        new = np.flatnonzero(self._follow(pool, wanted))
+        unseen = {
+            name: places(pool.ids, np.setdiff1d(ids, self.seen[name], assume_unique=True))
+            for name, ids in wanted.items()
+        }
+        if len(new) and len(new) < len(pool):
+            _raise(pool, new, {name: places(pool.ids, ids) for name, ids in self.seen.items()}, self.closest)
+        _raise(pool, np.arange(len(pool)), unseen, self.closest)
+        self.seen = wanted
+        return self.closest
+
+    def _forget(self, wanted: Mapping[str, Index]) -> None:
+        """Drop classes that nobody asks for, and those of which an anchor is none any more."""
+        kept = {name for name, ids in self.seen.items() if name in wanted and np.isin(ids, wanted[name]).all()}
+        self.seen = {name: self.seen[name] for name in kept}
+        self.closest = {name: self.closest[name] for name in kept}
+
+    def _follow(self, pool: Pool, wanted: Mapping[str, Index]) -> Index:
+        """Give every item of the pool, and every class, its place; (n,) bool, the items that are new."""
+        before = np.zeros(len(pool), dtype=np.int64) if self.ids is pool.ids else places(self.ids, pool.ids)
+        if self.ids is not pool.ids:
+            for name, old in self.closest.items():
+                self.closest[name] = np.where(before >= 0, old[before] if len(old) else _NOTHING, _NOTHING)
+            self.ids = pool.ids
+        for name in wanted:
+            self.seen.setdefault(name, np.empty(0, np.int64))
+            if name not in self.closest:
+                self.closest[name] = np.full(len(pool), _NOTHING, dtype=np.float32)
+        return before < 0
+
+
+def rounding(dimension: int) -> float:
+    """By how much the cosine of two unit vectors differs at most from their product in whole numbers, made small."""
+    error = 0.5 * np.sqrt(dimension) / float(_LENGTH)
+    return float(2 * error + error**2)
+
+
+def as_cosine(product: Floats) -> Floats:
+    """Products of `Nearness.to` as cosines, each off by `rounding` at most."""
+    cosine: Floats = product / _LENGTH**2
+    return cosine
+
+
+def _raise(pool: Pool, items: Index, anchors: Mapping[str, Index], closest: dict[str, Floats]) -> None:
+    """Raise what some items are to the closest of `anchors`, by class, where these are closer than those before."""
+    names = [name for name, positions in anchors.items() if len(positions)]
+    if not names:
+        return
+    of_all = _whole(pool, np.concatenate([anchors[name] for name in names]))
+    starts = np.cumsum([0, *(len(anchors[name]) for name in names[:-1])])
+    for begin in range(0, len(items), _BLOCK):
+        block = items[begin : begin + _BLOCK]
+        nearest = np.maximum.reduceat(of_all @ _whole(pool, block).T, starts, axis=0)
+        for name, row in zip(names, nearest, strict=True):
+            closest[name][block] = np.maximum(closest[name][block], row)
+
+
+def _whole(pool: Pool, positions: Index | Sequence[int]) -> Floats:
+    """(k, d) float32 vectors in whole numbers."""
+    vectors = pool.vectors(np.asarray(positions, dtype=np.int64))
+    vectors *= _LENGTH
+    return np.rint(vectors, out=vectors)
