@@ -83,6 +83,8 @@ def mark_queued(session: Session, entries: Mapping[int, str]) -> None:
 
 def stream_entries(session: Session, assignments: Sequence[int]) -> list[str]:
     """Stream entries of assignments, where they have one."""
+    if not assignments:
+        return []
     statement = select(Assignment.stream_id).where(col(Assignment.id).in_(assignments))
     return [entry for entry in session.exec(statement) if entry is not None]
 
