@@ -110,18 +110,9 @@ class Scene:
         return made
 
     def new_items(self, count: int) -> list[NewItem]:
-        """Items that nobody has seen; one in five is rare, and each id begins with the item's class."""
-        made = []
-        for number in range(self._items, self._items + count):
-            name = CLASSES[number % 5 == 0]
-            subject = _SUBJECTS[number % len(_SUBJECTS)]
-            words = f"{subject} {number * 7919 % 10007} asks {'for help at once' if name == 'rare' else 'a question'}"
-            source = "mail" if number % 2 else "chat"
-            made.append(
-                NewItem(f"{name}-{number}", words, source, None, None, text_key(words), text_key(normalise(words)))
-            )
+        """Items that nobody has seen."""
         self._items += count
-        return made
+        return [new_item(number) for number in range(self._items - count, self._items)]
 
 
 @dataclass(frozen=True)
@@ -157,6 +148,11 @@ class Project:
         """The one number of a query, in which `:id` is the project."""
         with self.scene.database.read() as session:
             return float(session.connection().execute(text(sql), {"id": self.id, **values}).scalar_one() or 0)
+
+    def text(self, sql: str) -> str:
+        """The one text of a query."""
+        with self.scene.database.read() as session:
+            return str(session.connection().execute(text(sql), {"id": self.id}).scalar_one())
 
     def completed(self, room: str) -> float:
         """How many requests of a lane are answered."""
@@ -290,3 +286,12 @@ def scene(scene_of_all: Scene) -> Iterator[Scene]:
 def _mail_cap(batch_size: int) -> int:
     """Most items of one source in a batch: more than its half of the pool."""
     return batch_size * 7 // 10
+
+
+def new_item(number: int) -> NewItem:
+    """One item; one in five is rare, and each id begins with the item's class."""
+    name = CLASSES[number % 5 == 0]
+    subject = _SUBJECTS[number % len(_SUBJECTS)]
+    words = f"{subject} {number * 7919 % 10007} asks {'for help at once' if name == 'rare' else 'a question'}"
+    source = "mail" if number % 2 else "chat"
+    return NewItem(f"{name}-{number}", words, source, None, None, text_key(words), text_key(normalise(words)))

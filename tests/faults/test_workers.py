@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -30,6 +31,15 @@ _KILLS = 50
 
 def stopped(scene: Scene) -> list[psutil.Process]:
     return [each for each in scene.process.children(recursive=True) if each.status() == psutil.STATUS_STOPPED]
+
+
+def kill_one_of(scene: Scene, rng: random.Random) -> bool:
+    """Kill a worker, the listener or beat with all that it started; False where it has just died."""
+    with suppress(psutil.NoSuchProcess):  # a zombie is none either
+        running = [each for each in scene.process.children() if each.status() != psutil.STATUS_ZOMBIE]
+        kill(rng.choice([each for each in running if "workers.cli" in each.cmdline()]))
+        return True
+    return False
 
 
 def goes_on(project: Project) -> None:
@@ -59,10 +69,7 @@ def test_a_storm_of_kills_loses_nothing_and_breaks_nothing(scene: Scene) -> None
     with project.annotators(20, delay_s=0.3):
         project.wait_for_batch(1)
         while killed < _KILLS:
-            victims = [each for each in scene.process.children() if "workers.cli" in each.cmdline()]
-            if victims:
-                kill(rng.choice(victims))
-                killed += 1
+            killed += kill_one_of(scene, rng)
             if killed % 10 == 0:
                 project.add_items(40)
             time.sleep(rng.uniform(0.2, 1.2))
