@@ -18,7 +18,7 @@ from workers.dispatch.queue import remove_tasks
 from workers.hints import send_hint
 
 # Hints to workers are sent for all commits of such a time together; with Redis away, it is tried now and then only.
-_TOGETHER_S, _AWAY_S = 0.05, 1.0
+_TOGETHER_S, _AWAY_S = 0.2, 1.0
 
 _log = structlog.get_logger(__name__)
 

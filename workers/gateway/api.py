@@ -52,6 +52,7 @@ def create_api(held: Context) -> FastAPI:
     api.add_middleware(Limits)
     api.add_middleware(Counted, metrics=metrics)
     faults.install(api)
+    api.router.routes.append(incoming.quick_route(desk, commits))
     api.include_router(watching.routes(desk, held.database, client, metrics))
     for router in (
         incoming.routes(desk, held.database, commits, aftermath),

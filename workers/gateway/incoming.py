@@ -5,8 +5,9 @@ from collections import Counter
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.routing import Route
 
 from shared.contracts import ReceiptMessage
 from shared.database import Database
@@ -50,23 +51,7 @@ def routes(desk: Desk, database: Database, commits: GroupCommit, aftermath: Afte
         An object is one submission, an array several. A bad one of several is refused with a reason that names its
         field, and the rest go on; a bad one alone is answered with 422.
         """
-        rows, is_one = read_rows(await request.body())
-        if len(rows) > _MANY:
-            answers = await run_in_threadpool(_read_answers, rows, visitor.project)
-        else:
-            answers = _read_answers(rows, visitor.project)
-        receipts = await asyncio.wrap_future(commits.post(visitor.project_id, visitor.project, answers))
-        if not is_one:
-            counts = Counter(receipt.status for receipt in receipts)
-            return SubmissionsReceived(
-                accepted=counts["accepted"],
-                duplicate=counts["duplicate"],
-                refused=counts["refused"],
-                receipts=receipts,
-            )
-        if receipts[0].status == "refused":
-            _refuse(receipts[0].reason or "")
-        return receipts[0]
+        return await _take_answers(commits, visitor, await request.body())
 
     @router.post(
         "/items",
@@ -85,6 +70,34 @@ def routes(desk: Desk, database: Database, commits: GroupCommit, aftermath: Afte
         return received
 
     return router
+
+
+def quick_route(desk: Desk, commits: GroupCommit) -> Route:
+    """Submissions once more, to be asked before the others: past FastAPI's own work, which costs more than theirs."""
+
+    async def answer(request: Request) -> Response:
+        visitor = await desk.visit(request, request.path_params["project"], Scope.ANNOTATE, Scope.SUBMIT)
+        received = await _take_answers(commits, visitor, await request.body())
+        return Response(received.model_dump_json(exclude_none=True), media_type="application/json")
+
+    return Route("/v1/projects/{project}/submissions", answer, methods=["POST"])
+
+
+async def _take_answers(commits: GroupCommit, visitor: Visitor, body: bytes) -> ReceiptMessage | SubmissionsReceived:
+    rows, is_one = read_rows(body)
+    if len(rows) > _MANY:
+        answers = await run_in_threadpool(_read_answers, rows, visitor.project)
+    else:
+        answers = _read_answers(rows, visitor.project)
+    receipts = await asyncio.wrap_future(commits.post(visitor.project_id, visitor.project, answers))
+    if not is_one:
+        counts = Counter(receipt.status for receipt in receipts)
+        return SubmissionsReceived(
+            accepted=counts["accepted"], duplicate=counts["duplicate"], refused=counts["refused"], receipts=receipts
+        )
+    if receipts[0].status == "refused":
+        _refuse(receipts[0].reason or "")
+    return receipts[0]
 
 
 def _read_answers(rows: list[Any], project: str) -> list[Any]:

@@ -30,7 +30,8 @@ class Limits:
             await self.app(scope, receive, send)
             return
         try:
-            body = await asyncio.wait_for(self._read(scope, receive), self.body_s)
+            async with asyncio.timeout(self.body_s):
+                body = await self._read(scope, receive)
         except TimeoutError:
             told = Told(what=f"the body did not come within {self.body_s:g} s", where="body", mend=_AGAIN)
             await respond(HTTPStatus.REQUEST_TIMEOUT, told, headers={"Connection": "close"})(scope, receive, send)

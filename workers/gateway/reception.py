@@ -56,15 +56,19 @@ class Desk:
         """A dependency that admits a request to the project in its path, with a token of one of the scopes."""
 
         async def admitted(request: Request, project: str = Path(examples=["tickets"])) -> Visitor:
-            only = await self._admit(request, *scopes)
-            number = self._known.get(project)
-            if number is None and _may_be_a_name(project):
-                number = await run_in_threadpool(self._look_up, project)
-            if number is None or only not in (None, number):
-                _no_project(project)
-            return Visitor(number, project)
+            return await self.visit(request, project, *scopes)
 
         return admitted
+
+    async def visit(self, request: Request, project: str, *scopes: Scope) -> Visitor:
+        """Admit a request to a project, with a token of one of the scopes."""
+        only = await self._admit(request, *scopes)
+        number = self._known.get(project)
+        if number is None and _may_be_a_name(project):
+            number = await run_in_threadpool(self._look_up, project)
+        if number is None or only not in (None, number):
+            _no_project(project)
+        return Visitor(number, project)
 
     def _look_up(self, project: str) -> int | None:
         with self._database.read() as session:

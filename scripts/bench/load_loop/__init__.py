@@ -1,0 +1,1 @@
+"""The load bench: simulated annotators against a whole Quiet Corner on this machine."""
