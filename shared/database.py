@@ -2,21 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy import text as sql
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlmodel import Session
 
 from shared import crash_points
 from shared.errors import DatabaseUnavailableError
+from shared.migrations import newest
 from shared.settings import Settings
 from shared.urls import sqlite_path, without_password
 
@@ -85,21 +80,29 @@ def snapshot(database: Database) -> Iterator[Connection]:
 
 def upgrade(database: Database, revision: str = "head") -> None:
     """Bring the schema to a migration, the newest if none is named. Does nothing when it is there already."""
-    config = _alembic_config()
-    newest = ScriptDirectory.from_config(config).get_current_head() if revision == "head" else revision
     with database.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
-        if MigrationContext.configure(connection).get_current_revision() == newest:
+        if _revision(connection) == (newest() if revision == "head" else revision):
             return
+    from alembic.util.exc import CommandError  # half a second, which few starts need
+
+    from shared.migrations.running import run
+
     with database.engine.begin() as connection:
         _one_migration_at_a_time(connection)
-        config.attributes["connection"] = connection
         try:
-            command.upgrade(config, revision)
+            run(connection, revision)
         except CommandError as error:
             raise DatabaseUnavailableError(
                 f"{without_password(database.url)}: {error}. A newer version of Quiet Corner made this database; "
                 "install that version, or name another database in DATABASE_URL."
             ) from error
+
+
+def _revision(connection: Connection) -> str | None:
+    """The migration that made the schema; None where there is none yet."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sql("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
 def now(session: Session) -> float:
@@ -143,12 +146,6 @@ def _one_migration_at_a_time(connection: Connection) -> None:
     # SQLite: BEGIN IMMEDIATE already holds the only write lock.
     if connection.dialect.name == "postgresql":
         connection.execute(sql("SELECT pg_advisory_xact_lock(7246)"))
-
-
-def _alembic_config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    return config
 
 
 def _make_parent(url: str) -> None:

@@ -21,6 +21,7 @@ import pytest
 import redis
 
 from shared.database import Database, open_database
+from shared.migrations import newest
 from shared.settings import Settings
 from shared.streams import connect
 from workers.supervisor import redis_server as embedded
@@ -168,7 +169,7 @@ def fresh_postgres_database(server_url: str, *, template: str = "template1") -> 
 
 
 # Foreign keys are left aside, as no table stays as it was; numbers begin again, as in a new database.
-_EMPTY = """
+_EMPTY = f"""
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
 SET session_replication_role = replica;
 DO $$
@@ -177,6 +178,7 @@ BEGIN
   FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
     EXECUTE format('DELETE FROM %I', name);
   END LOOP;
+  UPDATE alembic_version SET version_num = '{newest()}';
   PERFORM setval(format('%I', sequencename)::regclass, 1, false) FROM pg_sequences WHERE schemaname = 'public';
 END $$
 """

@@ -9,12 +9,15 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlmodel import SQLModel, select
 
 from shared import database as databases
+from shared import migrations
 from shared.database import Database, now
 from shared.errors import DatabaseUnavailableError
+from shared.migrations import newest
 from shared.repository.drift import find_reference, last_report, store_reference
 from shared.repository.drift_windows import Seen, seen_after
 from shared.tables import Project, RuleHit
@@ -28,6 +31,10 @@ def names(database: Database) -> list[str]:
 def test_the_migrations_make_the_tables_that_the_code_expects(database: Database) -> None:
     with database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
+
+
+def test_the_newest_migration_is_the_head_of_the_chain_that_alembic_sees() -> None:
+    assert [newest()] == ScriptDirectory(str(Path(migrations.__file__).parent)).get_heads()
 
 
 def test_rule_hits_of_a_database_made_before_scores_score_one(database_url: str) -> None:
