@@ -6,8 +6,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from shared.halves import widen
 
@@ -204,6 +202,9 @@ def join_numbered_groups(groups: Index, named: Index) -> Index:
     place, count = _numbered(groups)
     if not named.any():
         return place
+    from scipy.sparse import coo_array  # a quarter of a second, which processes that join nothing need not wait for
+    from scipy.sparse.csgraph import connected_components
+
     inside = np.flatnonzero(named)
     other, others = _numbered(named[inside])
     ends = place[inside], count + other
