@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -43,7 +43,7 @@ def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_a_demo_whose_workers_were_killed_says_so_and_keeps_its_logs(tmp_path: Path) -> None:
     with _demo(tmp_path) as demo:
         _wait_for_processes(demo)
-        next(process for process in _children(demo) if process.cmdline()[-1] == "up").kill()
+        next(process for process, words in _children(demo).items() if words[-1:] == ["up"]).kill()
         said, _ = demo.communicate(timeout=_LIMIT_S)
 
     assert demo.returncode == 1
@@ -71,8 +71,13 @@ def _demo(folder: Path) -> Iterator[subprocess.Popen[str]]:
         demo.wait()
 
 
-def _children(demo: subprocess.Popen[str]) -> list[psutil.Process]:
-    return psutil.Process(demo.pid).children()
+def _children(demo: subprocess.Popen[str]) -> dict[psutil.Process, list[str]]:
+    """The demo's children that have not ended, with their command lines."""
+    found = {}
+    for process in psutil.Process(demo.pid).children():
+        with suppress(psutil.NoSuchProcess):  # a zombie is one too
+            found[process] = process.cmdline()
+    return found
 
 
 def _wait_for_processes(demo: subprocess.Popen[str]) -> None:
@@ -80,8 +85,8 @@ def _wait_for_processes(demo: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + _LIMIT_S
     while time.monotonic() < deadline:
         children = _children(demo)
-        annotators = [child for child in children if "annotator_example.py" in " ".join(child.cmdline())]
-        company = [child for child in children if child.cmdline()[-1:] == ["up"]]
+        annotators = [words for words in children.values() if "annotator_example.py" in " ".join(words)]
+        company = [child for child, words in children.items() if words[-1:] == ["up"]]
         if len(annotators) == 3 and company and len(company[0].children()) > 5:
             return
         time.sleep(0.1)
