@@ -14,6 +14,8 @@ from workers.gateway.faults import RefusedError
 
 # A token that was revoked opens doors for so long at most.
 _FRESH_S = 1.0
+# A token that is not known may be new and is looked for at once, so often a second: somebody may make them up.
+_STRANGERS = 10.0
 _MEND = "Send Authorization: Bearer TOKEN, with a token that `quietcorner token create` made."
 
 
@@ -49,16 +51,21 @@ class Keyring:
     _ahead_s: float = 0.0
     """How far the database's clock is ahead of this process's own."""
     _reading: threading.Lock = field(default_factory=threading.Lock)
+    _strangers: Bucket = field(default_factory=lambda: Bucket(_STRANGERS, _STRANGERS, _STRANGERS, time.monotonic()))
 
-    @property
-    def is_fresh(self) -> bool:
-        """Whether the tokens in memory are young enough to go by."""
-        return time.monotonic() - self._read_at < _FRESH_S
+    def is_stale_for(self, header: str | None) -> bool:
+        """Whether the tokens in memory are too old to judge an `Authorization` header."""
+        time_now = time.monotonic()
+        if time_now - self._read_at >= _FRESH_S:
+            return True
+        parsed = _parse(header)
+        return parsed is not None and parsed[0] not in self._grants and not self._strangers.take(time_now)
 
     def refresh(self) -> None:
-        """Read the live tokens again, unless another thread just did."""
+        """Read the live tokens again, unless another thread has since this was asked for."""
+        asked_at = time.monotonic()
         with self._reading:
-            if self.is_fresh:
+            if self._read_at >= asked_at:
                 return
             began = time.monotonic()
             with self.database.read() as session:
@@ -95,8 +102,7 @@ class Keyring:
         return grant
 
     def _find(self, header: str | None) -> Grant | None:
-        kind, _, token = (header or "").partition(" ")
-        parsed = parse(token.strip()) if kind.lower() == "bearer" else None
+        parsed = _parse(header)
         if parsed is None:
             return None
         number, secret = parsed
@@ -113,3 +119,8 @@ class Keyring:
             size = max(1.0, 2 * self.rate)
             bucket = self._buckets[number] = Bucket(self.rate, size, size, time.monotonic())
         return bucket
+
+
+def _parse(header: str | None) -> tuple[int, str] | None:
+    kind, _, token = (header or "").partition(" ")
+    return parse(token.strip()) if kind.lower() == "bearer" else None

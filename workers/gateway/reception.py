@@ -48,9 +48,10 @@ class Desk:
 
     async def _admit(self, request: Request, *scopes: Scope) -> int | None:
         """Check the token; returns the number of the only project that it opens, None for all."""
-        if not self._keyring.is_fresh:
+        header = request.headers.get("Authorization")
+        if self._keyring.is_stale_for(header):
             await run_in_threadpool(self._keyring.refresh)
-        return self._keyring.open(request.headers.get("Authorization"), scopes).project_id
+        return self._keyring.open(header, scopes).project_id
 
     def of_project(self, *scopes: Scope) -> Callable[..., Coroutine[Any, Any, Visitor]]:
         """A dependency that admits a request to the project in its path, with a token of one of the scopes."""

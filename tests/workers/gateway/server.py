@@ -12,12 +12,14 @@ from sqlmodel import col, select
 from starlette.testclient import TestClient
 
 from shared.database import Database
+from shared.repository.tokens import create_token
 from shared.settings import Settings
 from shared.streams import connect
 from shared.tables import DeadLetter, Submission
 from shared.tokens import Scope
 from tests.workers.intake.test_ingest import item, make_project, store
 from workers.context import Context
+from workers.gateway import aftermath
 from workers.gateway.api import create_api
 
 PROJECT = "tickets"
@@ -32,9 +34,7 @@ class Api:
     project_id: int
 
     def token(self, *scopes: Scope, project_id: int | None = None, lasts_s: float | None = None) -> str:
-        """A new token, which the server knows of at once."""
-        from shared.repository.tokens import create_token
-
+        """A new token."""
         with self.held.database.write() as session:
             _, token = create_token(
                 session, name="test", scopes=scopes, project_id=project_id, lasts_s=lasts_s, who="tester"
@@ -72,8 +72,14 @@ def served(database: Database, settings: Settings) -> Iterator[Api]:
     held = Context(settings, database, connect(settings))
     project_id = make_project(database)
     store(database, project_id, item("one", "the first"), item("two", "the second"))
-    with TestClient(create_api(held), raise_server_exceptions=False) as client:
-        yield Api(held, client, project_id)
+
+    def hint(_event: str, _project_id: int) -> None:
+        held.redis.ping()  # as far as a hint needs Redis, and no further: no worker is there to hear it
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(aftermath, "send_hint", hint)
+        with TestClient(create_api(held), raise_server_exceptions=False) as client:
+            yield Api(held, client, project_id)
 
 
 @pytest.fixture

@@ -75,6 +75,29 @@ def test_a_revoked_token_opens_nothing_within_a_second_or_two(api: Api) -> None:
     wait_for(lambda: api.ask("GET", "status", token=token).status_code == 401, what="the end of the token", limit_s=5)
 
 
+def test_a_token_is_known_the_moment_it_is_made(api: Api) -> None:
+    for _ in range(3):
+        assert api.ask("GET", "status", token=api.token(Scope.READ)).status_code == 200
+
+
+def test_made_up_tokens_do_not_make_the_server_read_the_database_each_time(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = 0
+    read = Keyring.refresh
+
+    def counting(keyring: Keyring) -> None:
+        nonlocal reads
+        reads += 1
+        read(keyring)
+
+    monkeypatch.setattr(Keyring, "refresh", counting)
+    began = time.monotonic()
+    for number in range(60):
+        assert api.ask("GET", "status", token=written(10**9 + number, new_secret())).status_code == 401
+    assert reads <= 10 + 11 * (time.monotonic() - began) + 1
+
+
 def test_an_expired_token_and_a_wrong_secret_open_nothing(api: Api) -> None:
     over = api.token(Scope.READ, lasts_s=-1.0)
     number, _ = parse(api.token(Scope.READ)) or (0, "")
