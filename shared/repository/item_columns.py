@@ -81,7 +81,8 @@ def with_new(session: Session, project_id: int, known: ItemColumns) -> ItemColum
             col(Item.group),
             col(Item.fold),
         )
-        .where(col(Item.project_id) == project_id, col(Item.id) > known.last)
+        # The sum keeps the database from looking through all of the project's items by an index of theirs.
+        .where(col(Item.project_id) + 0 == project_id, col(Item.id) > known.last)
         .order_by(col(Item.id))
     )
     codes = {name: code for code, name in enumerate(known.source_names)}

@@ -42,7 +42,7 @@ def serve(campaigns: Sequence[Running], pool: Pool, *, most: int) -> Served:
         pool: The pool; what may no longer be asked for is left out.
         most: Items in all.
     """
-    askable = _askable(pool)
+    askable = _askable(pool) if campaigns else {}
     taken: dict[int, str] = {}
     by_campaign: dict[int, frozenset[int]] = {}
     for campaign in campaigns:

@@ -93,12 +93,13 @@ def _raise(pool: Pool, items: Index, anchors: Mapping[str, Index], closest: dict
     if not names:
         return
     of_all = _whole(pool, np.concatenate([anchors[name] for name in names]))
-    starts = np.cumsum([0, *(len(anchors[name]) for name in names[:-1])])
+    ends = np.cumsum([len(anchors[name]) for name in names]).tolist()
+    parts = [slice(begin, end) for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
     for begin in range(0, len(items), _BLOCK):
         block = items[begin : begin + _BLOCK]
-        nearest = np.maximum.reduceat(of_all @ _whole(pool, block).T, starts, axis=0)
-        for name, row in zip(names, nearest, strict=True):
-            closest[name][block] = np.maximum(closest[name][block], row)
+        products = of_all @ _whole(pool, block).T
+        for name, part in zip(names, parts, strict=True):
+            closest[name][block] = np.maximum(closest[name][block], products[part].max(axis=0))
 
 
 def _whole(pool: Pool, positions: Index | Sequence[int]) -> Floats:

@@ -59,7 +59,8 @@ def assess(
     """
     counts = pool.label_counts
     left = np.full(len(counts), np.nan) if probability is None else probability[pool.eligible].sum(axis=0)
-    sought, evidence = _sought(pool, config, probability), weigh_evidence(pool, probability, shares, kappas)
+    expected = None if probability is None else left
+    sought, evidence = _sought(pool, config, probability), weigh_evidence(pool, expected, shares, kappas)
     done = [found.done for found in evidence]
     few = counts < counts.sum() / len(counts) * RARE_PART
     costs = np.maximum(class_costs(config), _LEAST_COST)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from shared.contracts import Reason
-from shared.pool import Floats, Mask, Pool
+from shared.halves import widen
+from shared.pool import Floats, Mask, Pool, rows_of
 from shared.project import ProjectConfig
 from workers.selection.channels import Proposal, proposal
 from workers.selection.filling import Pick, Picks, fill, take
@@ -178,9 +179,9 @@ def _kappas(pool: Pool, models: Sequence[LinearModel]) -> Doubles | None:
     alike = [one for one in models if one.classes == newest.classes and one.weights.shape == newest.weights.shape]
     if len(alike) <= COMPARED:
         return None
-    rows = pool.rows[stop_set(pool)]
-    asked = alike[-COMPARED - 1 :]
-    return stability([classifier.decide(one, classifier.probabilities(one, pool.features, rows)) for one in asked])
+    features = widen(rows_of(pool.features, pool.rows[stop_set(pool)]))  # once for all models
+    asked, rows = alike[-COMPARED - 1 :], np.arange(len(features))
+    return stability([classifier.decide(one, classifier.probabilities(one, features, rows)) for one in asked])
 
 
 def _asking(pool: Pool, model: LinearModel, config: ProjectConfig, sealed: Mask) -> LinearModel | None:

@@ -52,17 +52,16 @@ class Evidence:
 
 
 def weigh_evidence(
-    pool: Pool, probability: Floats | None, shares: list[Interval] | None, kappas: Doubles | None
+    pool: Pool, left: Floats | None, shares: list[Interval] | None, kappas: Doubles | None
 ) -> list[Evidence]:
     """The evidence on each class, in the order of the pool's classes.
 
     Args:
         pool: The pool.
-        probability: (n, n_classes) float32, calibrated; None before the first model.
+        left: (n_classes,) eligible items of each class that the model expects; None before the first model.
         shares: Of each class in the pool by the audit sample; None while that is too small to be asked.
         kappas: (n_classes,) as `workers.selection.stability.stability` gives them.
     """
-    left = None if probability is None else probability[pool.eligible].sum(axis=0)
     standing = len(pool.representatives)
     return [
         Evidence(

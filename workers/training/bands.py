@@ -36,6 +36,8 @@ _FEWEST_RARE = 10
 _GROWTH = 2.0
 # Of an even share of the pool; a class with less is rare: with two classes under 25 %, with ten under 5 %.
 RARE_PART = 0.5
+# Codes below are looked up in a table of all that are possible: those of five phases.
+_MOST_IN_TABLE = 2**18
 # Added to both sides of a likelihood, so that no item is so surely of one side that none like it would be drawn.
 _DOUBT = 1e-3
 
@@ -179,9 +181,18 @@ def _with_digit(codes: Index, digits: Index, *, phase: int) -> Index:
 
 def by_item(thresholds: Mapping[str, float], codes: Index) -> NDArray[np.float64]:
     """(n,) the largest threshold that any phase sets for each item; 0 for items without a code."""
+    highest = int(codes.max(initial=-1))
+    if highest >= _MOST_IN_TABLE:
+        there, place = np.unique(codes, return_inverse=True)
+        return _by_code(thresholds, there, phases(codes))[place]
+    table = np.append(_by_code(thresholds, np.arange(highest + 1), phases(codes)), 0.0)  # the last is that of code -1
+    return table[codes]
+
+
+def _by_code(thresholds: Mapping[str, float], codes: Index, count: int) -> NDArray[np.float64]:
     largest = np.zeros(len(codes))
-    for phase in range(1, phases(codes) + 1):
-        by_band = np.array([thresholds.get(key(phase, number), 0.0) for number in range(COUNT)])
+    for phase in range(1, count + 1):
+        by_band = np.array([thresholds.get(key(phase, number), 0.0) for number in range(2**_BITS)])
         bands = band(codes, phase)
         largest = np.maximum(largest, np.where(bands < 0, 0.0, by_band[bands]))
     return largest

@@ -30,13 +30,12 @@ def provenance(pool: Pool, config: ProjectConfig, *, encoder: str) -> dict[str, 
         items taught too, and a SHA-256 of their vectors, None without any; `options`, the project file's sections on
         training.
     """
-    taught = pool.targets.any(axis=1) if config.task is Task.SINGLE else np.ones(len(pool), dtype=bool)
-    rows = np.flatnonzero(pool.labeled & taught)
-    held = (np.flatnonzero(pool.targets[row]).tolist() for row in rows.tolist())
-    answers = {
-        pool.item_ids[row]: [pool.classes[column] for column in columns]
-        for row, columns in zip(rows.tolist(), held, strict=True)
-    }
+    rows = np.flatnonzero(pool.labeled)
+    rows = rows[pool.targets[rows].any(axis=1)] if config.task is Task.SINGLE else rows
+    answers: dict[str, list[str]] = {pool.item_ids[row]: [] for row in rows.tolist()}
+    by_row = list(answers.values())
+    for row, column in zip(*(found.tolist() for found in np.nonzero(pool.targets[rows])), strict=True):
+        by_row[row].append(pool.classes[column])
     folds = dict(zip(answers, pool.folds[rows].tolist(), strict=True))
     return {
         "encoder": encoder,

@@ -8,6 +8,8 @@ too noisy for a few hundred labels, so their square root is taken (Shimodaira, "
 covariate shift by weighting the log-likelihood function", 2000, section 5, calls this exponent lambda).
 """
 
+from functools import lru_cache
+
 import numpy as np
 from scipy.special import expit
 
@@ -17,7 +19,7 @@ from workers.training import solver
 # Of 0, 1/2 and 1 the best or even with it on the sets with a class of 1 %, and no loss where a sample is not bent.
 _EXPONENT = 0.5
 _LIMITS = 0.1, 10.0
-# Items that stand for the whole pool.
+# Items that stand for the whole pool, here and in the search for decisions.
 _POOL_SAMPLE = 4_000
 # A strong penalty: the density ratio is wanted over broad regions, not for single items.
 _STRENGTH = 0.3
@@ -34,7 +36,7 @@ def selection_weights(pool: Pool, rows: Index, *, seed: int) -> Floats:
     Returns:
         (n,) float32 in [0.1, 10] before they are scaled to a mean of 1; larger in regions where few items are labeled.
     """
-    sampled = np.random.default_rng(seed).permutation(len(pool))[:_POOL_SAMPLE]
+    sampled = standing_for(len(pool), seed=seed)
     axes = solver.principal_axes(pool.vectors(np.concatenate([rows, sampled])))
     is_labeled = np.arange(len(rows) + len(sampled)) < len(rows)
     balanced = np.where(is_labeled, 0.5 / len(rows), 0.5 / len(sampled)) * len(is_labeled)
@@ -50,3 +52,11 @@ def selection_weights(pool: Pool, rows: Index, *, seed: int) -> Floats:
     weights = np.clip(((1 - crowded) / crowded) ** _EXPONENT, *_LIMITS)
     balanced_weights: Floats = (weights / weights.mean()).astype(np.float32)
     return balanced_weights
+
+
+@lru_cache(maxsize=4)
+def standing_for(count: int, *, seed: int) -> Index:
+    """Positions of random items that stand for a pool of so many; kept, as each round asks several times."""
+    sampled = np.random.default_rng(seed).permutation(count)[:_POOL_SAMPLE].copy()
+    sampled.flags.writeable = False
+    return sampled

@@ -12,7 +12,7 @@ from workers.training.aims import aim, thresholds, wanted
 from workers.training.calibration import Calibration, Doubles, calibrate, log_loss, untouched
 from workers.training.classifier import Added, LinearModel, Sample, Tuning
 from workers.training.decision import best_offsets
-from workers.training.selection_bias import selection_weights
+from workers.training.selection_bias import selection_weights, standing_for
 from workers.training.splits import assign_folds
 
 # Noisy toxicity (Davidson) wants the first, clean intents (HWU64, CLINC150) the others; beyond these nothing improved
@@ -25,8 +25,6 @@ _GROWTH = 1.25
 # Labels of a class at which the offset that its probabilities call for counts by half, and the decision of the
 # class-weighted model by half: with few labels the latter errs less.
 _HALF_TRUSTED = 50
-# Items of the pool that stand for all of it in the search for offsets.
-_POOL_SAMPLE = 4_000
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ def train_on(
         seed=config.seed,
         added=_added(pool, rows, config),
     )
-    like_pool = _standing_for(pool, seed=config.seed)
+    like_pool = standing_for(len(pool), seed=config.seed)
     if tuning is not None:
         model = learn_as(sample, tuning, classes=pool.classes, near=near)
     else:
@@ -235,11 +233,6 @@ class _HeldOut:
         """(m, n_classes) log-probabilities, or log-odds where classes don't exclude each other."""
         odds = np.where(self.known, calibration.apply(self.scores[strength], self.prior), classifier.NEVER)
         return classifier.log_scores(classifier.normalised(odds, exclusive=exclusive), exclusive=exclusive)
-
-
-def _standing_for(pool: Pool, *, seed: int) -> Index:
-    """Positions of random items that stand for the whole pool."""
-    return np.random.default_rng(seed).permutation(len(pool))[:_POOL_SAMPLE]
 
 
 def _hold_out(sample: Sample, folds: Index, strengths: Sequence[float]) -> _HeldOut | None:
