@@ -141,7 +141,7 @@ class Core:
         for _ in range(30):
             self.listen()
             self.run(SWEEP)
-            self.let_leases_run_out_of_the_dead()
+            self.free_what_the_dead_hold()
             while self.hints:
                 self.take_hint(0)
             lag = self.rows("SELECT 1 FROM lane WHERE project_id = :id AND requested > completed")
@@ -149,7 +149,7 @@ class Core:
                 return
         raise AssertionError(f"it does not come to rest: {self.rows(_STATE['lane'])}")
 
-    def let_leases_run_out_of_the_dead(self) -> None:
+    def free_what_the_dead_hold(self) -> None:
         """Free the lanes that somebody died with, and what a listener that died had read."""
         with self.database.write() as session:
             session.connection().execute(text("UPDATE lane SET until = 0 WHERE until IS NOT NULL"))

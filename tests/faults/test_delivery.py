@@ -28,7 +28,7 @@ def disturb(core: Core, order: list[tuple[str, int]]) -> None:
         if kind == "sweep":
             core.run(SWEEP)
         elif kind == "expire":
-            core.let_leases_run_out_of_the_dead()
+            core.free_what_the_dead_hold()
         elif not core.hints:
             continue
         elif kind == "lose":

@@ -178,17 +178,22 @@ def test_an_answer_that_kills_its_reader_each_time_is_refused_and_the_others_go_
 
 
 @pytest.mark.slow_faults
-def test_a_step_that_hangs_ends_its_process_counts_as_an_attempt_and_is_done_again(scene: Scene) -> None:
+@pytest.mark.parametrize(
+    ("room", "point"),
+    [
+        pytest.param(lanes.ROUND, "after-commit.round.claim", id="without a sign of life"),
+        pytest.param(lanes.EMBED, "after-commit.embed.confirm", id="with its lease renewed"),
+    ],
+)
+def test_a_step_that_hangs_ends_its_process_and_is_done_again(scene: Scene, room: str, point: str) -> None:
     project = scene.project(items=60)
     project.wait_for_batch(1)
-    point = f"after-commit.round.claim.{project.id}"
-    scene.arm(point, "HANG")
-    wanted = project.request(lanes.ROUND)
-    wait_for(lambda: scene.happened(point), what="a worker to hang")
-    limit_s = STEP_PATIENCE_S + LANE_LEASE_S + START_S
-    attempts = "SELECT attempts FROM lane WHERE project_id = :id AND room = 'round'"
-    wait_for(lambda: project.scalar(attempts) == 2, what="a second attempt", limit_s=limit_s, every_s=0.01)
-    wait_for(lambda: project.completed(lanes.ROUND) >= wanted, what="the round to be done again", limit_s=START_S)
+    scene.arm(f"{point}.{project.id}", "HANG")
+    project.add_items(10)
+    wanted = project.request(room)
+    wait_for(lambda: scene.happened(f"{point}.{project.id}"), what="a worker to hang")
+    limit_s = STEP_PATIENCE_S + WORKER_PATIENCE_S + LANE_LEASE_S + START_S
+    wait_for(lambda: project.completed(room) >= wanted, what="the work to be done again", limit_s=limit_s)
     goes_on(project)
     assert project.faults() == []
     project.retire()
