@@ -5,22 +5,19 @@ import time
 from pathlib import Path
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlmodel import SQLModel, select
 
 from shared import database as databases
-from shared import migrations
 from shared.database import Database, now
 from shared.errors import DatabaseUnavailableError
 from shared.migrations import newest
 from shared.repository.drift import find_reference, last_report, store_reference
 from shared.repository.drift_windows import Seen, seen_after
 from shared.tables import Project, RuleHit
+from tests.shared.migrating import migrate, revisions
 
 
 def names(database: Database) -> list[str]:
@@ -34,12 +31,12 @@ def test_the_migrations_make_the_tables_that_the_code_expects(database: Database
 
 
 def test_the_newest_migration_is_the_head_of_the_chain_that_alembic_sees() -> None:
-    assert [newest()] == ScriptDirectory(str(Path(migrations.__file__).parent)).get_heads()
+    assert newest() == revisions()[-1]
 
 
 def test_rule_hits_of_a_database_made_before_scores_score_one(database_url: str) -> None:
     old = Database(database_url)
-    _migrate(old, "0001")
+    migrate(old, "0001")
     with old.engine.begin() as connection:
         for statement in (
             "INSERT INTO project (id, name, config, created_at) VALUES (1, 'p', '{}', 0)",
@@ -51,14 +48,14 @@ def test_rule_hits_of_a_database_made_before_scores_score_one(database_url: str)
     databases.upgrade(old)
     with old.read() as session:
         assert session.exec(select(RuleHit.score)).all() == [1.0]
-    _migrate(old, "0001")
+    migrate(old, "0001")
     databases.upgrade(old)
     old.close()
 
 
 def test_references_and_windows_of_an_old_watch_go_on_after_an_update_and_back(database_url: str) -> None:
     old = Database(database_url)
-    _migrate(old, "0004")
+    migrate(old, "0004")
     with old.engine.begin() as connection:
         for statement in (
             "INSERT INTO project (id, name, config, created_at) VALUES (1, 'p', '{}', 0)",
@@ -77,19 +74,10 @@ def test_references_and_windows_of_an_old_watch_go_on_after_an_update_and_back(d
         assert seen_after(report, reference) == Seen(settled=9, through=9, until=None)
     with old.write() as session:
         store_reference(session, 1, encoder="e2", arrays=b"y", through=9, why="test")
-    _migrate(old, "0004")
+    migrate(old, "0004")
     with old.engine.begin() as connection:
         assert connection.execute(text("SELECT encoder, through FROM driftreference")).all() == [("e2", 9)]
     old.close()
-
-
-def _migrate(database: Database, revision: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(databases.__file__).parent / "migrations"))
-    with database.engine.begin() as connection:
-        config.attributes["connection"] = connection
-        made = MigrationContext.configure(connection).get_current_revision()
-        (command.downgrade if made else command.upgrade)(config, revision)
 
 
 def test_an_error_in_a_transaction_leaves_nothing_behind(database: Database) -> None:

@@ -16,6 +16,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("batch", schema=None) as batch_op:
-        batch_op.drop_column("done")
-        batch_op.drop_column("division")
+    for name in ("done", "division"):
+        op.drop_column("batch", name)  # not in batch mode, which on SQLite drops a table that others refer to
