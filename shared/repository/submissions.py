@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import bindparam, insert, update
 from sqlmodel import Session, col, select
@@ -133,7 +134,7 @@ def _resolve(session: Session, project_id: int, items: Sequence[int], time: floa
     for item, answers in _latest_answers(session, items).items():
         value, agreement = resolve([in_force(answer, former) for answer in answers])
         resolved.append({"key": item, "value": value, "agreement": agreement, "submissions": len(answers)})
-    written = {name: bindparam(name) for name in ("value", "agreement", "submissions")}
+    written: dict[str, Any] = {name: bindparam(name) for name in ("value", "agreement", "submissions")}
     # Plain statements, since answers come by the thousand a second, and objects cost more than all the rest.
     if new := [row for row in resolved if row["key"] not in standing]:
         session.connection().execute(

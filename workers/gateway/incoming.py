@@ -82,7 +82,7 @@ def quick_route(desk: Desk, commits: GroupCommit) -> Route:
         return Response(received.model_dump_json(exclude_none=True), media_type="application/json")
 
     route = Route("/v1/projects/{project}/submissions", answer, methods=["POST"])
-    return route  # noqa: RET504 - named, since the function above refers to it
+    return route
 
 
 async def _take_answers(commits: GroupCommit, visitor: Visitor, body: bytes) -> ReceiptMessage | SubmissionsReceived:

@@ -78,7 +78,7 @@ def test_a_body_of_another_shape_is_refused_whole(api: Api) -> None:
     for raw, status in BODIES:
         for path in ("submissions", "items"):
             assert told(api.ask("POST", path, token=token, raw=raw)) == (status, "body")
-    assert api.dead() == api.submissions() == []
+    assert (api.dead(), api.submissions()) == ([], [])
 
 
 def test_items_come_in_once_and_bad_rows_name_their_field(api: Api) -> None:

@@ -38,7 +38,14 @@ def test_metrics_tell_of_queue_rounds_lanes_outbox_dead_letters_drift_and_labels
     with api.held.database.write() as session:
         time_now = now(session)
         session.add(OutboxEvent(project_id=api.project_id, event="x.y", payload={}, created_at=time_now - 50))
-        made = {"seed": 0, "submissions_seen": 0, "wanted": 1, "chosen": 1, "shortfalls": [], "audit": {}}
+        made: dict[str, Any] = {
+            "seed": 0,
+            "submissions_seen": 0,
+            "wanted": 1,
+            "chosen": 1,
+            "shortfalls": [],
+            "audit": {},
+        }
         for number, seconds in ((1, 9.0), (2, 1.5)):
             session.add(
                 Batch(
@@ -47,6 +54,7 @@ def test_metrics_tell_of_queue_rounds_lanes_outbox_dead_letters_drift_and_labels
                     train_s=seconds,
                     select_s=0.5,
                     selected_at=time_now - 30,
+                    shortfalls=[],
                     **made,
                 )
             )
@@ -55,6 +63,7 @@ def test_metrics_tell_of_queue_rounds_lanes_outbox_dead_letters_drift_and_labels
                 DriftReport(
                     project_id=api.project_id,
                     window=window,
+                    reference=1,
                     first=1,
                     through=2,
                     settled=2,
