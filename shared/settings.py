@@ -94,7 +94,12 @@ class Settings(BaseSettings):
     def broker_url(self) -> str:
         """The same Redis in the spelling that Celery's transport expects."""
         url = self.redis_in_force
-        return "redis+socket://" + url.removeprefix("unix://") if url.startswith("unix://") else url
+        if url.startswith("unix://"):
+            return "redis+socket://" + url.removeprefix("unix://")
+        if url.startswith("rediss://") and "ssl_cert_reqs=" not in url:
+            # kombu takes any certificate unless it is told not to, where redis-py takes none that it can't verify.
+            return url + ("&" if "?" in url else "?") + "ssl_cert_reqs=required"
+        return url
 
 
 def load_settings() -> Settings:

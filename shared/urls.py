@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 _SQLITE = "sqlite:///"
 _DATABASES = ("postgresql", "postgres", "postgresql+psycopg", "sqlite")
@@ -39,6 +39,7 @@ def check_database_url(url: str) -> str:
             raise ValueError(f"SQLite needs a file, since several processes share it; {_DATABASE_FORMS}")
         return url
     _check_port(url, _DATABASE_FORMS)
+    _check_options(url)
     return url
 
 
@@ -71,6 +72,16 @@ def without_password(url: str) -> str:
     if at and ":" in credentials and not rest.startswith("/"):  # a path has no password in front
         rest = f"{credentials.partition(':')[0]}:***@{place}"
     return scheme + separator + re.sub(r"([?&]password=)[^&]*", r"\1***", rest)
+
+
+def _check_options(url: str) -> None:
+    import psycopg
+    from psycopg.conninfo import make_conninfo
+
+    try:
+        make_conninfo("", **dict(parse_qsl(urlsplit(url).query)))
+    except psycopg.ProgrammingError as error:  # an option that PostgreSQL doesn't know
+        raise ValueError(f"{error}; {_DATABASE_FORMS}") from error
 
 
 def _check_port(url: str, forms: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import bindparam, delete, insert, update
 from sqlmodel import Session, col, select
 
 from shared.database import now
@@ -91,6 +91,13 @@ def store_dead_letter(session: Session, *, origin: str, project: str | None, pay
     clean = payload.replace("\x00", "\ufffd")[:20_000]
     name = None if project is None else project.replace("\x00", "\ufffd")[:200]
     session.add(DeadLetter(origin=origin, project=name, payload=clean, reason=reason[:2_000], received_at=now(session)))
+
+
+def forget_dead_letters(session: Session, *, kept_days: float) -> None:
+    """Drop messages that were refused longer ago than this."""
+    session.connection().execute(
+        delete(DeadLetter).where(col(DeadLetter.received_at) < now(session) - kept_days * 86_400.0)
+    )
 
 
 def resolve_again(session: Session, project_id: int, former: Mapping[str, str]) -> int:

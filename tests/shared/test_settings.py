@@ -21,6 +21,8 @@ COMMANDS = (
     ("worker", "--queues", "intake"),
     ("beat",),
     ("listen",),
+    ("serve",),
+    ("token", "list"),
 )
 
 

@@ -58,6 +58,7 @@ def test_databases_that_can_be_used_are_left_as_they_are(url: str) -> None:
         ("mysql://host/name", "no PostgreSQL and no SQLite"),
         ("postgresql+asyncpg://host/name", "no PostgreSQL and no SQLite"),
         ("postgresql://host:port/name", "'port'"),
+        ("postgresql://host/name?sslmod=require", 'option "sslmod"'),
         ("postgresql://host:70000/name", "range"),
         ("postgresql://[host/name", "IPv6"),
         ("sqlite://", "needs a file"),
