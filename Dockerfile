@@ -26,6 +26,8 @@ RUN pip install --no-cache-dir --no-deps .
 
 ENV PYTHONUNBUFFERED=1 \
     HF_HOME=/data/models \
+    MPLCONFIGDIR=/tmp/matplotlib \
+    PYTHONDONTWRITEBYTECODE=1 \
     QUIETCORNER_DATA_DIR=/data \
     TOKENIZERS_PARALLELISM=false
 

@@ -45,7 +45,7 @@ def _argument(instruction: str) -> str:
 
 
 def test_there_is_one_service_for_each_worker() -> None:
-    assert set(_ours()) == {"listener", *QUEUES, "beat", "cli"}
+    assert set(_ours()) == {"listener", *QUEUES, "beat", "http", "cli"}
     for queue in QUEUES:
         assert _services()[queue]["command"] == ["worker", "--queues", queue]
 
@@ -88,7 +88,32 @@ def test_nothing_is_published_beyond_this_host() -> None:
 
 @pytest.mark.parametrize("name", _ours())
 def test_every_service_of_ours_can_be_scaled(name: str) -> None:
-    assert not {"container_name", "ports", "hostname"} & set(_services()[name])
+    assert not {"container_name", "hostname"} & set(_services()[name])
+    for port in _services()[name].get("ports", ()):
+        assert re.search(r":-0\}:\d+$", port), "two of them need two ports"
+
+
+@pytest.mark.parametrize("name", _ours())
+def test_a_service_of_ours_can_write_nowhere_but_to_its_volumes_and_gain_no_rights(name: str) -> None:
+    service = _services()[name]
+    assert service["read_only"] is True
+    assert service["tmpfs"] == ["/tmp"]  # noqa: S108 - of the container
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not {"privileged", "cap_add", "user", "devices", "pid"} & set(service)
+
+
+def test_no_container_holds_what_rules_the_host() -> None:
+    for service in _services().values():
+        assert not any("docker.sock" in volume for volume in service.get("volumes", ()))
+
+
+def test_the_http_api_in_a_container_is_asked_whether_it_is_well_where_it_listens() -> None:
+    service = _services()["http"]
+    (port,) = {published.rpartition(":")[2] for published in service["ports"]}
+    assert f"http://127.0.0.1:{port}/health" in service["healthcheck"]["test"][-1]
+    assert "--port" not in service["command"]
+    assert port == "8000"
 
 
 def test_redis_keeps_an_append_only_file_on_a_volume() -> None:
