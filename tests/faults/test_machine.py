@@ -94,8 +94,9 @@ class Machine(RuleBasedStateMachine):
             key = f"t{assignment}.{task['lease']}"
             self._send(key, task["item_id"], label, assignment=assignment, lease=task["lease"])
 
-    @rule(point=st.sampled_from(("nowhere", *_LISTENER_POINTS, *_RELAY_POINTS)))
-    def the_listener_listens_and_perhaps_dies(self, point: str) -> None:
+    @rule(point=st.sampled_from(("nowhere", *_LISTENER_POINTS, *_RELAY_POINTS)), place=_PLACE, label=_LABEL)
+    def the_listener_hears_an_answer_and_perhaps_dies(self, point: str, place: int, label: str) -> None:
+        self.answers_are_sent([place], label)
         with self.core.killed_at(point):
             self.core.listen()
 
@@ -132,6 +133,7 @@ class Machine(RuleBasedStateMachine):
     def a_worker_dies_between_database_and_redis(self, point: str) -> None:
         with self.core.killed_at(point):
             self.all_goes_on()
+        self.tasks_are_taken()
 
     @rule()
     def leases_run_out(self) -> None:
