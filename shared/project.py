@@ -231,10 +231,12 @@ def parse_project(text: str, *, origin: str) -> ProjectConfig:
     """
     try:
         return ProjectConfig.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{origin}: not valid TOML: {error}") from error
     except ValidationError as error:
         raise ConfigError(f"{origin}:\n{explain(error)}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{origin}: not valid TOML: nested too deeply") from error
+    except ValueError as error:  # a number of too many digits is not a TOMLDecodeError
+        raise ConfigError(f"{origin}: not valid TOML: {error}") from error
 
 
 def read_project(path: Path) -> ProjectConfig:

@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 import redis
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from shared.settings import Settings
 from workers.context import Context
-from workers.gateway import faults, incoming, leases, reading, watching
+from workers.gateway import faults, incoming, leases, reading, reception, watching
 from workers.gateway.aftermath import Aftermath
 from workers.gateway.group_commit import GroupCommit
 from workers.gateway.keyring import Keyring
@@ -59,7 +59,7 @@ def create_api(held: Context) -> FastAPI:
         leases.routes(desk, held.database, client),
         reading.routes(desk, held.database),
     ):
-        api.include_router(router, responses=faults.TOLD)
+        api.include_router(router, responses=faults.TOLD, dependencies=[Depends(reception.BEARER)])
     return api
 
 

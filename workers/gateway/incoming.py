@@ -40,7 +40,6 @@ def routes(desk: Desk, database: Database, commits: GroupCommit, aftermath: Afte
         "/submissions",
         summary="Send one answer, or several",
         response_model=ReceiptMessage | SubmissionsReceived,
-        response_model_exclude_none=True,
         openapi_extra=_body_of(SubmissionRow),
     )
     async def post_submissions(
@@ -79,7 +78,7 @@ def quick_route(desk: Desk, commits: GroupCommit) -> Route:
         request.scope["route"] = route  # as FastAPI's own do: the metrics count by it
         visitor = await desk.visit(request, request.path_params["project"], Scope.ANNOTATE, Scope.SUBMIT)
         received = await _take_answers(commits, visitor, await request.body())
-        return Response(received.model_dump_json(exclude_none=True), media_type="application/json")
+        return Response(received.model_dump_json(), media_type="application/json")
 
     route = Route("/v1/projects/{project}/submissions", answer, methods=["POST"])
     return route

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any, NoReturn
 
 from fastapi import Path, Request
+from fastapi.security import HTTPBearer
 from sqlmodel import col, select
 from starlette.concurrency import run_in_threadpool
 
@@ -18,6 +19,9 @@ from workers.gateway.faults import RefusedError
 from workers.gateway.keyring import Keyring
 
 _LONGEST_NAME = 64
+
+# Says in the OpenAPI document that a token is needed; `Desk` is what looks at it.
+BEARER = HTTPBearer(auto_error=False, description="a token that `quietcorner token create` made")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from http import HTTPStatus
 
 import redis
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from redis.exceptions import RedisError
 from sqlalchemy import text
@@ -17,7 +17,7 @@ from shared.tokens import Scope
 from workers.gateway.bodies import Health
 from workers.gateway.faults import TOLD
 from workers.gateway.metrics import Metrics
-from workers.gateway.reception import Desk
+from workers.gateway.reception import BEARER, Desk
 
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -54,6 +54,7 @@ def routes(desk: Desk, database: Database, client: redis.Redis, metrics: Metrics
         summary="Metrics for Prometheus",
         response_class=Response,
         responses={**TOLD, HTTPStatus.OK.value: {"content": {"text/plain": {}}}},
+        dependencies=[Depends(BEARER)],
     )
     async def tell(request: Request) -> Response:
         """Needs a token with the scope read, for all projects."""

@@ -102,4 +102,4 @@ def receipts(response: Response) -> list[tuple[str, str]]:
     """Status and reason of each receipt."""
     assert response.status_code == 200, response.text
     rows: Sequence[dict[str, Any]] = response.json()["receipts"]
-    return [(row["status"], row.get("reason", "")) for row in rows]
+    return [(row["status"], row["reason"] or "") for row in rows]

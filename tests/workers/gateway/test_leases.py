@@ -103,7 +103,7 @@ def test_an_answer_under_its_lease_closes_the_task_and_takes_it_off_the_queue(qu
     [task] = queue.take("anna")
     given = answer(item_id=task["item_id"], label="common", assignment=task["assignment"], lease=task["lease"])
     receipt = queue.api.ask("POST", "submissions", given, token=queue.token).json()
-    assert receipt == {"submission_id": "s-1", "status": "accepted", "late": False, "unasked": False}
+    assert receipt == {"submission_id": "s-1", "status": "accepted", "late": False, "unasked": False, "reason": None}
     assert queue.assignment(task["assignment"]).state == AssignmentState.DONE
     assert told(queue.hold("renew", task, "anna")) == (409, "lease")
 

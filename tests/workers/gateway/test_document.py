@@ -1,0 +1,71 @@
+"""The OpenAPI document says what the server does: requests made up from it, and each answer held against it.
+
+`QUIETCORNER_FUZZ_EXAMPLES` sets how many requests are made up for each operation.
+"""
+
+import os
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from shared.tokens import Scope
+from tests.workers.gateway.server import PROJECT, Api, api
+
+__all__ = ["api"]
+
+EXAMPLES = int(os.environ.get("QUIETCORNER_FUZZ_EXAMPLES", "6"))
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+
+def test_whatever_is_made_up_from_the_document_is_answered_as_it_says(api: Api) -> None:
+    document = schemathesis.openapi.from_asgi("/openapi.json", api.client.app)
+    headers = {"Authorization": f"Bearer {api.token(Scope.ADMIN)}"}
+    operations = [found.ok() for found in document.get_all_operations()]
+    assert len(operations) >= 12
+    for operation in operations:
+        _try_out(operation, headers)
+    assert len(api.dead()) >= 1
+
+
+def _try_out(operation: Any, headers: dict[str, str]) -> None:
+    @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy(), right=st.booleans())
+    def ask(case: Any, right: bool) -> None:
+        if right and "project" in (case.path_parameters or {}):
+            case.path_parameters["project"] = PROJECT
+        case.validate_response(case.call(headers=headers), checks=CHECKS)
+
+    ask()
+
+
+def test_every_operation_tells_what_it_does_who_may_ask_and_shows_an_example(api: Api) -> None:
+    document = api.ask("GET", "/openapi.json", token=None).json()
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert operation["summary"]
+            assert operation["description"]
+            if not path.startswith("/health"):
+                assert operation["security"] == [{"HTTPBearer": []}]
+                assert {"401", "403", "429", "503"} <= operation["responses"].keys()
+            if "requestBody" in operation:
+                assert "example" in str(operation["requestBody"]) or _refers_to_examples(document, operation)
+
+
+def _refers_to_examples(document: Any, operation: Any) -> bool:
+    name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    return bool(document["components"]["schemas"][name]["examples"])
