@@ -54,7 +54,6 @@ def test_metrics_tell_of_queue_rounds_lanes_outbox_dead_letters_drift_and_labels
                     train_s=seconds,
                     select_s=0.5,
                     selected_at=time_now - 30,
-                    shortfalls=[],
                     **made,
                 )
             )
