@@ -66,10 +66,12 @@ def reachable(settings: Settings) -> Iterator[None]:
         raise RedisUnavailableError(f"Redis at {without_password(settings.redis_in_force)}: {error}. {mend}") from error
 
 
-def ensure_group(client: redis.Redis, key: str, group: str) -> None:
-    """Make stream and consumer group where they are missing, reading from the stream's beginning."""
+def ensure_group(client: redis.Redis, key: str, group: str) -> bool:
+    """Make stream and consumer group where they are missing, reading from the stream's beginning; whether they were."""
     try:
         client.xgroup_create(key, group, id="0", mkstream=True)
     except ResponseError as error:
         if not str(error).startswith("BUSYGROUP"):
             raise
+        return False
+    return True

@@ -72,7 +72,7 @@ _COMMANDS = {
     "doctor": _Entry(
         "doctor:doctor",
         "Check settings, data folder, database, Redis, encoder and disk. Exit code 1 when something fails.",
-        "quietcorner doctor",
+        "quietcorner doctor --repair",
     ),
     "backup": _Entry(
         "backup:backup",

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -46,18 +47,20 @@ class Killed(BaseException):
     """The process ends here, as far as the code that runs can tell."""
 
 
-class _Once:
+class _Once(threading.Event):
     """A stop that is set after one look."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._looks = 0
 
     def is_set(self) -> bool:
         self._looks += 1
         return self._looks > 2
 
-    def wait(self, _seconds: float) -> None:
-        """Don't."""
+    def wait(self, timeout: float | None = None) -> bool:
+        """Not at all."""
+        return timeout is None
 
 
 class Core:
@@ -106,7 +109,7 @@ class Core:
     def listen(self) -> None:
         """One pass of the listener."""
         if self.redis.exists(SUBMISSIONS):
-            listener.serve(context(), _Once())  # type: ignore[arg-type] - it has what `serve` asks of an event
+            listener.serve(context(), _Once())
 
     def run(self, task: str) -> None:
         """Run a task as a worker would."""
@@ -133,8 +136,7 @@ class Core:
             session.connection().execute(text("UPDATE assignment SET leased_until = 0 WHERE leased_until IS NOT NULL"))
         for key, group in ((tasks_key(self.name), ANNOTATORS), (SUBMISSIONS, INTAKE)):
             ensure_group(self.redis, key, group)
-            for entry in self.redis.xpending_range(key, group, "-", "+", 1_000):  # type: ignore[union-attr] - no future
-                self.redis.xclaim(key, group, entry["consumer"], 0, [entry["message_id"]], idle=_LONG_MS, justid=True)
+            self._age(key, group)
 
     def settle(self) -> None:
         """Let everything be done that is to be done: sweeps, hints, leases."""
@@ -154,8 +156,13 @@ class Core:
         with self.database.write() as session:
             session.connection().execute(text("UPDATE lane SET until = 0 WHERE until IS NOT NULL"))
         ensure_group(self.redis, SUBMISSIONS, INTAKE)
-        for entry in self.redis.xpending_range(SUBMISSIONS, INTAKE, "-", "+", 1_000):  # type: ignore[union-attr] - no future
-            self.redis.xclaim(SUBMISSIONS, INTAKE, "gone", 0, [entry["message_id"]], idle=_LONG_MS, justid=True)
+        self._age(SUBMISSIONS, INTAKE)
+
+    def _age(self, key: str, group: str) -> None:
+        """Let all that was read there and not acknowledged have been read long ago."""
+        pending: Any = self.redis.xpending_range(key, group, "-", "+", 1_000)
+        for entry in pending:
+            self.redis.xclaim(key, group, entry["consumer"], 0, [entry["message_id"]], idle=_LONG_MS, justid=True)
 
     def rows(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         """Rows of a query, in which `:id` is the project."""

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 import psutil
 import pytest
-from kombu import Connection
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
@@ -50,7 +49,7 @@ def nobody_claims(scene: Scene) -> Iterator[None]:
 def fill_every_slot(scene: Scene, project: Project) -> None:
     """More hints on every queue than its workers can hold."""
     settings = scene.place.settings
-    with Connection(settings.broker_url, transport_options=app.conf.broker_transport_options) as connection:
+    with app.connection_for_write(settings.broker_url) as connection:
         for _ in range(8):
             for task in ROOM_TASKS.values():
                 app.send_task(task, kwargs={"project_id": project.id}, connection=connection)

@@ -52,15 +52,44 @@ class Check:
     mend: str | None = None
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
+def doctor(
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="build anew in Redis what the database says should be there; does no harm twice"),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
     """Check settings, data folder, database, Redis, encoder and disk. Exit code 1 when something fails."""
     checks = list(examine())
+    if repair:
+        checks += _repaired(checks)
     if as_json:
         edge.print_json([asdict(check) for check in checks])
     else:
         _print_table(checks)
     if any(check.level is Level.FAIL for check in checks):
         raise typer.Exit(1)
+
+
+def _repaired(checks: list[Check]) -> Iterator[Check]:
+    """What `--repair` did, a line for each part; where database or Redis can't be had, that it did nothing."""
+    from workers.commands.repair import repair
+
+    levels = {check.name: check.level for check in checks}
+    if levels.get("database") is not Level.OK or levels.get("Redis") is Level.FAIL or not _answers():
+        mend = "Mend what stands above, or start `quietcorner up`, and try again."
+        yield Check("repair", Level.FAIL, "database and Redis are both needed; nothing was done", mend)
+        return
+    for part in repair(load_settings()):
+        yield Check(f"repair: {part.name}", Level.WARN if part.mend else Level.OK, part.done, part.mend)
+
+
+def _answers() -> bool:
+    try:
+        with closing(connect(load_settings())) as client:
+            return bool(client.ping())
+    except RedisError:
+        return False
 
 
 def examine() -> Iterator[Check]:

@@ -75,7 +75,7 @@ def plan_leases(assignments: Sequence[OpenAssignment], queue: QueueState, *, lea
         time: Now, by the database's clock.
     """
     entries = queue.entries or {}
-    named = {name: entry for entry, name in reversed(entries.items()) if name is not None}
+    named = {name: entry for entry, name in reversed(list(entries.items())) if name is not None}
     adopt = {
         assignment.id: named[assignment.id, assignment.lease]
         for assignment in assignments

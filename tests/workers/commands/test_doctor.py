@@ -2,16 +2,34 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from sqlalchemy import text
 from typer.testing import CliRunner
 
 from shared.database import Database, open_database
 from shared.settings import Settings
+from shared.streams import tasks_key
+from tests.workers.intake.test_ingest import item, make_project, store
+from workers.app import app as celery
 from workers.cli import app
+from workers.context import context
+
+_REASON: dict[str, Any] = {
+    **{"channel": "audit", "score": None, "rank": 1, "cluster": None, "predicted": None, "probability": None},
+    **{"rules": [], "inclusion": 0.5, "model": None, "encoder": "words@1", "seed": 0},
+}
+_A_BATCH = """
+    INSERT INTO batch (id, project_id, round, seed, submissions_seen, wanted, chosen, shortfalls, audit, division, done,
+    stopping, train_s, select_s, selected_at)
+    VALUES (1, :project, 1, 0, 0, 2, 2, :none, :nothing, :nothing, :none, :nothing, 0, 0, 0)"""
+_ASSIGNMENTS = """
+    INSERT INTO assignment (id, project_id, batch, item, slot, rank, reason, state, lease)
+    SELECT id, project_id, 1, id, 0, 1, :reason, 'open', 0 FROM item WHERE project_id = :project"""
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +92,6 @@ def test_a_database_of_a_newer_version_fails(
     "url",
     [
         "postgresql://u:secret@127.0.0.1:1/none",
-        "postgresql://u:secret@127.0.0.1:1/none?bogus=1",
         "sqlite:///{folder}/junk",
     ],
 )
@@ -139,3 +156,62 @@ def test_a_data_folder_that_cannot_be_written_fails(monkeypatch: pytest.MonkeyPa
     check = _examine(exit_code=1)["data folder"]
     assert "/proc/1/data" in check["found"]
     assert "QUIETCORNER_DATA_DIR" in check["mend"]
+
+
+def _repair(*, exit_code: int) -> dict[str, Any]:
+    done = CliRunner().invoke(app, ["doctor", "--repair", "--json"])
+    assert done.exit_code == exit_code, done.output
+    return {check["name"]: check for check in json.loads(done.stdout)}
+
+
+@pytest.fixture
+def _queued(
+    database: Database, database_url: str, redis_server: str, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """A project `tickets` with two open assignments."""
+    assert redis_client.dbsize() == 0
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("REDIS_URL", redis_server)
+    monkeypatch.setattr(celery, "send_task", lambda *_, **__: None)
+    context.cache_clear()
+    project_id = make_project(database)
+    store(database, project_id, item("one", "the first"), item("two", "the second"))
+    with database.write() as session:
+        batch = {"project": project_id, "none": "[]", "nothing": "{}"}
+        session.connection().execute(text(_A_BATCH), batch)
+        session.connection().execute(text(_ASSIGNMENTS), {"project": project_id, "reason": json.dumps(_REASON)})
+    yield
+    context().database.close()
+    context.cache_clear()
+
+
+@pytest.mark.usefixtures("_queued")
+def test_repair_builds_a_lost_queue_anew_and_a_second_time_does_nothing(redis_client: redis.Redis) -> None:
+    for _ in range(2):
+        redis_client.flushall()
+        checks = _repair(exit_code=0)
+        assert checks["repair: consumer groups"]["found"] == "2 made, 0 were there"
+        assert checks["repair: tasks of tickets"]["found"] == "2 queued, 0 were there"
+        assert redis_client.xlen(tasks_key("tickets")) == 2
+    checks = _repair(exit_code=0)
+    assert checks["repair: consumer groups"]["found"] == "0 made, 2 were there"
+    assert checks["repair: tasks of tickets"]["found"] == "0 queued, 2 were there"
+    assert "embed" not in checks["repair: hints"]["found"]
+
+
+@pytest.mark.usefixtures("_queued")
+def test_repair_names_what_was_set_aside_and_what_to_do(database: Database) -> None:
+    with database.write() as session:
+        session.connection().execute(
+            text("UPDATE lane SET requested = completed + 1, attempts = 5, error = NULL WHERE room = 'round'")
+        )
+    check = _repair(exit_code=0)["repair: round of tickets"]
+    assert check["found"] == "set aside after 5 attempts: its worker died each time"
+    assert check["mend"] == "Find the reason, then: quietcorner batch next tickets"
+
+
+def test_repair_without_redis_does_nothing_and_says_so(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    check = _repair(exit_code=1)["repair"]
+    assert "nothing was done" in check["found"]
+    assert "quietcorner up" in check["mend"]
