@@ -32,6 +32,7 @@ def goes_on(project: Project, *, by: int = 2) -> None:
     project.wait_for_batch(batches + by)
 
 
+@pytest.mark.fault("the database locked for 8 s", "2, 4")
 def test_a_database_locked_for_8_s_delays_the_loop_and_nothing_else(scene: Scene) -> None:
     project = scene.project(items=120)
     project.wait_for_batch(1)
@@ -48,6 +49,7 @@ def test_a_database_locked_for_8_s_delays_the_loop_and_nothing_else(scene: Scene
     project.retire()
 
 
+@pytest.mark.fault("all connections cut, ten times", "2, 4")
 def test_connections_cut_again_and_again_lose_nothing(scene: Scene) -> None:
     if scene.database.engine.dialect.name != "postgresql":
         pytest.skip("SQLite has no connections that could be cut")
@@ -83,6 +85,8 @@ class DurableServer(_PostgresServer):
         self._leash.hold(self._process.pid)
 
 
+@pytest.mark.on_postgresql_only
+@pytest.mark.fault("the database server crashes and starts again", "2, 3")
 def test_a_postgresql_server_that_crashes_and_starts_again_loses_nothing(tmp_path: Path) -> None:
     binaries = next(_postgres_binaries(), None)
     if binaries is None:
@@ -134,6 +138,7 @@ def fill(disk: Path) -> Path:
             return filler
 
 
+@pytest.mark.fault("no room on the disk", "2, 4")
 def test_a_full_disk_stops_the_loop_and_with_room_again_it_goes_on_and_nothing_is_half_written(tmp_path: Path) -> None:
     with small_disk(tmp_path / "data", size=_DISK_BYTES), running_scene(tmp_path) as scene:
         project = scene.project(items=120)
@@ -149,6 +154,7 @@ def test_a_full_disk_stops_the_loop_and_with_room_again_it_goes_on_and_nothing_i
             assert session.connection().execute(text("PRAGMA integrity_check")).scalar_one() == "ok"
 
 
+@pytest.mark.fault("no room for the copy of the vectors", "4")
 def test_no_room_for_the_copy_of_the_vectors_delays_a_round_and_sets_nothing_aside(scene: Scene) -> None:
     project = scene.project(items=60)
     project.wait_for_batch(1)
@@ -168,6 +174,7 @@ def test_no_room_for_the_copy_of_the_vectors_delays_a_round_and_sets_nothing_asi
     project.retire()
 
 
+@pytest.mark.fault("a local copy of the vectors cut short, overwritten, or of another encoder", "5, 6")
 @pytest.mark.parametrize("damage", ["cut short", "overwritten", "of another encoder"])
 def test_a_local_copy_of_the_vectors_that_is_not_whole_is_made_anew(scene: Scene, damage: str) -> None:
     project = scene.project(items=60)

@@ -39,6 +39,7 @@ def disturb(core: Core, order: list[tuple[str, int]]) -> None:
             core.take_hint(place)
 
 
+@pytest.mark.fault("hints twice, late, lost, and in any order", "4, 6")
 @pytest.mark.parametrize("examples", [3, pytest.param(30, marks=[pytest.mark.faults, pytest.mark.slow_faults])])
 def test_hints_in_any_order_twice_or_not_at_all_lead_to_the_same_state(core: Core, examples: int) -> None:
     begin(core)

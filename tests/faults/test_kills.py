@@ -18,6 +18,7 @@ def no_item_twice(project: LiveProject) -> bool:
     return project.query(repeated) == []
 
 
+@pytest.mark.fault("a worker killed in the middle of a round", "3, 4")
 def test_a_worker_killed_in_the_middle_of_a_round_costs_a_lease_time_and_nothing_else(
     running: Running, tmp_path: Path
 ) -> None:
@@ -41,6 +42,7 @@ def test_a_worker_killed_in_the_middle_of_a_round_costs_a_lease_time_and_nothing
     assert rounds == list(range(1, len(rounds) + 1))
 
 
+@pytest.mark.fault("Redis killed in the middle of a round", "1, 3")
 def test_redis_killed_in_the_middle_of_a_round_neither_costs_its_batch_nor_repeats_one(
     running: Running, tmp_path: Path
 ) -> None:
@@ -67,6 +69,7 @@ def test_redis_killed_in_the_middle_of_a_round_neither_costs_its_batch_nor_repea
     assert rounds == list(range(1, len(rounds) + 1))
 
 
+@pytest.mark.fault("the database locked for longer than a lease", "2, 4")
 def test_a_database_locked_for_seconds_delays_the_loop_and_nothing_else(running: Running, tmp_path: Path) -> None:
     project = start_project(running, tmp_path, name="locked", items=300)
     project.wait_for_batch(1)
@@ -82,6 +85,7 @@ def test_a_database_locked_for_seconds_delays_the_loop_and_nothing_else(running:
     assert running.place.query("SELECT count(*) FROM lane WHERE attempts > 1")[0][0] == 0
 
 
+@pytest.mark.fault("the listener killed with answers in hand", "2")
 def test_a_listener_killed_with_answers_in_hand_loses_none(running: Running, tmp_path: Path) -> None:
     project = start_project(running, tmp_path, name="listener", items=120)
     answered = 0
@@ -92,6 +96,7 @@ def test_a_listener_killed_with_answers_in_hand_loses_none(running: Running, tmp
         wait_for(lambda: project.count("label") == answered, what="every answer to be a label")  # noqa: B023 - called at once
 
 
+@pytest.mark.fault("Redis loses everything", "1")
 def test_redis_losing_everything_loses_no_label_and_the_queue_comes_back(running: Running, tmp_path: Path) -> None:
     project = start_project(running, tmp_path, name="flushed")
     project.wait_for_batch(1)

@@ -222,6 +222,7 @@ class Machine(RuleBasedStateMachine):
         assert self.core.redis.xlen(SUBMISSIONS) == 0
 
 
+@pytest.mark.fault("any of these in any order, against a dictionary", "1 to 4, 8")
 @pytest.mark.parametrize(
     ("examples", "steps"), [(2, 15), pytest.param(20, 40, marks=[pytest.mark.faults, pytest.mark.slow_faults])]
 )

@@ -55,6 +55,7 @@ def fill_every_slot(scene: Scene, project: Project) -> None:
                 app.send_task(task, kwargs={"project_id": project.id}, connection=connection)
 
 
+@pytest.mark.fault("Redis killed while every worker is busy", "1, 4")
 def test_redis_killed_while_every_worker_is_busy_is_consumed_from_again_within_15_s(
     scene: Scene, record_property: Callable[[str, object], None]
 ) -> None:
@@ -88,6 +89,7 @@ def back_on_the_queue(scene: Scene, project: Project) -> bool:
     return wanted <= {entry.decode() for entry, _ in scene.place.redis.xrange(tasks_key(project.name))}
 
 
+@pytest.mark.fault("`FLUSHALL` in the middle of a batch", "1, 3")
 def test_redis_emptied_in_the_middle_of_a_batch_has_everything_back_within_two_sweeps(
     scene: Scene, record_property: Callable[[str, object], None]
 ) -> None:
@@ -107,6 +109,7 @@ def test_redis_emptied_in_the_middle_of_a_batch_has_everything_back_within_two_s
     project.retire()
 
 
+@pytest.mark.fault("Redis silent with its connections open", "1, 2")
 @pytest.mark.parametrize("silent_s", [8.0, 35.0])
 def test_redis_that_keeps_silent_with_its_connections_open_is_consumed_from_when_it_speaks_again(
     scene: Scene, silent_s: float, record_property: Callable[[str, object], None]

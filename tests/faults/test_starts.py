@@ -30,6 +30,7 @@ def process(place: Place, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         started.wait(60)
 
 
+@pytest.mark.fault("items come while Redis is down", "1")
 def test_with_redis_down_items_go_in_and_workers_wait_and_then_hear_of_them(tmp_path: Path) -> None:
     with short_folder() as folder, ExitStack() as processes:
         redis = make_settings(folder)

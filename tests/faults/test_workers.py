@@ -50,6 +50,7 @@ def goes_on(project: Project) -> None:
         project.wait_for_batch(batches + 1)
 
 
+@pytest.mark.fault("a worker killed between queueing tasks and writing it down", "3")
 @pytest.mark.slow_faults
 def test_a_task_that_was_queued_and_not_written_down_is_not_handed_to_a_second_annotator(scene: Scene) -> None:
     project = scene.project(items=60)
@@ -61,6 +62,7 @@ def test_a_task_that_was_queued_and_not_written_down_is_not_handed_to_a_second_a
     project.retire()
 
 
+@pytest.mark.fault("50 kills of workers, listener and beat under 20 annotators", "2, 3, 4, 8")
 @pytest.mark.slow_faults
 def test_a_storm_of_kills_loses_nothing_and_breaks_nothing(scene: Scene) -> None:
     rng = random.Random(11)  # noqa: S311 - chooses victims, guards nothing
@@ -81,6 +83,7 @@ def test_a_storm_of_kills_loses_nothing_and_breaks_nothing(scene: Scene) -> None
     project.retire()
 
 
+@pytest.mark.fault("a worker stopped past its lease, which wakes and commits", "3, 4")
 @pytest.mark.slow_faults
 def test_a_worker_stopped_past_its_lease_writes_nothing_when_it_wakes(scene: Scene) -> None:
     project = scene.project()
@@ -109,6 +112,7 @@ def test_a_worker_stopped_past_its_lease_writes_nothing_when_it_wakes(scene: Sce
     project.retire()
 
 
+@pytest.mark.fault("a worker stopped for good", "4")
 @pytest.mark.slow_faults
 def test_a_stopped_worker_is_ended_by_its_watchdog_and_its_work_is_done_again(
     scene: Scene, record_property: Callable[[str, object], None]
@@ -130,6 +134,7 @@ def test_a_stopped_worker_is_ended_by_its_watchdog_and_its_work_is_done_again(
     project.retire()
 
 
+@pytest.mark.fault("work that kills its worker each time", "4")
 @pytest.mark.slow_faults
 @pytest.mark.parametrize(
     ("room", "point"),
@@ -162,6 +167,7 @@ def test_what_kills_its_worker_each_time_is_set_aside_and_shown_while_other_proj
     other.retire()
 
 
+@pytest.mark.fault("an answer that kills its reader each time", "2")
 @pytest.mark.slow_faults
 def test_an_answer_that_kills_its_reader_each_time_is_refused_and_the_others_go_on(scene: Scene) -> None:
     project = scene.project(items=60)
@@ -177,6 +183,7 @@ def test_an_answer_that_kills_its_reader_each_time_is_refused_and_the_others_go_
     project.retire()
 
 
+@pytest.mark.fault("work that hangs", "4")
 @pytest.mark.slow_faults
 @pytest.mark.parametrize(
     ("room", "point"),
@@ -199,6 +206,7 @@ def test_a_step_that_hangs_ends_its_process_and_is_done_again(scene: Scene, room
     project.retire()
 
 
+@pytest.mark.fault("SIGTERM in the middle of a round", "4")
 @pytest.mark.slow_faults
 def test_a_worker_told_to_end_in_the_middle_of_a_round_ends_soon_and_the_round_is_done_again(scene: Scene) -> None:
     project = scene.project(items=60)
@@ -217,6 +225,7 @@ def test_a_worker_told_to_end_in_the_middle_of_a_round_ends_soon_and_the_round_i
     project.retire()
 
 
+@pytest.mark.fault("`up` killed with -9 in the middle of a round", "4")
 @pytest.mark.slow_faults
 def test_after_kill_9_of_up_in_the_middle_of_a_round_the_next_up_goes_on(
     database_folder: tuple[Path, dict[str, str]],
