@@ -1,7 +1,8 @@
 """The table of faults in docs/reliability.md, written from what a run of the tests found.
 
 `scripts/test --faults` loads this plugin. A test that stands for a fault carries `@pytest.mark.fault(WHAT, PROMISE)`;
-what it measured comes by `record_property`. Results are kept in pytest's cache, so that a run of a part renews that part.
+what it measured comes by `record_property`. Results are kept in pytest's cache, so that a run of a part renews that
+part.
 """
 
 import os
