@@ -8,7 +8,7 @@ part.
 import os
 import platform
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -54,8 +54,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    report: pytest.TestReport = yield
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
     marker = item.get_closest_marker("fault")
     if marker is not None and (report.when == "call" or not report.passed):
         item.config.stash[_KEY].known[item.nodeid] = {
@@ -67,7 +67,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
             "outcome": report.outcome,
             "measured": dict(report.user_properties),
         }
-    return report  # type: ignore[return-value] # pytest's wrappers return what they were given
+    return report
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
