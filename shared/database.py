@@ -17,6 +17,8 @@ from shared.urls import sqlite_path, without_password
 
 # A writer on SQLite waits this long for another one before it gives up.
 _BUSY_TIMEOUT_MS = 30_000
+# PostgreSQL ends a transaction whose writer stands still for this long: stopped, it would keep its locks for ever.
+_IDLE_MS = 30_000
 
 
 class Database:
@@ -35,6 +37,8 @@ class Database:
         """
         with _translated(self.url), Session(self.engine, expire_on_commit=False) as session:
             with session.begin():
+                if self.engine.dialect.name == "postgresql":
+                    session.connection().exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {_IDLE_MS}")
                 yield session
                 crash_points.before_commit(session)
             crash_points.after_commit(session)
@@ -165,7 +169,8 @@ def _translated(url: str, *kinds: type[DBAPIError]) -> Iterator[None]:
         yield
     except DBAPIError as error:
         # `DatabaseError` itself says that a file is no database; its children speak of what was asked.
-        if isinstance(error, (OperationalError, *kinds)) or type(error) is DatabaseError:
+        away = isinstance(error, (OperationalError, *kinds)) or type(error) is DatabaseError
+        if away or error.connection_invalidated:
             raise DatabaseUnavailableError(f"{without_password(url)}: {_cause(error)}") from error
         raise
 

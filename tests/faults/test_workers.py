@@ -34,11 +34,13 @@ def stopped(scene: Scene) -> list[psutil.Process]:
 
 
 def kill_one_of(scene: Scene, rng: random.Random) -> bool:
-    """Kill a worker, the listener or beat with all that it started; False where it has just died."""
+    """Kill a worker, the listener or beat with all that it started; False where none runs just now."""
     with suppress(psutil.NoSuchProcess):  # a zombie is none either
         running = [each for each in scene.process.children() if each.status() != psutil.STATUS_ZOMBIE]
-        kill(rng.choice([each for each in running if "workers.cli" in each.cmdline()]))
-        return True
+        victims = [each for each in running if "workers.cli" in each.cmdline()]
+        if victims:
+            kill(rng.choice(victims))
+        return bool(victims)
     return False
 
 

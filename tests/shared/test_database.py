@@ -17,6 +17,7 @@ from shared.migrations import newest
 from shared.repository.drift import find_reference, last_report, store_reference
 from shared.repository.drift_windows import Seen, seen_after
 from shared.tables import Project, RuleHit
+from tests.servers import fresh_postgres_database
 from tests.shared.migrating import migrate, revisions
 
 
@@ -126,6 +127,22 @@ def test_a_database_that_stays_locked_is_a_clear_error_and_nothing_is_half_writt
         with pytest.raises(DatabaseUnavailableError, match="locked"), two.write() as other:
             other.add(Project(name="second", config={}, created_at=0.0))
     assert names(two) == ["first"]
+
+
+def test_a_writer_that_stands_still_on_a_server_loses_its_transaction_and_its_locks(
+    postgres_url: str, migrated_template: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(databases, "_IDLE_MS", 500)
+    with fresh_postgres_database(postgres_url, template=migrated_template) as url:
+        database = Database(url)
+        with pytest.raises(DatabaseUnavailableError, match="idle-in-transaction"), database.write() as session:
+            session.add(Project(name="stopped", config={}, created_at=0.0))
+            session.flush()
+            time.sleep(1.0)
+            now(session)
+        with database.write() as session:
+            session.add(Project(name="stopped", config={}, created_at=0.0))
+        database.close()
 
 
 def test_a_server_that_is_away_is_an_error_that_names_it_without_the_password() -> None:
