@@ -4,7 +4,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,8 +16,6 @@ from tests.faults.scene import (
     LANE_LEASE_S,
     SOFT_SHUTDOWN_S,
     START_S,
-    STEP_PATIENCE_S,
-    WORKER_PATIENCE_S,
     Project,
     Scene,
     running_scene,
@@ -27,6 +25,21 @@ from tests.live import ROOT, child, kill, wait_for
 pytestmark = [pytest.mark.live, pytest.mark.faults]
 
 _KILLS = 50
+# Of the scenes in which workers hang: a step may show nothing for so long, and a worker leave work lying. Longer than it
+# takes to start one and load its encoder.
+_STEP_PATIENCE_S, _WORKER_PATIENCE_S = 45.0, 35.0
+
+
+@pytest.fixture
+def impatient(database_folder: tuple[Path, dict[str, str]]) -> Iterator[Scene]:
+    """A scene that does not wait for long for what hangs."""
+    folder, environment = database_folder
+    patience = {
+        "QUIETCORNER_STEP_PATIENCE_S": str(_STEP_PATIENCE_S),
+        "QUIETCORNER_WORKER_PATIENCE_S": str(_WORKER_PATIENCE_S),
+    }
+    with running_scene(folder, **environment, **patience) as scene:
+        yield scene
 
 
 def stopped(scene: Scene) -> list[psutil.Process]:
@@ -58,7 +71,7 @@ def test_a_task_that_was_queued_and_not_written_down_is_not_handed_to_a_second_a
     project = scene.project(items=60)
     scene.arm(f"after-xadd.dispatch.{project.id}")
     with project.annotators(1, think_s=12.0), project.annotators(1):
-        wait_for(lambda: scene.happened(f"after-xadd.dispatch.{project.id}"), what="a kill")
+        wait_for(lambda: scene.happened(f"after-xadd.dispatch.{project.id}"), what="a kill", limit_s=START_S)
         project.wait_for_batch(3)
     assert project.faults() == []
     project.retire()
@@ -97,14 +110,14 @@ def test_a_worker_stopped_past_its_lease_writes_nothing_when_it_wakes(scene: Sce
     with log.with_name("second.log").open("ab") as output:
         scene.arm(point, "SIGSTOP")
         wanted = project.request(lanes.ROUND)
-        wait_for(lambda: scene.happened(point) and stopped(scene), what="a worker to be stopped")
+        wait_for(lambda: scene.happened(point) and stopped(scene), what="a worker to be stopped", limit_s=START_S)
         second = subprocess.Popen(command, env=scene.place.environment, cwd=ROOT, stdout=output, stderr=output)
     try:
         wait_for(lambda: project.completed(lanes.ROUND) >= wanted, what="the other worker to do it", limit_s=START_S)
         written = project.written()
         for each in stopped(scene):
             each.resume()
-        wait_for(lambda: log.read_text().count("lane.lost") > told, what="the late commit", limit_s=30.0)
+        wait_for(lambda: log.read_text().count("lane.lost") > told, what="the late commit", limit_s=START_S)
         assert project.written() == written
     finally:
         second.terminate()
@@ -117,16 +130,17 @@ def test_a_worker_stopped_past_its_lease_writes_nothing_when_it_wakes(scene: Sce
 @pytest.mark.fault("a worker stopped for good", "4")
 @pytest.mark.slow_faults
 def test_a_stopped_worker_is_ended_by_its_watchdog_and_its_work_is_done_again(
-    scene: Scene, record_property: Callable[[str, object], None]
+    impatient: Scene, record_property: Callable[[str, object], None]
 ) -> None:
+    scene = impatient
     project = scene.project()
     project.wait_for_batch(1)
     point = f"after-commit.round.claim.{project.id}"
     before = child(scene.process, "worker", "training")
     scene.arm(point, "SIGSTOP")
     wanted, since = project.request(lanes.ROUND), time.monotonic()
-    wait_for(lambda: scene.happened(point) and stopped(scene), what="a worker to be stopped")
-    limit_s = LANE_LEASE_S + 2 * WORKER_PATIENCE_S + START_S
+    wait_for(lambda: scene.happened(point) and stopped(scene), what="a worker to be stopped", limit_s=START_S)
+    limit_s = LANE_LEASE_S + 2 * _WORKER_PATIENCE_S + START_S
     wait_for(lambda: project.completed(lanes.ROUND) >= wanted, what="the round to be done again", limit_s=limit_s)
     record_property("work resumed (s)", round(time.monotonic() - since, 1))
     assert not before.is_running()
@@ -155,7 +169,7 @@ def test_what_kills_its_worker_each_time_is_set_aside_and_shown_while_other_proj
         poisoned.add_items(10)
         poisoned.request(room)
         times = scene.keep_armed(
-            f"{point}.{poisoned.id}", "SIGKILL", until=lambda: room in poisoned.set_aside(), limit_s=150.0
+            f"{point}.{poisoned.id}", "SIGKILL", until=lambda: room in poisoned.set_aside(), limit_s=280.0
         )
         batches = other.batches()
         other.add_items(40)
@@ -178,7 +192,7 @@ def test_an_answer_that_kills_its_reader_each_time_is_refused_and_the_others_go_
     before = project.scalar(buried)
     point = f"after-commit.submissions.take.{project.id}"
     with project.annotators(1):
-        scene.keep_armed(point, "SIGKILL", until=lambda: project.scalar(buried) > before, limit_s=200.0)
+        scene.keep_armed(point, "SIGKILL", until=lambda: project.scalar(buried) > before, limit_s=280.0)
     assert project.scalar("SELECT count(*) FROM submission WHERE project_id = :id") > 0
     goes_on(project)
     assert [fault for fault in project.faults() if "never finished" not in fault] == []
@@ -194,14 +208,15 @@ def test_an_answer_that_kills_its_reader_each_time_is_refused_and_the_others_go_
         pytest.param(lanes.EMBED, "after-commit.embed.confirm", id="with its lease renewed"),
     ],
 )
-def test_a_step_that_hangs_ends_its_process_and_is_done_again(scene: Scene, room: str, point: str) -> None:
+def test_a_step_that_hangs_ends_its_process_and_is_done_again(impatient: Scene, room: str, point: str) -> None:
+    scene = impatient
     project = scene.project(items=60)
     project.wait_for_batch(1)
     scene.arm(f"{point}.{project.id}", "HANG")
     project.add_items(10)
     wanted = project.request(room)
-    wait_for(lambda: scene.happened(f"{point}.{project.id}"), what="a worker to hang")
-    limit_s = STEP_PATIENCE_S + WORKER_PATIENCE_S + LANE_LEASE_S + START_S
+    wait_for(lambda: scene.happened(f"{point}.{project.id}"), what="a worker to hang", limit_s=START_S)
+    limit_s = _STEP_PATIENCE_S + _WORKER_PATIENCE_S + LANE_LEASE_S + START_S
     wait_for(lambda: project.completed(room) >= wanted, what="the work to be done again", limit_s=limit_s)
     goes_on(project)
     assert project.faults() == []
@@ -216,7 +231,7 @@ def test_a_worker_told_to_end_in_the_middle_of_a_round_ends_soon_and_the_round_i
     point = f"after-commit.round.claim.{project.id}"
     scene.arm(point, "HANG")
     wanted = project.request(lanes.ROUND)
-    wait_for(lambda: scene.happened(point), what="a round to begin")
+    wait_for(lambda: scene.happened(point), what="a round to begin", limit_s=START_S)
     worker = child(scene.process, "worker", "training")
     worker.terminate()
     wait_for(lambda: not worker.is_running(), what="the worker to end", limit_s=SOFT_SHUTDOWN_S + 5.0)
@@ -238,7 +253,9 @@ def test_after_kill_9_of_up_in_the_middle_of_a_round_the_next_up_goes_on(
         project.wait_for_batch(1)
         scene.arm(f"after-commit.round.claim.{project.id}", "HANG")
         wanted = project.request(lanes.ROUND)
-        wait_for(lambda: scene.happened(f"after-commit.round.claim.{project.id}"), what="a round to begin")
+        wait_for(
+            lambda: scene.happened(f"after-commit.round.claim.{project.id}"), what="a round to begin", limit_s=START_S
+        )
         family = scene.process.children(recursive=True)
         scene.process.kill()
         assert psutil.wait_procs(family, timeout=30)[1] == []
