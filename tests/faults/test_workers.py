@@ -25,8 +25,8 @@ from tests.live import ROOT, child, kill, wait_for
 pytestmark = [pytest.mark.live, pytest.mark.faults]
 
 _KILLS = 50
-# Of the scenes in which workers hang: a step may show nothing for so long, and a worker leave work lying. Longer than it
-# takes to start one and load its encoder.
+# Where workers hang: for so long a step may show nothing, and a worker leave work lying. Longer than it takes to start
+# one and to load its encoder.
 _STEP_PATIENCE_S, _WORKER_PATIENCE_S = 45.0, 35.0
 
 
