@@ -115,7 +115,7 @@ def load_vectors(
     with _locked(copy):
         held = _sound_part(copy, segments)
         _extend(session, copy, held=held, wanted=segments)
-        return _map(copy, segments)
+        return _map(copy, segments, known)
 
 
 def latest_vectors(session: Session, *, space: str, encoder: str, folder: Path, keys: Keys) -> Vectors | None:
@@ -208,12 +208,19 @@ def _extend(session: Session, copy: Path, *, held: list[Segment], wanted: list[S
     unfinished.replace(copy / "segments.json")
 
 
-def _map(copy: Path, segments: list[Segment]) -> VectorTable:
+def _map(copy: Path, segments: list[Segment], known: VectorTable | None) -> VectorTable:
+    """The copy as a table; of what is known only the segments that came since are read."""
     count, dimension = sum(segment[1] for segment in segments), segments[0][2]
-    stored = np.fromfile(copy / "keys.i64", dtype="<i8", count=count).astype(np.int64)
     matrix = np.memmap(copy / "vectors.f16", dtype="<f2", mode="r", shape=(count, dimension))
-    keys, rows = np.unique(stored, return_index=True)
-    return VectorTable(keys, rows.astype(np.int64), matrix, tuple(segments))
+    if known is None or known.segments != tuple(segments[: len(known.segments)]):
+        known = VectorTable(np.empty(0, np.int64), np.empty(0, np.int64), matrix[:0])
+    begin = sum(segment[1] for segment in known.segments)
+    more = np.fromfile(copy / "keys.i64", dtype="<i8", count=count - begin, offset=8 * begin).astype(np.int64)
+    fresh, first = np.unique(more, return_index=True)
+    new = known.locate(fresh) < 0
+    place = np.searchsorted(known.keys, fresh[new])
+    keys, rows = np.insert(known.keys, place, fresh[new]), np.insert(known.rows, place, first[new] + begin)
+    return VectorTable(keys, rows, matrix, tuple(segments))
 
 
 def _sizes(segments: list[Segment]) -> tuple[int, int]:

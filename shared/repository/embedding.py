@@ -18,6 +18,8 @@ from shared.vectors import count_vectors, stored_keys
 
 # A rule hit is embedded as if its draw were this much smaller: likely rare items are there for the first batch.
 _HEAD_START = 0.1
+# Rows that are Python objects at a time.
+_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,14 @@ def use_encoder(session: Session, project_id: int, key: str) -> None:
     session.connection().execute(update(Project).where(col(Project.id) == project_id).values(encoder_key=key))
 
 
-def first_items(session: Session, project_id: int) -> dict[int, int]:
-    """Text key -> row number of the first item with that text."""
-    statement = select(Item.text_key, Item.id).where(col(Item.project_id) == project_id).order_by(col(Item.id).desc())
-    return dict(session.exec(statement).all())
+def first_items(session: Session, project_id: int) -> tuple[Index, Index]:
+    """Text keys (n,) of a project, ascending, and row number (n,) of the first item with each text."""
+    statement = select(Item.text_key, Item.id).where(col(Item.project_id) == project_id)
+    parts = session.connection().execute(statement, execution_options={"yield_per": _AT_ONCE}).partitions()
+    rows = np.concatenate([np.empty((0, 2), np.int64), *(np.array(part, dtype=np.int64) for part in parts)])
+    rows = rows[np.argsort(rows[:, 1])]
+    keys, first = np.unique(rows[:, 0], return_index=True)
+    return keys, rows[first, 1]
 
 
 def duplicate_groups(session: Session, items: Sequence[int]) -> dict[int, int]:

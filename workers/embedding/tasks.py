@@ -16,9 +16,10 @@ from shared.vectors import VectorTable, append_segment, load_vectors
 from workers.app import app
 from workers.context import Context, context
 from workers.embedding.encoders import Encoder, load_encoder
+from workers.embedding.known import KnownTexts
 from workers.embedding.lexicon import FEWEST_TEXTS, MOST_TEXTS, Lexicon
 from workers.embedding.segments import segments
-from workers.intake.duplicates import Pairs, merge_groups, near_duplicates
+from workers.intake.duplicates import merge_groups
 
 _log = structlog.get_logger(__name__)
 
@@ -35,6 +36,8 @@ def embed_pending(*, project_id: int) -> None:
         _describe(held, claimed, encoder, config.rules)
         with held.database.read() as session:
             pending = embedding.pending_texts(session, project_id, encoder=encoder.key)
+            known = KnownTexts(*embedding.first_items(session, project_id))
+        stored: VectorTable | None = None
         lexicon = _known_lexicon(held, project_id)
         for part in segments(len(pending.keys)):
             with held.database.read() as session:
@@ -42,7 +45,9 @@ def embed_pending(*, project_id: int) -> None:
             vectors = encoder.encode(texts)
             if lexicon:  # before the vectors, so that every text with a vector has features too
                 _store_features(held, claimed, lexicon, pending.keys[part], texts)
-            _store(held, claimed, encoder.key, config.near_duplicate_cosine, pending.keys[part], vectors)
+            stored = _store(
+                held, claimed, encoder.key, config.near_duplicate_cosine, known, stored, pending.keys[part], vectors
+            )
             _log.info("texts.embedded", done=part.stop, of=len(pending.keys))
         _embed_augmented(held, claimed, encoder)
         if lexicon or config.training.lexical:
@@ -136,12 +141,22 @@ def _store_features(held: Context, claimed: Claim, lexicon: Lexicon, keys: Index
         lexical.store_features(session, claimed.project_id, keys[lacking], features)
 
 
-def _store(held: Context, claimed: Claim, encoder: str, threshold: float, keys: Index, vectors: Floats) -> None:
+def _store(
+    held: Context,
+    claimed: Claim,
+    encoder: str,
+    threshold: float,
+    known: KnownTexts,
+    stored: VectorTable | None,
+    keys: Index,
+    vectors: Floats,
+) -> VectorTable:
+    """Store one segment and the groups of its near duplicates; what was stored before it, to be given to the next call
+    as `stored`."""
     project_id, space = claimed.project_id, pools.space_of(claimed.project_id)
     with held.database.read() as session:
-        known = load_vectors(session, space=space, encoder=encoder, folder=held.vector_folder)
-        first = embedding.first_items(session, project_id)
-    pairs = _near_duplicates(keys, vectors, known, first, threshold)
+        stored = load_vectors(session, space=space, encoder=encoder, folder=held.vector_folder, known=stored)
+    pairs = known.near_duplicates(keys, vectors, stored, threshold=threshold)
     with held.database.write() as session:
         lanes.confirm(session, claimed)
         append_segment(session, space=space, encoder=encoder, keys=keys, vectors=vectors)
@@ -152,16 +167,4 @@ def _store(held: Context, claimed: Claim, encoder: str, threshold: float, keys: 
             lanes.request(session, project_id, room)
         emit(session, Event.ITEMS_EMBEDDED, project_id=project_id, texts=len(keys))
     held.relay()
-
-
-def _near_duplicates(
-    keys: Index, vectors: Floats, known: VectorTable, first: dict[int, int], threshold: float
-) -> Pairs:
-    """Pairs of row numbers; one item stands for all that have the same text, which are one group already."""
-    return near_duplicates(
-        new_ids=np.array([first[key] for key in keys.tolist()], dtype=np.int64),
-        new=vectors.astype(np.float16),
-        known_ids=np.array([first[key] for key in known.keys.tolist()], dtype=np.int64),
-        known=known.matrix[known.rows],
-        threshold=threshold,
-    )
+    return stored

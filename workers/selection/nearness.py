@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from shared.pool import Floats, Index, Pool, places
+from shared.pool import Floats, Index, Mask, Pool, places
 
 # Length of a vector in whole numbers. Rounding adds up to sqrt(d) / 2, and half precision a two-thousandth.
 _LENGTH = np.float32(4_000)
@@ -61,7 +61,7 @@ class Nearness:
         self.seen = {name: self.seen[name] for name in kept}
         self.closest = {name: self.closest[name] for name in kept}
 
-    def _follow(self, pool: Pool, wanted: Mapping[str, Index]) -> Index:
+    def _follow(self, pool: Pool, wanted: Mapping[str, Index]) -> Mask:
         """Give every item of the pool, and every class, its place; (n,) bool, the items that are new."""
         before = np.zeros(len(pool), dtype=np.int64) if self.ids is pool.ids else places(self.ids, pool.ids)
         if self.ids is not pool.ids:
@@ -72,7 +72,8 @@ class Nearness:
             self.seen.setdefault(name, np.empty(0, np.int64))
             if name not in self.closest:
                 self.closest[name] = np.full(len(pool), _NOTHING, dtype=np.float32)
-        return before < 0
+        new: Mask = before < 0
+        return new
 
 
 def rounding(dimension: int) -> float:

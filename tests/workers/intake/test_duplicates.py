@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from workers.intake import duplicates
+from workers.intake import cells, duplicates
 from workers.intake.duplicates import merge_groups, near_duplicates
 
 Array = NDArray[np.float16]
@@ -129,3 +129,69 @@ def test_a_group_goes_with_its_representative_when_a_smaller_one_is_found() -> N
 
 def test_the_representative_goes_along_though_only_the_members_in_the_pairs_are_given() -> None:
     assert merge_groups(np.array([[9, 2]]), {9: 5}) == {2: 2, 5: 2, 9: 2}
+
+
+def planted(rng: np.random.Generator, count: int, pairs: int) -> tuple[Array, NDArray[np.int64]]:
+    """Clustered vectors (count, 32) and pairs (pairs, 2) of positions with cosines of 0.955 to 1."""
+    centres = rng.normal(size=(20, 32))
+    vectors = centres[rng.integers(20, size=count)] + rng.normal(size=(count, 32))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    found = rng.permutation(count)[: 2 * pairs].reshape(-1, 2)
+    one, cosine = vectors[found[:, 0]], rng.uniform(0.955, 1, size=(pairs, 1))
+    aside = rng.normal(size=one.shape)
+    aside -= (aside * one).sum(axis=1, keepdims=True) * one
+    vectors[found[:, 1]] = cosine * one + np.sqrt(1 - cosine**2) * aside / np.linalg.norm(aside, axis=1, keepdims=True)
+    return vectors.astype(np.float16), found
+
+
+def test_cells_find_what_a_comparison_of_all_finds_but_for_one_in_a_hundred() -> None:
+    vectors, pairs = planted(np.random.default_rng(0), 6_000, 600)
+    ids = np.arange(6_000)
+
+    def found(most: int) -> set[tuple[int, int]]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(duplicates, "_ALL_PAIRS", most)
+            patch.setattr(cells, "_CENTRES", 128)
+            links = near_duplicates(
+                new_ids=ids[4_000:], new=vectors[4_000:], known_ids=ids[:4_000], known=vectors[:4_000], threshold=0.95
+            )
+        return {(a, b) for a, b in links.tolist()}
+
+    exact, near = found(2**40), found(0)
+    new = [tuple(sorted(pair, reverse=True)) for pair in pairs.tolist() if max(pair) >= 4_000]
+    assert near <= exact
+    assert len(near) >= 0.99 * len(exact) > 0
+    assert len(set(new) & near) >= 0.98 * len(set(new))
+
+
+def test_cells_that_grew_segment_by_segment_find_the_same_as_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicates, "_ALL_PAIRS", 0)
+    monkeypatch.setattr(cells, "_TEACHERS", 1_000)
+    monkeypatch.setattr(cells, "_CENTRES", 32)
+    vectors, _ = planted(np.random.default_rng(1), 3_000, 300)
+    ids, grown = np.arange(3_000), cells.Cells()
+    for start in (1_000, 1_500, 2_000, 2_500):
+        new = slice(start, start + 500)
+        with_memory, without = (
+            near_duplicates(
+                new_ids=ids[new],
+                new=vectors[new],
+                known_ids=ids[:start],
+                known=vectors[:start],
+                threshold=0.95,
+                cells=memory,
+            )
+            for memory in (grown, None)
+        )
+        assert np.array_equal(with_memory, without)
+        assert len(with_memory)
+
+
+def test_a_low_threshold_is_compared_exactly_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicates, "_ALL_PAIRS", 0)
+    monkeypatch.setattr(duplicates, "_by_cells", None)
+    near = np.array([[1.0, 0.0], [0.75, 0.66]], np.float16)
+    links = near_duplicates(
+        new_ids=np.array([1, 2]), new=near, known_ids=np.empty(0, np.int64), known=near[:0], threshold=0.7
+    )
+    assert links.tolist() == [[2, 1]]

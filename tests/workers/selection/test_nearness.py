@@ -12,8 +12,8 @@ from workers.selection.nearness import Nearness, as_cosine, rounding
 
 def part(pool: Pool, kept: Index) -> Pool:
     """The pool before the other items came."""
-    fields = ("ids", "rows", "sources", "groups", "families", "draws", "folds", "bands")
-    fields += ("rule_hits", "rule_scores", "targets", "labeled", "queued")
+    fields = ["ids", "rows", "sources", "groups", "families", "draws", "folds", "bands"]
+    fields += ["rule_hits", "rule_scores", "targets", "labeled", "queued"]
     return replace(
         pool,
         item_ids=[pool.item_ids[place] for place in kept.tolist()],
