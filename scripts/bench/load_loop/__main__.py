@@ -29,6 +29,8 @@ from sqlmodel import col, func, select
 from scripts.bench.latency_loop import NAME, Made, make_pool
 from scripts.bench.load_loop.clients import Connection, Noted, Pace, over_http, over_redis, takes_tasks
 from shared.database import Database, open_database
+from shared.project import BatchTrigger
+from shared.repository.projects import store_config
 from shared.repository.tokens import create_token
 from shared.settings import Settings, load_settings
 from shared.tables import Assignment, AssignmentState, Batch, Project
@@ -54,7 +56,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1_000.0, help="submissions a second, of all annotators together")
     parser.add_argument("--redis", type=float, default=0.1, help="the part of them that goes over Redis")
     parser.add_argument("--items", type=int, default=25_000)
-    parser.add_argument("--batch", type=int, default=50)
+    parser.add_argument("--batch", type=int, default=200)
     given = parser.parse_args()
     found = [measure(settings, given) for settings in databases()]
     print(json.dumps(found, indent=2))
@@ -76,6 +78,8 @@ def measure(settings: Settings, given: argparse.Namespace) -> dict[str, Any]:
         if _projects(database):
             raise SystemExit("error: DATABASE_URL names a database with projects; give an empty one")
         made = make_pool(database, items=given.items, classes=12, labels=500, batch=given.batch, seed=0)
+        with database.write() as session:  # rounds begin while there is still something to answer, as by default
+            store_config(session, made.project_id, made.config.model_copy(update={"batch_trigger": BatchTrigger()}))
         token = _token(database)
         with Children(settings.folder / "logs", tell=console.print) as children:
             _start(settings, children)
