@@ -178,6 +178,7 @@ def _report(
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
         "load_average": round(os.getloadavg()[0], 1),
         "database": database.url.partition(":")[0],
+        "offered_per_s": given.rate,
         "accepted_per_s": round(sum(len(one.seconds) for one in noted.values()) / seconds, 1),
         **{way: _latency(noted[way].seconds) for way in ("http", "redis")},
         "not_accepted": {way: dict(noted[way].others) for way in ("http", "redis")},
