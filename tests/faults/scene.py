@@ -1,6 +1,5 @@
 """A running Quiet Corner on SQLite and one on PostgreSQL, whose crash points a test arms, and what must hold there."""
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -204,7 +203,7 @@ class Project:
         items = "JOIN item ON item.id = item WHERE item.project_id = :id"
         stored = dict(self._pairs(f"SELECT submission_id, item_id FROM submission {items}"))
         labels = dict(self._pairs(f"SELECT item_id, value FROM label {items}"))
-        answers = {sent.item_id: f'"{sent.label}"' for sent in safe.values()}
+        answers = {sent.item_id: str(sent.label) for sent in safe.values()}
         return [
             *(f"{key} has a receipt and is not stored" for key in sorted(set(safe) - set(stored))),
             *(f"{key} is stored and has no receipt" for key in sorted(set(stored) - set(safe))),
@@ -215,7 +214,7 @@ class Project:
     def _pairs(self, sql: str) -> list[tuple[str, str]]:
         with self.scene.database.read() as session:
             rows = session.connection().execute(text(sql), {"id": self.id}).all()
-        return [(str(row[0]), row[1] if isinstance(row[1], str) else json.dumps(row[1])) for row in rows]
+        return [(str(row[0]), str(row[1]).strip('"')) for row in rows]  # SQLite gives JSON, PostgreSQL what it says
 
     def _caps_broken(self) -> list[str]:
         most = _mail_cap(self.config.selection.batch_size)

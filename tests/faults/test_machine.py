@@ -175,6 +175,8 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """When all that went wrong is over, all that was sent is there, and the queue is what the database says."""
         self.core.settle()
+        self.core.let_leases_run_out()  # of tasks that were in hand when Redis lost them
+        self.core.settle()
         self._look()
         assert set(self.safe) == set(self.sent)
         self._labels_are_the_last_answers()
