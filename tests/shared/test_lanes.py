@@ -149,6 +149,66 @@ def test_redis_the_database_or_room_on_the_disk_being_away_is_no_reason_to_set_a
     assert take(database, project_id) is not None
 
 
+def test_a_block_that_shows_nothing_for_long_is_given_up_and_its_lease_runs_out(database: Database) -> None:
+    project_id = make_project(database)
+    ask(database, project_id)
+    given_up = threading.Event()
+    with lanes.held(
+        database,
+        project_id=project_id,
+        room=lanes.ROUND,
+        owner="a",
+        lease_s=0.3,
+        patience_s=0.4,
+        give_up=given_up.set,
+    ) as claimed:
+        assert claimed is not None
+        assert given_up.wait(10)
+        time.sleep(0.4)
+        assert take(database, project_id, owner="b") is not None
+
+
+def test_a_block_that_stores_a_part_now_and_then_is_not_given_up(database: Database) -> None:
+    project_id = make_project(database)
+    ask(database, project_id)
+    given_up = threading.Event()
+    with lanes.held(
+        database, project_id=project_id, room=lanes.ROUND, owner="a", lease_s=0.3, patience_s=1.0, give_up=given_up.set
+    ) as claimed:
+        assert claimed is not None
+        for _ in range(4):
+            time.sleep(0.4)
+            with database.write() as session:
+                lanes.confirm(session, claimed)
+        assert not given_up.is_set()
+        finish(database, claimed)
+
+
+def test_only_a_part_that_is_stored_makes_the_attempts_begin_anew(database: Database) -> None:
+    project_id = make_project(database)
+    ask(database, project_id)
+    claimed = take(database, project_id)
+    assert claimed is not None
+    for step, attempts in ((lanes.check, 1), (lanes.confirm, 0)):
+        with database.write() as session:
+            step(session, claimed)
+            assert _lane(session, project_id).attempts == attempts
+
+
+def test_the_standing_of_lanes_tells_work_that_nobody_does(database: Database) -> None:
+    project_id = make_project(database)
+    ask(database, project_id)
+    with database.read() as session:
+        before = lanes.standing(session, [lanes.ROUND])
+        assert (before.waiting, before.held) == (1, 0)
+        assert lanes.standing(session, [lanes.EMBED]).waiting == 0
+    assert take(database, project_id) is not None
+    with database.read() as session:
+        after = lanes.standing(session, [lanes.ROUND])
+    assert (after.waiting, after.held) == (0, 1)
+    assert after.done != before.done
+
+
 def test_of_many_workers_at_once_exactly_one_gets_the_lane(database: Database) -> None:
     project_id = make_project(database)
     ask(database, project_id)
