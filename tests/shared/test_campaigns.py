@@ -15,7 +15,7 @@ from shared.project import ProjectConfig
 from shared.repository import campaigns
 from shared.repository.projects import create_project
 from shared.tables import Lane, Project
-from tests.shared.test_database import _migrate
+from tests.shared.migrating import migrate
 
 ITEMS = {"drift": [5, 6, 7], "relabel": [1], "audit": [9]}
 
@@ -140,7 +140,7 @@ def test_a_campaign_of_another_project_is_not_found(project: Projects) -> None:
 
 def test_campaigns_of_an_older_database_are_done_or_run(database_url: str) -> None:
     old = Database(database_url)
-    _migrate(old, "0006")
+    migrate(old, "0006")
     with old.engine.begin() as connection:
         for statement in (
             "INSERT INTO project (id, name, config, created_at) VALUES (1, 'p', '{}', 0)",
@@ -161,7 +161,7 @@ def test_campaigns_of_an_older_database_are_done_or_run(database_url: str) -> No
         assert session.exec(select(Lane.room).where(col(Lane.room) == lanes.CAMPAIGN)).all() == [lanes.CAMPAIGN]
         campaigns.open_campaign(session, 1, origin=Origin.DOUBT, why="", budget=1, candidates={"relabel": [1]})
         assert now(session) > 0
-    _migrate(old, "0006")
+    migrate(old, "0006")
     with old.engine.begin() as connection:
         kept = connection.execute(text("SELECT id, batch FROM campaign ORDER BY id")).all()
         assert [tuple(row) for row in kept] == [(101, 7), (102, None)]
