@@ -16,6 +16,7 @@ import structlog
 from sqlmodel import Session, col, func, select
 
 from scripts.bench.latency_loop import NAME, Made, draw_classes, message
+from scripts.bench.scale_loop.limits import limits
 from shared import lanes
 from shared.database import Database, open_database
 from shared.project import ProjectConfig
@@ -79,7 +80,8 @@ def run_rounds(settings: Settings, *, rounds: int) -> dict[str, Any]:
     Returns:
         `rounds`: of each its steps, `total_s`, and `cpu_s` of the processor, which a busy machine does not lengthen as
         much, in seconds; `items`; `own_mib` and `all_mib` at their peak;
-        `batches`, a SHA-256 of the ids of all chosen items in the order of their ranks.
+        `batches`, a SHA-256 of the ids of all chosen items in the order of their ranks; `limits`, see
+        `scripts.bench.scale_loop.limits`.
     """
     database = open_database(settings)
     held = Silent(settings, database, connect(settings))
@@ -107,6 +109,7 @@ def run_rounds(settings: Settings, *, rounds: int) -> dict[str, Any]:
         "own_mib": round(peak.own_mib),
         "all_mib": round(peak.all_mib),
         "batches": chosen.hexdigest()[:16],
+        "limits": limits(settings.folder, made.config),
     }
 
 
