@@ -17,6 +17,8 @@ from shared.urls import sqlite_path, without_password
 
 # A writer on SQLite waits this long for another one before it gives up.
 _BUSY_TIMEOUT_MS = 30_000
+# PostgreSQL's name for it (its manual, appendix A).
+_DEADLOCK = "40P01"
 # PostgreSQL ends a transaction whose writer stands still for this long: stopped, it would keep its locks for ever.
 _IDLE_MS = 30_000
 
@@ -116,6 +118,12 @@ def now(session: Session) -> float:
     else:
         statement = "SELECT extract(epoch FROM clock_timestamp())::float8"
     return float(session.connection().execute(sql(statement)).scalar_one())
+
+
+def was_deadlock(error: DatabaseUnavailableError) -> bool:
+    """Whether the database ended this transaction since it and others waited for each other: begin it anew."""
+    cause = error.__cause__
+    return isinstance(cause, DBAPIError) and getattr(cause.orig, "sqlstate", None) == _DEADLOCK
 
 
 def _engine(url: str) -> Engine:

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 
 from shared.contracts import ReceiptMessage, SubmissionMessage, parse_submission
-from shared.database import Database
-from shared.errors import InvalidInputError
+from shared.database import Database, was_deadlock
+from shared.errors import DatabaseUnavailableError, InvalidInputError
 from shared.repository import submissions as rows
 from shared.repository.assignments import stream_entries
 from shared.repository.projects import hold_config
@@ -62,6 +62,9 @@ def store_answers(database: Database, project_id: int, project: str, answers: Se
             return _store(database, project_id, project, answers)
         except IntegrityError:
             continue  # the listener stored the same submission between our look and our write: look again
+        except DatabaseUnavailableError as error:
+            if not was_deadlock(error):
+                raise
 
 
 def _store(database: Database, project_id: int, project: str, answers: Sequence[Answer]) -> Taken:

@@ -7,6 +7,7 @@ al., "Implementation techniques for main memory database systems", SIGMOD 1984, 
 
 import queue
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -22,6 +23,9 @@ from workers.gateway.faults import RefusedError
 # Answers in one transaction, and answers that may wait: beyond, a sender hears at once that it is too much.
 _AT_ONCE = 200
 _MOST_WAITING = 5_000
+# While several send at once, a transaction begins so long after the last one at the earliest: most of what it costs is
+# the same for one answer and for twenty.
+_GATHERING_S = 0.01
 
 Stored = Callable[[str, Sequence[str]], None]
 """Told, after a commit, the project and the stream entries of the assignments that were closed."""
@@ -94,6 +98,8 @@ class GroupCommit:
                 self._store(group)
             with self._counting:
                 self._waiting -= count
+            if sum(map(len, posts.values())) > 1:
+                time.sleep(_GATHERING_S)
 
     def _store(self, group: Sequence[_Post]) -> None:
         """Store a group; when it can't be, each of its requests alone, so that none suffers for another."""

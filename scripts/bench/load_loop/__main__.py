@@ -55,17 +55,20 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=1_000.0, help="submissions a second, of all annotators together")
     parser.add_argument("--redis", type=float, default=0.1, help="the part of them that goes over Redis")
+    parser.add_argument("--only", choices=("sqlite", "postgresql"), help="on one of the two")
     parser.add_argument("--items", type=int, default=25_000)
     parser.add_argument("--batch", type=int, default=200)
     given = parser.parse_args()
-    found = [measure(settings, given) for settings in databases()]
+    found = [measure(settings, given) for settings in databases(given.only)]
     print(json.dumps(found, indent=2))
 
 
-def databases() -> Iterator[Settings]:
+def databases(only: str | None) -> Iterator[Settings]:
     """Settings on SQLite, and on the database that DATABASE_URL names."""
     base = load_settings()
-    urls = [None] + [base.database_url] * (base.database_url is not None)
+    urls = [] if only == "postgresql" else [None]
+    if base.database_url is not None and only != "sqlite":
+        urls.append(base.database_url)
     for url in urls:
         with tempfile.TemporaryDirectory(prefix="qc-load-") as folder:
             changes = {"data_dir": Path(folder), "redis_url": None, "database_url": url, "http_port": _free_port()}
