@@ -155,19 +155,18 @@ def test_a_full_disk_stops_the_loop_and_with_room_again_it_goes_on_and_nothing_i
 
 
 @pytest.mark.fault("no room for the copy of the vectors", "4")
-def test_no_room_for_the_copy_of_the_vectors_delays_a_round_and_sets_nothing_aside(scene: Scene) -> None:
+def test_no_room_for_the_copy_of_the_vectors_delays_the_work_and_sets_nothing_aside(scene: Scene) -> None:
     project = scene.project(items=60)
     project.wait_for_batch(1)
     refused = (
-        "SELECT count(*) FROM lane_history WHERE new_project_id = :id AND new_owner IS NULL AND new_room = 'round'"
+        "SELECT count(*) FROM lane_history WHERE new_project_id = :id AND new_owner IS NULL AND new_room = 'embed'"
     )
     with small_disk(scene.place.settings.folder / "vectors", size=4096 * 4):
-        wanted = project.request(lanes.ROUND)
         before = project.scalar(refused)
+        project.add_items(20)
         wait_for(lambda: project.scalar(refused) > before + lanes.MOST_ATTEMPTS, what="more refusals than attempts")
-        assert project.completed(lanes.ROUND) < wanted
-        said = project.text("SELECT error FROM lane WHERE project_id = :id AND room = 'round'")
-        assert "No space left" in said
+        assert "No space left" in project.text("SELECT error FROM lane WHERE project_id = :id AND room = 'embed'")
+        assert project.scalar("SELECT requested - completed FROM lane WHERE project_id = :id AND room = 'embed'") > 0
     with project.annotators(2):
         goes_on(project)
     assert project.faults() == []
