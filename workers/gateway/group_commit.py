@@ -5,13 +5,13 @@ that come meanwhile wait together and share the next: the more there are at once
 al., "Implementation techniques for main memory database systems", SIGMOD 1984, section 5.
 """
 
+import asyncio
 import queue
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from shared.contracts import ReceiptMessage
@@ -31,12 +31,16 @@ Stored = Callable[[str, Sequence[str]], None]
 """Told, after a commit, the project and the stream entries of the assignments that were closed."""
 
 
+Outcome = list[ReceiptMessage] | Exception
+
+
 @dataclass(frozen=True)
 class _Post:
     project_id: int
     project: str
     answers: Sequence[Answer]
-    done: Future[list[ReceiptMessage]] = field(default_factory=Future)
+    loop: asyncio.AbstractEventLoop
+    done: asyncio.Future[list[ReceiptMessage]]
 
 
 class GroupCommit:
@@ -56,8 +60,8 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self._thread.start()
 
-    def post(self, project_id: int, project: str, answers: Sequence[Answer]) -> Future[list[ReceiptMessage]]:
-        """Hand answers over; the future has their receipts, in order, once they are durable.
+    def post(self, project_id: int, project: str, answers: Sequence[Answer]) -> asyncio.Future[list[ReceiptMessage]]:
+        """Hand answers over, on an event loop; the future has their receipts, in order, once they are durable.
 
         Raises:
             RefusedError: 503, too many wait already.
@@ -72,7 +76,8 @@ class GroupCommit:
                     retry_after_s=1,
                 )
             self._waiting += len(answers)
-        post = _Post(project_id, project, answers)
+        loop = asyncio.get_running_loop()
+        post = _Post(project_id, project, answers, loop, loop.create_future())
         self._posts.put(post)
         return post.done
 
@@ -110,13 +115,26 @@ class GroupCommit:
             )
         except Exception as error:
             if len(group) == 1 or isinstance(error, DatabaseUnavailableError):
-                for post in group:
-                    post.done.set_exception(error)
+                _tell([(post, error) for post in group])
             else:
                 for post in group:
                     self._store([post])
             return
         receipts = iter(taken.receipts)
-        for post in group:
-            post.done.set_result([next(receipts) for _ in post.answers])
+        _tell([(post, [next(receipts) for _ in post.answers]) for post in group])
         self._stored(first.project, taken.entries)
+
+
+def _tell(outcomes: Sequence[tuple[_Post, Outcome]]) -> None:
+    """Tell all senders of a group at once: to wake their event loop for each would cost more than to store it."""
+    outcomes[0][0].loop.call_soon_threadsafe(_settle, outcomes)
+
+
+def _settle(outcomes: Sequence[tuple[_Post, Outcome]]) -> None:
+    for post, outcome in outcomes:
+        if post.done.done():  # the request was given up meanwhile
+            continue
+        if isinstance(outcome, Exception):
+            post.done.set_exception(outcome)
+        else:
+            post.done.set_result(outcome)

@@ -1,6 +1,5 @@
 """Routes by which items and answers come in."""
 
-import asyncio
 from collections import Counter
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -90,7 +89,7 @@ async def _take_answers(commits: GroupCommit, visitor: Visitor, body: bytes) -> 
         answers = await run_in_threadpool(_read_answers, rows, visitor.project)
     else:
         answers = _read_answers(rows, visitor.project)
-    receipts = await asyncio.wrap_future(commits.post(visitor.project_id, visitor.project, answers))
+    receipts = await commits.post(visitor.project_id, visitor.project, answers)
     if not is_one:
         counts = Counter(receipt.status for receipt in receipts)
         return SubmissionsReceived(
