@@ -130,6 +130,8 @@ def normalise(text: str) -> str:
 
     Folding may leave the normal form, so that is restored (Unicode Standard, section 3.13, NFKC_Casefold).
     """
+    if text.isascii():  # is in normal form, and stays there
+        return " ".join(text.casefold().split())
     folded = unicodedata.normalize("NFKC", text).casefold()
     return " ".join(unicodedata.normalize("NFKC", folded).split())
 
@@ -257,6 +259,8 @@ def _score(value: object) -> float | None:
 
 
 def _check_encodable(value: str, column: str) -> None:
+    if value.isascii():
+        return
     try:
         value.encode()
     except UnicodeEncodeError as error:
