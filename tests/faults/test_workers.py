@@ -205,7 +205,7 @@ def test_an_answer_that_kills_its_reader_each_time_is_refused_and_the_others_go_
     ("room", "point"),
     [
         pytest.param(lanes.ROUND, "after-commit.round.claim", id="without a sign of life"),
-        pytest.param(lanes.EMBED, "after-commit.embed.confirm", id="with its lease renewed"),
+        pytest.param(lanes.DISPATCH, "after-commit.dispatch.check", id="with its lease renewed"),
     ],
 )
 def test_a_step_that_hangs_ends_its_process_and_is_done_again(impatient: Scene, room: str, point: str) -> None:
