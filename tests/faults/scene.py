@@ -28,7 +28,7 @@ LANE_LEASE_S = 3.0
 QUEUE_LEASE_S = 20.0
 CLASSES = ("common", "rare")
 # A killed process is started again by `up`, and imports for seconds before it works; then comes the next sweep.
-START_S = 90.0
+START_S = 150.0
 SOFT_SHUTDOWN_S = 4.0
 _SUBJECTS = ("parcel", "invoice", "screen", "contract", "refund", "password", "delivery", "meeting", "ticket", "garden")
 
