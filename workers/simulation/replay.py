@@ -9,6 +9,7 @@ import numpy as np
 from shared.contracts import Reason
 from shared.pool import Mask, Pool
 from shared.project import ProjectConfig
+from workers.selection.nearness import Nearness
 from workers.selection.round import RoundPlan, Selected, select
 from workers.selection.stability import COMPARED
 from workers.selection.strategies import YARDSTICKS
@@ -107,6 +108,7 @@ def replay(
     audit: dict[str, float] = {}
     scorers: tuple[Scorer, ...] = ()
     earlier: tuple[LinearModel, ...] = ()
+    nearness = Nearness()
     for number in range(1, rounds + 1):
         if not len(pool.eligible):
             return
@@ -121,7 +123,7 @@ def replay(
             earlier=() if strategy in YARDSTICKS else earlier,
         )
         started = clock()
-        selected = select(pool, model, config, plan)
+        selected = select(pool, model, config, plan, nearness=nearness)
         select_s = clock() - started
         version += model is not None  # as the workers count: only a round that trained a model stores one
         if selected.banded:
