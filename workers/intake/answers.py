@@ -95,8 +95,8 @@ def _keep(
                 reason=verdict.receipt.reason or "",
             )
     if answers:
-        # The lane before the assignments: a round holds it while it waits for the lane of the dispatch, which holds that
-        # while it waits for assignments.
+        # The lane before the assignments: a round holds it while it waits for the lane of the dispatch, and that is
+        # held by whoever waits for assignments.
         lanes.request(session, project_id, lanes.ROUND)
         rows.store_answers(session, project_id, answers)
         emit(session, Event.LABELS_SUBMITTED, project_id=project_id, labels=len(answers))

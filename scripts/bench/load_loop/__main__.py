@@ -66,7 +66,7 @@ def main() -> None:
 def databases(only: str | None) -> Iterator[Settings]:
     """Settings on SQLite, and on the database that DATABASE_URL names."""
     base = load_settings()
-    urls = [] if only == "postgresql" else [None]
+    urls: list[str | None] = [] if only == "postgresql" else [None]
     if base.database_url is not None and only != "sqlite":
         urls.append(base.database_url)
     for url in urls:
