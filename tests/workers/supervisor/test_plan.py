@@ -19,6 +19,13 @@ def test_there_is_a_child_for_every_queue_and_one_listener_and_one_beat() -> Non
     assert names == ["listener", *QUEUES, "beat"]
 
 
+def test_the_http_api_is_a_child_where_it_has_a_port() -> None:
+    settings = make_settings(Path("data")).model_copy(update={"http_port": 8000})
+    last = plan.commands(settings, QUEUES)[-1]
+    assert (last.name, last.environment["QUIETCORNER_HTTP_PORT"]) == ("http", "8000")
+    assert CliRunner().invoke(app, [*last.arguments[3:], "--help"]).exit_code == 0
+
+
 def test_every_child_is_a_command_that_exists_with_options_that_it_knows() -> None:
     for command in plan.commands(make_settings(Path("data")), QUEUES):
         assert command.arguments[1:3] == ("-m", "workers.cli")
