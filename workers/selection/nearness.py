@@ -45,6 +45,8 @@ class Nearness:
         wanted = {name: pool.ids[positions] for name, positions in anchors.items()}
         self._forget(wanted)
         new = np.flatnonzero(self._follow(pool, wanted))
+        for name, ids in wanted.items():
+            self._take_back(pool, name, ids)
         unseen = {
             name: places(pool.ids, np.setdiff1d(ids, self.seen[name], assume_unique=True))
             for name, ids in wanted.items()
@@ -56,10 +58,21 @@ class Nearness:
         return self.closest
 
     def _forget(self, wanted: Mapping[str, Index]) -> None:
-        """Drop classes that nobody asks for, and those of which an anchor is none any more."""
-        kept = {name for name, ids in self.seen.items() if name in wanted and np.isin(ids, wanted[name]).all()}
-        self.seen = {name: self.seen[name] for name in kept}
-        self.closest = {name: self.closest[name] for name in kept}
+        """Drop classes that nobody asks for."""
+        self.seen = {name: ids for name, ids in self.seen.items() if name in wanted}
+        self.closest = {name: self.closest[name] for name in self.seen}
+
+    def _take_back(self, pool: Pool, name: str, wanted: Index) -> None:
+        """Compare anew the items to which a former anchor was the closest, which exact products tell."""
+        gone = np.setdiff1d(self.seen[name], wanted, assume_unique=True)
+        if not len(gone):
+            return
+        self.seen[name] = np.setdiff1d(self.seen[name], gone, assume_unique=True)
+        former = {name: np.full(len(pool), _NOTHING, dtype=np.float32)}
+        _raise(pool, np.arange(len(pool)), {name: places(pool.ids, gone)}, former)
+        open_ = np.flatnonzero(self.closest[name] <= former[name])
+        self.closest[name][open_] = _NOTHING
+        _raise(pool, open_, {name: places(pool.ids, self.seen[name])}, self.closest)
 
     def _follow(self, pool: Pool, wanted: Mapping[str, Index]) -> Mask:
         """Give every item of the pool, and every class, its place; (n,) bool, the items that are new."""
