@@ -119,7 +119,7 @@ class Children:
                 start_new_session=True,
             )
         self._leash.hold(process.pid)
-        os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + command.niceness)
+        _stand_back(process.pid, os.getpriority(os.PRIO_PROCESS, 0) + command.niceness)
         return process
 
     def _bury(self, child: _Child) -> None:
@@ -158,6 +158,17 @@ class Children:
 def restart_delay_s(deaths: int) -> float:
     """Seconds to wait before a start, after so many earlier deaths in a row: 0.5, 1, 2 ... up to 10."""
     return min(_FIRST_DELAY_S * 2.0 ** min(deaths, 10), _LONGEST_DELAY_S)
+
+
+def _stand_back(pid: int, niceness: int) -> None:
+    """Give a process its niceness, and its session too.
+
+    Where Linux groups processes by session, which is usual, it weighs the niceness of a process against others of its
+    session only: see sched(7), "The autogroup feature".
+    """
+    os.setpriority(os.PRIO_PROCESS, pid, niceness)
+    with suppress(OSError):  # another system, or one without this feature
+        Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
 
 
 def last_line(log: Path) -> str:

@@ -66,6 +66,10 @@ def test_output_goes_to_the_log_and_is_appended(logs: Path, told: list[str]) -> 
     assert (logs / "talker.log").read_text() == "one\nmore\ntwo\nmore\n"
 
 
+# Whether the kernel shares the cores among sessions, and only within one among processes.
+_AUTOGROUPS = Path("/proc/sys/kernel/sched_autogroup_enabled")
+
+
 def test_a_patient_child_and_what_it_starts_stand_back(logs: Path, told: list[str]) -> None:
     mine = psutil.Process().nice()
     with Children(logs, tell=told.append) as children:
@@ -75,6 +79,8 @@ def test_a_patient_child_and_what_it_starts_stand_back(logs: Path, told: list[st
             process = psutil.Process(_pid(children, name))
             wait_for(lambda: any("600" in each.cmdline() for each in process.children()), what="a child's child")  # noqa: B023 - called at once
             assert [each.nice() for each in (process, *process.children())] == [niceness, niceness]
+            if _AUTOGROUPS.exists() and _AUTOGROUPS.read_text().strip() == "1":
+                assert Path(f"/proc/{process.pid}/autogroup").read_text().endswith(f" nice {niceness}\n")
 
 
 def test_a_child_that_dies_is_started_again_and_its_last_words_are_told(logs: Path, told: list[str]) -> None:
