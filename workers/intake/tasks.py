@@ -23,6 +23,8 @@ def sweep() -> None:
         name_commit(session, "sweep")
         for project_id in projects_with_open(session):
             lanes.request(session, project_id, lanes.DISPATCH)
+    # By itself: a round that ends holds its own lane and then asks for the dispatch's, so who held both would meet it.
+    with held.database.write() as session:
         for project_id in rounds.projects_past_their_time(session):
             lanes.request(session, project_id, lanes.ROUND)
         forget_published(session)
