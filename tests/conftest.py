@@ -1,5 +1,9 @@
 """Fixtures for all tests: real servers, and a running Quiet Corner."""
 
+from collections.abc import Iterator
+
+import pytest
+import structlog
 from hypothesis import settings
 
 pytest_plugins = ["tests.servers", "tests.live", "tests.faults.scene"]
@@ -7,3 +11,10 @@ pytest_plugins = ["tests.servers", "tests.live", "tests.faults.scene"]
 # The same examples in every run, so that a failure is that of a change: `pytest --hypothesis-profile=default` draws
 # others.
 settings.load_profile("ci")
+
+
+@pytest.fixture(autouse=True)
+def _logs_of_its_own() -> Iterator[None]:
+    """Whatever a test sets up for logs goes with it, as the stream that it wrote to is closed then."""
+    yield
+    structlog.reset_defaults()

@@ -136,7 +136,7 @@ def test_the_pool_is_the_one_that_a_project_with_these_items_would_load(settings
     kept = make_dataset((row for row in rows if row["split"] == "train"), hints=("risk",))
     loaded = load_as_a_project(kept, settings, seed=config.seed)
     for field in ("item_ids", "source_names", "rule_names", "classes"):
-        assert getattr(simulated, field) == getattr(loaded, field)
+        assert list(getattr(simulated, field)) == list(getattr(loaded, field))
     arrays = ("ids", "sources", "groups", "families", "draws", "targets", "labeled", "queued")
     for field in (*arrays, "rule_hits", "rule_scores", "rule_settled"):
         np.testing.assert_array_equal(getattr(simulated, field), getattr(loaded, field), err_msg=field)
