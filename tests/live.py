@@ -96,7 +96,13 @@ class LiveProject:
 
     def wait_for_batch(self, number: int) -> None:
         """Until the project has so many batches, and ten tasks at least are on the queue."""
-        wait_for(lambda: self.count("batch") >= number and len(self.tasks()) >= 10, what=f"batch {number} on the queue")
+        wait_for(lambda: self.count("batch") >= number and self._is_offered(), what=f"batch {number} on the queue")
+
+    def _is_offered(self) -> bool:
+        """Whether there are tasks, and all are open: where Redis was away, answered ones stay until the next sweep."""
+        opened = self.query("SELECT assignment.id FROM assignment JOIN me ON me.id = project_id WHERE state = 'open'")
+        offered = {task["assignment"] for task in self.tasks()}
+        return len(offered) >= 10 and offered <= {number for (number,) in opened}
 
     def send(self, answers: Sequence[dict[str, Any]]) -> None:
         """Put answers on the submissions stream, as an annotation tool does."""
@@ -150,10 +156,9 @@ def make_place(folder: Path, **environment: str) -> Place:
 
 
 @contextmanager
-def up(place: Place) -> Iterator[psutil.Process]:
-    """`quietcorner up` for the length of the block, ready at its beginning, ended by SIGINT."""
-    log = place.settings.folder.parent / "up.log"
-    with log.open("a") as output:
+def up(place: Place, *, ended_by: signal.Signals = signal.SIGINT) -> Iterator[psutil.Process]:
+    """`quietcorner up` for the length of the block, ready at its beginning, ended by a signal."""
+    with up_log(place).open("a") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "workers.cli", "up"],
             env=place.environment,
@@ -163,13 +168,14 @@ def up(place: Place) -> Iterator[psutil.Process]:
             start_new_session=True,
         )
     try:
-        wait_for(lambda: "ready:" in log.read_text() or process.poll() is not None, what="`up` to be ready", limit_s=90)
-        assert process.poll() is None, log.read_text()
+        said = up_log(place).read_text
+        wait_for(lambda: "ready:" in said() or process.poll() is not None, what="`up` to be ready", limit_s=90)
+        assert process.poll() is None, said()
         yield psutil.Process(process.pid)
     finally:
         if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        process.wait(60)
+            process.send_signal(ended_by)
+            assert process.wait(90) == 0, up_log(place).read_text()
 
 
 @dataclass(frozen=True)
@@ -182,10 +188,23 @@ class Running:
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """One running Quiet Corner for all tests that need one; each has a project of its own."""
-    place = make_place(tmp_path_factory.mktemp("live"))
-    with up(place) as process:
+    """One running Quiet Corner for all tests that need one; each has a project of its own.
+
+    That a signal ends all of it is looked at here: a start for it alone would take as long as many tests.
+    """
+    folder = tmp_path_factory.mktemp("live") / "50%20off #1? @x:y"  # each of these means something in a URL
+    folder.mkdir()
+    place = make_place(folder)
+    with up(place, ended_by=signal.SIGTERM) as process:
         yield Running(place, process)
+        family = process.children(recursive=True)
+    assert psutil.wait_procs(family, timeout=10)[1] == []
+    assert "All has ended." in up_log(place).read_text()
+
+
+def up_log(place: Place) -> Path:
+    """What `quietcorner up` says."""
+    return place.settings.folder.parent / "up.log"
 
 
 def child(parent: psutil.Process, *words: str) -> psutil.Process:

@@ -69,6 +69,7 @@ def fast(seed: int, items: int | None) -> Plan:
         rounds=3,
         rounds_after=1,
         window=200,
+        delay_s=0.1,
     )
 
 

@@ -10,16 +10,8 @@ from shared import lanes
 from tests.faults.scene import LANE_LEASE_S, START_S, Project, Scene
 from tests.live import wait_for
 
-pytestmark = [pytest.mark.live, pytest.mark.faults]
+pytestmark = [pytest.mark.live, pytest.mark.faults, pytest.mark.slow_faults]
 
-# Those at which most can go wrong, for every run of the tests; `--faults` adds all others, and PostgreSQL.
-_TELLING = {
-    "after-commit.round.claim",
-    "before-commit.round.complete",
-    "after-commit.submissions.take",
-    "after-xadd.dispatch",
-    "after-send.outbox",
-}
 _LANES = [
     f"{side}-commit.{room}.{step}"
     for room in lanes.ROOMS
@@ -39,10 +31,6 @@ _OTHERS = [
 ]
 
 
-def by_weight(point: str) -> object:
-    return pytest.param(point, marks=() if point in _TELLING else pytest.mark.slow_faults)
-
-
 @pytest.fixture(scope="module")
 def worked_on(scene_of_all: Scene) -> Project:
     """One project for all points; each brings in new items."""
@@ -58,7 +46,7 @@ def room_of(point: str) -> str:
 
 
 @pytest.mark.fault("a process killed before or after a commit, a send or an acknowledgement", "2, 3, 4")
-@pytest.mark.parametrize("point", [by_weight(point) for point in (*_LANES, *_OTHERS)])
+@pytest.mark.parametrize("point", [*_LANES, *_OTHERS])
 def test_a_process_killed_at_a_crash_point_leaves_a_state_from_which_all_goes_on(
     scene: Scene, worked_on: Project, point: str, record_property: Callable[[str, object], None]
 ) -> None:
