@@ -16,7 +16,6 @@ from typing import IO, Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from alembic.migration import MigrationContext
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -33,7 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from shared.database import Database, snapshot, upgrade
+from shared.database import Database, schema_revision, snapshot, upgrade
 from shared.errors import InvalidInputError
 
 Advance = Callable[[str, int, int], None]
@@ -150,7 +149,7 @@ def restore_backup(database: Database, file: Path, *, advance: Advance) -> Manif
 
 
 def _write_all(connection: Connection, archive: zipfile.ZipFile, advance: Advance) -> Manifest:
-    revision = MigrationContext.configure(connection).get_current_revision()
+    revision = schema_revision(connection)
     if revision is None:
         raise InvalidInputError(
             "there is no database yet: nothing to copy. DATABASE_URL and QUIETCORNER_DATA_DIR name it."
@@ -227,7 +226,7 @@ def _check(archive: zipfile.ZipFile, part: Part, file: Path) -> None:
 def _check_is_new(database: Database, manifest: Manifest) -> None:
     """A schema can be brought forward only: rows of an older one don't fit a newer one."""
     with snapshot(database) as connection:
-        revision = MigrationContext.configure(connection).get_current_revision()
+        revision = schema_revision(connection)
     if revision not in (None, manifest.revision):
         raise InvalidInputError(
             f"the database has schema {revision} already, and the backup is of schema {manifest.revision}. {_ELSEWHERE}"

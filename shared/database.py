@@ -87,7 +87,7 @@ def snapshot(database: Database) -> Iterator[Connection]:
 def upgrade(database: Database, revision: str = "head") -> None:
     """Bring the schema to a migration, the newest if none is named. Does nothing when it is there already."""
     with database.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
-        if _revision(connection) == (newest() if revision == "head" else revision):
+        if schema_revision(connection) == (newest() if revision == "head" else revision):
             return
     from alembic.util.exc import CommandError  # half a second, which few starts need
 
@@ -104,7 +104,7 @@ def upgrade(database: Database, revision: str = "head") -> None:
             ) from error
 
 
-def _revision(connection: Connection) -> str | None:
+def schema_revision(connection: Connection) -> str | None:
     """The migration that made the schema; None where there is none yet."""
     if not inspect(connection).has_table("alembic_version"):
         return None

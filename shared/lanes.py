@@ -186,6 +186,12 @@ def lagging(session: Session) -> list[tuple[int, str]]:
     return [(row.project_id, row.room) for row in rows]
 
 
+def set_aside(session: Session) -> list[Lane]:
+    """Every lane that has work, is free and failed too often to be claimed again."""
+    waits = select(Lane).where(_has_work(), _is_free(now(session)), col(Lane.attempts) >= MOST_ATTEMPTS)
+    return list(session.scalars(waits.order_by(col(Lane.project_id), col(Lane.room))))
+
+
 def standing(session: Session, rooms: Collection[str]) -> Standing:
     """How the lanes of these rooms stand."""
     free = _is_free(now(session))

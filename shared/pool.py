@@ -141,7 +141,7 @@ class Pool:
         own = np.flatnonzero(self.groups == self.ids)
         others = np.flatnonzero(self.groups != self.ids)
         groups, first = np.unique(self.groups[others], return_index=True)
-        alone = others[first[_missing(groups, self.ids[own])]]  # of groups whose own first item is not in the pool
+        alone = others[first[places(self.ids[own], groups) < 0]]  # of groups whose own first item is not in the pool
         if not len(alone):
             return own
         standing = np.concatenate([own, alone])
@@ -221,12 +221,3 @@ def _numbered(values: Index) -> tuple[Index, int]:
     order = np.empty(len(first), dtype=np.int64)
     order[np.argsort(first)] = np.arange(len(first))
     return order[place], len(first)
-
-
-def _missing(values: Index, among: Index) -> Mask:
-    """(n,) which of the ascending `values` are not in the ascending `among`."""
-    if not len(among):
-        return np.ones(len(values), dtype=bool)
-    place = np.minimum(np.searchsorted(among, values), len(among) - 1)
-    missing: Mask = among[place] != values
-    return missing

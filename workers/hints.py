@@ -1,8 +1,8 @@
 """Hints: which tasks an event wakes, and how a hint is sent."""
 
-from redis.backoff import NoBackoff
+from collections.abc import Iterable
+
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from shared import lanes
 from shared.events import Event
@@ -47,10 +47,15 @@ def send_task(task: str, project_id: int) -> None:
     app.send_task(task, kwargs={"project_id": project_id}, expires=HINTS_EXPIRE_S, retry=False)
 
 
+def wake(lanes_with_work: Iterable[tuple[int, str]]) -> None:
+    """Send the hint of each lane, `(project_id, room)`; raises as `send_task`."""
+    for project_id, room in lanes_with_work:
+        send_task(ROOM_TASKS[room], project_id)
+
+
 def broker_is_up(settings: Settings) -> bool:
     """Whether Redis answers now, without waiting for long."""
-    client = connect(settings)
-    client.set_retry(Retry(NoBackoff(), 0))  # a person waits, and no Redis is an answer like any other
+    client = connect(settings, again=False)  # a person waits, and no Redis is an answer like any other
     try:
         return bool(client.ping())
     except RedisError:

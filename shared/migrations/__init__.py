@@ -5,6 +5,12 @@ from pathlib import Path
 
 
 @cache
+def revisions() -> tuple[str, ...]:
+    """All revisions, the newest last, without loading Alembic and all migrations to learn them."""
+    files = (Path(__file__).parent / "versions").glob("[0-9]*.py")
+    return tuple(sorted(file.name.partition("_")[0] for file in files))
+
+
 def newest() -> str:
-    """The newest revision, without loading Alembic and all migrations to learn it."""
-    return max(file.name for file in (Path(__file__).parent / "versions").glob("[0-9]*.py")).partition("_")[0]
+    """The newest revision."""
+    return revisions()[-1]

@@ -13,7 +13,12 @@ def run(connection: Connection, revision: str) -> None:
     Raises:
         CommandError: the schema was made by a migration that is not here.
     """
+    command.upgrade(configuration(connection), revision)
+
+
+def configuration(connection: Connection) -> Config:
+    """Alembic's, for these migrations on a connection."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, revision)
+    return config

@@ -7,18 +7,20 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlmodel import SQLModel, select
 
 from shared import database as databases
+from shared import migrations
 from shared.database import Database, now
 from shared.errors import DatabaseUnavailableError
-from shared.migrations import newest
+from shared.migrations import revisions
 from shared.repository.drift import find_reference, last_report, store_reference
 from shared.repository.drift_windows import Seen, seen_after
 from shared.tables import Project, RuleHit
 from tests.servers import fresh_postgres_database
-from tests.shared.migrating import migrate, revisions
+from tests.shared.migrating import migrate
 
 
 def names(database: Database) -> list[str]:
@@ -31,8 +33,9 @@ def test_the_migrations_make_the_tables_that_the_code_expects(database: Database
         assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
 
 
-def test_the_newest_migration_is_the_head_of_the_chain_that_alembic_sees() -> None:
-    assert newest() == revisions()[-1]
+def test_the_migrations_by_their_files_names_are_the_chain_that_alembic_sees() -> None:
+    chain = ScriptDirectory(str(Path(migrations.__file__).parent)).walk_revisions()
+    assert list(reversed(revisions())) == [script.revision for script in chain]
 
 
 def test_rule_hits_of_a_database_made_before_scores_score_one(database_url: str) -> None:

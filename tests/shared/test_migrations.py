@@ -8,7 +8,8 @@ from sqlalchemy import Connection, inspect, text
 from sqlmodel import SQLModel
 
 from shared.database import Database, upgrade
-from tests.shared.migrating import migrate, revisions
+from shared.migrations import revisions
+from tests.shared.migrating import migrate
 from tests.workers.reporting.example import make_example
 
 # What people gave, and what cannot be made anew from it.

@@ -13,16 +13,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, select
 
-import shared
-from shared.database import Database
+from shared.database import Database, schema_revision
 from shared.errors import ConfigError, DatabaseUnavailableError, EncoderUnavailableError, RedisUnavailableError
+from shared.migrations import newest, revisions
 from shared.settings import Settings, load_settings
 from shared.streams import connect
 from shared.tables import Project
@@ -160,19 +157,15 @@ def _schema(session: Session, shown: str) -> Check:
     connection = session.connection()
     server = ".".join(map(str, connection.dialect.server_version_info or ()))
     found = f"{connection.dialect.name} {server} at {shown}"
-    revision = MigrationContext.configure(connection).get_current_revision()
-    script = ScriptDirectory(str(Path(shared.__file__).parent / "migrations"))
-    newest = script.get_current_head()
-    if revision == newest:
+    revision = schema_revision(connection)
+    if revision == newest():
         return Check("database", Level.OK, f"{found}, schema {revision}")
     if revision is None:
         return Check("database", Level.WARN, f"{found}, empty", "Any command that uses it makes the tables.")
-    try:
-        script.get_revision(revision)
-    except CommandError:
+    if revision not in revisions():
         found = f"{found}, schema {revision}, which this version doesn't know"
         return Check("database", Level.FAIL, found, "Install the version of Quiet Corner that made it, or a newer one.")
-    mend = f"Any command that uses it brings it to {newest}; make a copy before."
+    mend = f"Any command that uses it brings it to {newest()}; make a copy before."
     return Check("database", Level.WARN, f"{found}, schema {revision}", mend)
 
 

@@ -6,18 +6,15 @@ from typing import cast
 
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
-from sqlmodel import col, select
 
 from shared import events, lanes
-from shared.database import now
 from shared.repository.assignments import open_assignments
 from shared.repository.projects import all_projects
 from shared.settings import Settings
 from shared.streams import ANNOTATORS, INTAKE, SUBMISSIONS, ensure_group, reachable, tasks_key
-from shared.tables import Lane
 from workers.context import Context, context
 from workers.dispatch.tasks import publish_assignments
-from workers.hints import ROOM_TASKS, send_hint, send_task
+from workers.hints import send_hint, wake
 
 
 @dataclass(frozen=True)
@@ -83,8 +80,7 @@ def _hints(held: Context) -> Repair:
         published = events.relay(held.database, send_hint)
         with held.database.read() as session:
             lagging = lanes.lagging(session)
-        for project_id, room in lagging:
-            send_task(ROOM_TASKS[room], project_id)
+        wake(lagging)
     except OperationalError as error:  # Celery's word for the same Redis
         raise RedisError(str(error)) from error
     return Repair("hints", f"{published} events published, {len(lagging)} lanes with work reminded of it")
@@ -93,10 +89,7 @@ def _hints(held: Context) -> Repair:
 def _set_aside(held: Context, names: dict[int, str]) -> Iterator[Repair]:
     """Say what no hint will start again, since it failed too often: that is for a person to decide."""
     with held.database.read() as session:
-        statement = select(Lane).where(
-            col(Lane.requested) > col(Lane.completed), col(Lane.attempts) >= lanes.MOST_ATTEMPTS
-        )
-        rows = [row for row in session.exec(statement) if row.until is None or row.until < now(session)]
+        rows = lanes.set_aside(session)
     for row in rows:
         name = names[row.project_id]
         said = f"set aside after {row.attempts} attempts: {row.error or 'its worker died each time'}"

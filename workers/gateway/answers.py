@@ -5,15 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
-
 from shared.contracts import ReceiptMessage, SubmissionMessage, parse_submission
-from shared.database import Database, was_deadlock
-from shared.errors import DatabaseUnavailableError, InvalidInputError
+from shared.database import Database
+from shared.errors import InvalidInputError
 from shared.repository import submissions as rows
 from shared.repository.assignments import stream_entries
 from shared.repository.projects import hold_config
-from workers.intake.answers import take_answers
+from workers.intake.answers import take_answers, until_alone
 
 _ORIGIN = "http"
 
@@ -57,14 +55,7 @@ def read_answer(row: Any, *, project: str) -> Answer:
 
 def store_answers(database: Database, project_id: int, project: str, answers: Sequence[Answer]) -> Taken:
     """Judge and keep answers of one project in one transaction; they are durable when this returns."""
-    while True:
-        try:
-            return _store(database, project_id, project, answers)
-        except IntegrityError:
-            continue  # the listener stored the same submission between our look and our write: look again
-        except DatabaseUnavailableError as error:
-            if not was_deadlock(error):
-                raise
+    return until_alone(lambda: _store(database, project_id, project, answers))
 
 
 def _store(database: Database, project_id: int, project: str, answers: Sequence[Answer]) -> Taken:

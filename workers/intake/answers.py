@@ -1,17 +1,42 @@
 """Taking answers: facts from the database, a verdict for each, and what follows, in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
+import structlog
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from shared import lanes
 from shared.contracts import SubmissionMessage
 from shared.crash_points import name_commit
+from shared.database import was_deadlock
+from shared.errors import DatabaseUnavailableError
 from shared.events import Event, emit
 from shared.project import ProjectConfig
 from shared.repository import submissions as rows
 from shared.tables import Assignment, AssignmentState, Project
 from workers.intake.submissions import Earlier, KnownAssignment, KnownItem, Verdict, judge
+
+T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
+
+
+def until_alone(store: Callable[[], T]) -> T:
+    """Run a transaction that takes answers; anew where another one was in its way, as all of it is looked up again.
+
+    The other stored the same submission between our look and our write, or the database chose ours to end a deadlock.
+    """
+    while True:
+        try:
+            return store()
+        except IntegrityError:
+            _log.info("answers.raced")
+        except DatabaseUnavailableError as error:
+            if not was_deadlock(error):
+                raise
+            _log.info("answers.deadlocked")
 
 
 def take_answers(

@@ -15,7 +15,6 @@ from typing import Any, cast
 
 import structlog
 from redis.exceptions import RedisError
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
 from shared.contracts import ReceiptMessage, SubmissionMessage, unpack_submission
@@ -29,7 +28,8 @@ from shared.streams import DEAD, INTAKE, SUBMISSIONS, ensure_group
 from shared.tables import Project
 from workers.context import Context, context
 from workers.dispatch import queue
-from workers.intake.answers import take_answers
+from workers.intake.answers import take_answers, until_alone
+from workers.intake.submissions import Verdict
 
 _AT_ONCE = 500
 _BLOCK_MS = 1_000
@@ -108,18 +108,14 @@ def _take(
     held: Context, name: str, project_id: int, config: ProjectConfig, group: Sequence[Entry]
 ) -> list[tuple[Entry, ReceiptMessage]]:
     messages = [entry.message for entry in group if entry.message is not None]
-    while True:
-        try:
-            with held.database.write() as session:
-                verdicts = take_answers(
-                    session, project_id=project_id, config=config, messages=messages, origin="stream"
-                )
-                closed = [verdict.closes for verdict in verdicts if verdict.closes is not None]
-                answered = assignment_rows.stream_entries(session, closed)
-            break
-        except IntegrityError:
-            # Another listener stored the same submission between our look and our write: look again.
-            _log.info("listener.raced", project=name)
+
+    def store() -> tuple[list[Verdict], list[str]]:
+        with held.database.write() as session:
+            verdicts = take_answers(session, project_id=project_id, config=config, messages=messages, origin="stream")
+            closed = [verdict.closes for verdict in verdicts if verdict.closes is not None]
+            return verdicts, assignment_rows.stream_entries(session, closed)
+
+    verdicts, answered = until_alone(store)
     queue.remove_tasks(held.redis, name, answered)
     return [(entry, verdict.receipt) for entry, verdict in zip(group, verdicts, strict=True)]
 

@@ -8,7 +8,7 @@ from shared.repository.assignments import projects_with_open
 from shared.repository.submissions import forget_dead_letters
 from workers.app import SWEEP, app
 from workers.context import context
-from workers.hints import ROOM_TASKS, send_task
+from workers.hints import wake
 
 
 @app.task(name=SWEEP)
@@ -31,5 +31,4 @@ def sweep() -> None:
         forget_dead_letters(session, kept_days=held.settings.dead_letters_kept_days)
         lagging = lanes.lagging(session)
     held.relay()
-    for project_id, room in lagging:
-        send_task(ROOM_TASKS[room], project_id)
+    wake(lagging)

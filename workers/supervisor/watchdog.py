@@ -22,7 +22,7 @@ from shared import events, lanes
 from shared.errors import DatabaseUnavailableError
 from workers.app import INTAKE, app
 from workers.context import context
-from workers.hints import ROOM_TASKS, broker_is_up, send_task
+from workers.hints import ROOM_TASKS, broker_is_up, wake
 
 WEDGED = os.EX_SOFTWARE
 """Exit code of a worker that its watchdog ended."""
@@ -129,8 +129,6 @@ def _remind(rooms: Collection[str]) -> None:
         held.relay()
         with held.database.read() as session:
             lagging = lanes.lagging(session)
-        for project_id, room in lagging:
-            if room in rooms:
-                send_task(ROOM_TASKS[room], project_id)
+        wake((project_id, room) for project_id, room in lagging if room in rooms)
     except (DatabaseUnavailableError, OperationalError, RedisError) as error:
         _log.warning("worker.not_reminded", error=str(error))
