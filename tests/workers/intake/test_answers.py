@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from shared.errors import DatabaseUnavailableError
 from workers.intake.answers import until_alone
@@ -17,6 +18,19 @@ def test_a_submission_that_another_stored_meanwhile_is_looked_up_again() -> None
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
+
+    assert until_alone(store) == "stored"
+
+
+def test_a_transaction_that_ended_a_deadlock_is_begun_anew() -> None:
+    asked = []
+
+    def store() -> str:
+        asked.append(1)
+        if len(asked) == 1:
+            cause = OperationalError("UPDATE", {}, psycopg.errors.DeadlockDetected())
+            raise DatabaseUnavailableError("deadlock detected") from cause
+        return "stored"
 
     assert until_alone(store) == "stored"
 
