@@ -208,9 +208,9 @@ def up_log(place: Place) -> Path:
 
 
 def child(parent: psutil.Process, *words: str) -> psutil.Process:
-    """The child process of `up` whose command line holds all `words`."""
+    """The child process of `up` whose command line, or the title that it gave itself, holds all `words`."""
     for process in parent.children(recursive=False):
-        if set(words) <= set(process.cmdline()):
+        if set(words) <= set(" ".join(process.cmdline()).split()):
             return process
     raise AssertionError(f"no child with {words}: {[process.cmdline() for process in parent.children()]}")
 

@@ -25,8 +25,9 @@ from shared.migrations import newest
 from shared.settings import Settings
 from shared.streams import connect
 from workers.supervisor import redis_server as embedded
+from workers.supervisor.command import Command
 from workers.supervisor.leash import Leash
-from workers.supervisor.processes import Children, Command
+from workers.supervisor.processes import Children
 
 _START_TIMEOUT_S = 60.0
 

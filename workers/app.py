@@ -69,9 +69,10 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     worker_soft_shutdown_timeout=_settings.soft_shutdown_s,
     worker_hijack_root_logger=False,
-    # A child forked after its parent computed with torch, faiss or scikit-learn hangs: start children afresh.
-    worker_pool_start_method="spawn",
-    # Such a child imports for seconds before it says that it is up; by default it is killed after 4, again and again.
+    # A child has all that the worker has imported. It would hang if the worker had computed with torch, faiss or
+    # scikit-learn, or had a connection open: the worker does neither, and its watchdog is a process of its own.
+    worker_pool_start_method="fork",
+    # On a busy machine a child may take long to say that it is up; by default it is killed after 4 s, again and again.
     worker_proc_alive_timeout=120.0,
     worker_max_tasks_per_child=None,
     beat_scheduler="celery.beat:Scheduler",  # the default one keeps a pickle on disk

@@ -1,6 +1,7 @@
 """The `quietcorner` command: assembles the commands and turns errors into messages and exit codes."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import typer
@@ -164,10 +165,14 @@ def quietcorner() -> None:
     """Say to Typer that this is a group, though no command is registered with it."""
 
 
-def main() -> None:
-    """Run the command line; a deliberate error ends as one message and its own exit code."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a deliberate error ends as one message and its own exit code.
+
+    Args:
+        arguments: instead of those that this process was started with.
+    """
     try:
-        app()
+        app(arguments)
     except QuietCornerError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)

@@ -39,7 +39,8 @@ from shared.vectors import append_segment, text_key
 from workers.app import DRIFT, INTAKE, TRAINING
 from workers.intake.answers import take_answers
 from workers.supervisor import plan, redis_server
-from workers.supervisor.processes import Children, Command
+from workers.supervisor.command import Command
+from workers.supervisor.processes import Children
 
 NAME = "latency"
 ENCODER = "made-up"

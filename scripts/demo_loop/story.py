@@ -16,7 +16,8 @@ from scripts.demo_loop.watch import View, look
 from scripts.tickets.generator import Ticket
 from shared.database import Database, open_database
 from shared.settings import Settings
-from workers.supervisor.processes import Children, Command
+from workers.supervisor.command import Command
+from workers.supervisor.processes import Children
 
 REPORT = "report.html"
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from tests.faults.scene import Scene
-from tests.live import ROOT, wait_for
+from tests.live import ROOT, child, wait_for
 
 pytestmark = [pytest.mark.live, pytest.mark.faults, pytest.mark.slow_faults]
 
@@ -57,7 +57,7 @@ def test_two_of_every_process_with_clocks_an_hour_apart_do_the_work_once(scene: 
 def test_a_beat_whose_clock_is_an_hour_behind_sets_off_sweeps_that_are_taken(scene: Scene) -> None:
     project = scene.project(items=60)
     project.wait_for_batch(1)
-    beat = next(each for each in scene.process.children() if each.cmdline()[-1] == "beat")
+    beat = child(scene.process, "beat")
     with second(scene, "beat"):
         beat.suspend()
         try:

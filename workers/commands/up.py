@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterable
@@ -13,7 +12,6 @@ from types import FrameType
 from typing import Annotated
 
 import typer
-from redis.exceptions import RedisError
 from rich.console import Console
 from rich.text import Text
 
@@ -23,11 +21,12 @@ from shared.logs import configure_logs
 from shared.settings import Settings, load_settings
 from shared.streams import connect, reachable
 from shared.urls import without_password
+from workers.readiness import say_ready
 from workers.supervisor import folder_lock, plan, redis_server
-from workers.supervisor.processes import Children, Command
+from workers.supervisor.command import Command
+from workers.supervisor.processes import Children
 
 _TEND_INTERVAL_S = 0.2
-_PING_TIMEOUT_S = 2.0
 _PATIENCE_S = 60.0
 
 
@@ -60,10 +59,11 @@ def up(
         open_database(settings).close()
         _bring_redis(settings, children)
         console.print(_what_runs_where(settings))
-        _start_workers(settings, children)
-        threading.Thread(target=_say_when_ready, args=(settings, children, wish, console), daemon=True).start()
+        roll_call = _start_workers(settings, children)
         while not wish.end.wait(_TEND_INTERVAL_S):
             children.tend()
+            if (told := roll_call.hear(children.ready())) is not None:
+                console.print(told)
         console.print("Ending. Ctrl-C again ends at once.")
         children.end(hurry=wish.end_at_once.is_set)
     console.print("All has ended.")
@@ -77,37 +77,26 @@ def worker(
     It ends by itself, with exit code 70, when its work lies undone for long though database and Redis answer: let
     whatever runs it start it again.
     """
-    from celery.signals import worker_shutting_down
-
-    from workers.app import INTAKE, QUEUES, app, serve
-    from workers.supervisor import watchdog
+    from workers.app import QUEUES, serve
+    from workers.supervisor.watchdog import Watchdog
 
     names = _known_queues(queues, QUEUES)
     serve(names)
     settings = load_settings()
     configure_logs(settings)
-    watchdog.start(names, patience_s=settings.worker_patience_s)
-    worker_shutting_down.connect(lambda **_: watchdog.end_after(settings.soft_shutdown_s), weak=False)
-    # Several light tasks at once for intake; for the rest one heavy task at a time, in a child that may die of it.
-    pool = ("threads", "4") if names == (INTAKE,) else ("prefork", "1")
-    app.worker_main(
-        [
-            "worker",
-            *("--queues", ",".join(names)),
-            *("--hostname", _node_name(names, os.getpid(), host="%h")),
-            *("--pool", pool[0]),
-            *("--concurrency", pool[1]),
-            *("--loglevel", settings.log_level),
-        ]
-    )
+    watchdog = Watchdog(lambda: _work(names, settings))
+    raise typer.Exit(watchdog.watch(names, patience_s=settings.worker_patience_s, grace_s=settings.soft_shutdown_s))
 
 
 def beat() -> None:
     """Run the clock that sets off the sweep. One in all is enough; more do no harm."""
+    from celery.signals import beat_init
+
     from workers.app import app
 
     settings = load_settings()
     configure_logs(settings)
+    beat_init.connect(lambda **_: say_ready(), weak=False)
     app.start(["beat", "--scheduler", app.conf.beat_scheduler, "--loglevel", settings.log_level])
 
 
@@ -148,11 +137,67 @@ def _bring_redis(settings: Settings, children: Children) -> None:
     redis_server.wait_until_ready(settings, is_alive=lambda: children.pid(redis_server.NAME) is not None)
 
 
-def _start_workers(settings: Settings, children: Children) -> None:
-    from workers.app import QUEUES
+class _RollCall:
+    """Tells once that all are ready; till then, now and then, who is not."""
 
-    for command in plan.commands(settings, QUEUES):
+    def __init__(self, names: Iterable[str]) -> None:
+        self._all, self._missing = tuple(names), list(names)
+        self._patience_ends_at = time.monotonic() + _PATIENCE_S
+
+    def hear(self, ready: set[str]) -> Text | None:
+        """What to tell after these have said that they are ready."""
+        if not self._missing:
+            return None
+        self._missing = [name for name in self._missing if name not in ready]
+        if not self._missing:
+            return Text(f"ready: {', '.join(self._all)}", "green")
+        if time.monotonic() < self._patience_ends_at:
+            return None
+        self._patience_ends_at = time.monotonic() + _PATIENCE_S
+        return Text(f"not ready yet: {', '.join(self._missing)}. See the logs.", "yellow")
+
+
+def _start_workers(settings: Settings, children: Children) -> _RollCall:
+    from workers.app import QUEUES
+    from workers.cli import main
+
+    plan.preload(settings)
+    commands = plan.commands(settings, QUEUES, main=main)
+    for command in commands:
         children.start(command)
+    return _RollCall([command.name for command in commands])
+
+
+def _work(queues: tuple[str, ...], settings: Settings) -> None:
+    """Be one Celery worker."""
+    from celery.signals import worker_process_init, worker_ready
+
+    from workers.app import INTAKE, app
+
+    worker_ready.connect(lambda **_: say_ready(), weak=False)
+    worker_process_init.connect(lambda **_: _join_pool(settings), weak=False)
+    # Several light tasks at once for intake; for the rest one heavy task at a time, in a child that may die of it.
+    pool = ("threads", "4") if queues == (INTAKE,) else ("prefork", "1")
+    app.worker_main(
+        [
+            "worker",
+            *("--queues", ",".join(queues)),
+            *("--hostname", f"{'-'.join(queues)}-{os.getpid()}@%h"),  # one name among all machines
+            *("--pool", pool[0]),
+            *("--concurrency", pool[1]),
+            *("--loglevel", settings.log_level),
+        ]
+    )
+
+
+def _join_pool(settings: Settings) -> None:
+    """Prepare the child of a worker's pool for its tasks."""
+    from threadpoolctl import threadpool_limits
+
+    from workers.supervisor.forked import die_with
+
+    die_with(os.getppid())
+    threadpool_limits(settings.compute_threads)  # what the libraries took from the environment when they were loaded
 
 
 def _what_runs_where(settings: Settings) -> Text:
@@ -164,43 +209,6 @@ def _what_runs_where(settings: Settings) -> Text:
         + f"  logs      {settings.folder / 'logs'}\n"
         "Ctrl-C ends all."
     )
-
-
-def _say_when_ready(settings: Settings, children: Children, wish: _Wish, console: Console) -> None:
-    """Say so once every worker has answered a ping and the other children live; till then, now and then who lacks."""
-    from workers.app import QUEUES
-
-    names = (plan.LISTENER, *QUEUES, plan.BEAT, *((plan.HTTP,) if settings.http_port else ()))
-    patience_ends_at = time.monotonic() + _PATIENCE_S
-    while not wish.end.wait(_TEND_INTERVAL_S):
-        pids = {name: children.pid(name) for name in names}
-        nodes = {queue: _node_name((queue,), pids[queue], host=socket.gethostname()) for queue in QUEUES}
-        answering = _answering(list(nodes.values()))
-        missing = [name for name in names if not pids[name] or (name in nodes and nodes[name] not in answering)]
-        if not missing:
-            console.print(Text(f"ready: {', '.join(names)}", "green"))
-            return
-        if time.monotonic() > patience_ends_at:
-            console.print(Text(f"not ready yet: {', '.join(missing)}. See {settings.folder / 'logs'}.", "yellow"))
-            patience_ends_at = time.monotonic() + _PATIENCE_S
-
-
-def _answering(nodes: list[str]) -> set[str]:
-    """Which of the workers answer a ping."""
-    from kombu.exceptions import OperationalError
-
-    from workers.app import app
-
-    try:
-        answers = app.control.ping(destination=nodes, timeout=_PING_TIMEOUT_S)
-    except (OperationalError, RedisError):
-        return set()
-    return {node for answer in answers for node in answer}
-
-
-def _node_name(queues: Iterable[str], pid: int | None, *, host: str) -> str:
-    """A worker's name among all workers of all machines."""
-    return f"{'-'.join(queues)}-{pid}@{host}"
 
 
 def _known_queues(given: str, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -2,12 +2,14 @@
 
 import ipaddress
 import logging
+import socket
 
 import structlog
 import uvicorn
 
 from workers.context import context
 from workers.gateway.api import create_api
+from workers.readiness import say_ready
 
 # Connections at once; what comes beyond is told to come back.
 _MOST_CONNECTIONS = 2_000
@@ -15,6 +17,14 @@ _KEPT_OPEN_S = 60
 _LAST_ANSWERS_S = 20
 
 _log = structlog.get_logger(__name__)
+
+
+class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            _log.info("http.ready", host=self.config.host, port=self.config.port)
+            say_ready()
 
 
 def is_loopback(host: str) -> bool:
@@ -49,5 +59,4 @@ def serve(host: str, port: int) -> None:
         timeout_keep_alive=_KEPT_OPEN_S,
         timeout_graceful_shutdown=_LAST_ANSWERS_S,
     )
-    _log.info("http.ready", host=host, port=port)
-    uvicorn.Server(config).run()
+    _Server(config).run()

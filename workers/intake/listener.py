@@ -30,6 +30,7 @@ from workers.context import Context, context
 from workers.dispatch import queue
 from workers.intake.answers import take_answers, until_alone
 from workers.intake.submissions import Verdict
+from workers.readiness import say_ready
 
 _AT_ONCE = 500
 _BLOCK_MS = 1_000
@@ -65,6 +66,7 @@ def serve(held: Context, stop: threading.Event) -> None:
     """Take submissions until `stop` is set, whether Redis and the database are there all the time or not."""
     consumer = f"{socket.gethostname()}:{os.getpid()}"
     _log.info("listener.ready", stream=SUBMISSIONS)
+    say_ready()
     while not stop.is_set():
         try:
             ensure_group(held.redis, SUBMISSIONS, INTAKE)

@@ -1,11 +1,13 @@
 """Which children one machine runs: the listener, one worker a queue, beat, perhaps the HTTP API; with how many
 threads each."""
 
+import gc
+import os
 import sys
-from collections.abc import Mapping
+from importlib import import_module
 
 from shared.settings import Settings
-from workers.supervisor.processes import Command
+from workers.supervisor.command import Command, Main
 
 LISTENER, BEAT, HTTP = "listener", "beat", "http"
 
@@ -20,39 +22,70 @@ _PATIENT_NICENESS = 5
 _VARIABLES = {"database_url": "DATABASE_URL", "redis_url": "REDIS_URL"}
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
+# What the children import beside the modules of their tasks.
+_PROGRAMS = (
+    "celery.bin.celery",
+    "celery.apps.worker",
+    "celery.apps.beat",
+    "celery.concurrency.prefork",
+    "celery.concurrency.thread",
+    "workers.intake.listener",
+)
+_HTTP_PROGRAM = "workers.gateway.serving"
 
-def commands(settings: Settings, queues: tuple[str, ...]) -> list[Command]:
+
+def commands(settings: Settings, queues: tuple[str, ...], *, main: Main | None = None) -> list[Command]:
     """The children beside Redis, in the order in which they start.
 
     Args:
         settings: those of `quietcorner up`; the children get them through their environment.
         queues: the names of all Celery queues.
+        main: the command line, called with a child's arguments in a fork of this process; without it each child is a
+            program of its own, for a parent that can't be forked.
     """
     shared = environment(settings)
+    program = () if main is not None else (sys.executable, "-m", "workers.cli")
+
+    def command(name: str, *arguments: str, threads: int = 1, niceness: int = 0) -> Command:
+        return Command(name, (*program, *arguments), {**shared, **_threads(threads)}, niceness=niceness, main=main)
+
     return [
-        _command(LISTENER, "listen", environment={**shared, **_threads(1)}),
+        command(LISTENER, "listen"),
         *(
-            _command(
+            command(
                 queue,
                 *("worker", "--queues", queue),
-                environment={**shared, **_threads(settings.compute_threads if queue in _COMPUTING_QUEUES else 1)},
+                threads=settings.compute_threads if queue in _COMPUTING_QUEUES else 1,
                 niceness=_PATIENT_NICENESS if queue in _PATIENT_QUEUES else 0,
             )
             for queue in queues
         ),
-        _command(BEAT, "beat", environment={**shared, **_threads(1)}),
-        *([] if settings.http_port is None else [_command(HTTP, "serve", environment={**shared, **_threads(1)})]),
+        command(BEAT, "beat"),
+        *([] if settings.http_port is None else [command(HTTP, "serve")]),
     ]
+
+
+def preload(settings: Settings) -> None:
+    """Import what the children will need, so that they are forked with it, and share its memory for long.
+
+    The encoder is not among it: only one of them loads it, and loading it computes.
+    """
+    from workers.app import TASK_MODULES
+
+    # A library that makes its threads when it is loaded must not: they would be missing in a forked process.
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    for module in (*_PROGRAMS, *(each for modules in TASK_MODULES.values() for each in modules)):
+        import_module(module)
+    if settings.http_port is not None:
+        import_module(_HTTP_PROGRAM)
+    gc.collect()
+    gc.freeze()  # the collector would write into every object, and so have its page copied
 
 
 def environment(settings: Settings) -> dict[str, str]:
     """The environment that gives a child the same settings, wherever we have them from."""
     values = settings.model_dump(mode="json", exclude_none=True) | {"data_dir": str(settings.folder)}
     return {_VARIABLES.get(name, f"QUIETCORNER_{name.upper()}"): str(value) for name, value in values.items()}
-
-
-def _command(name: str, *arguments: str, environment: Mapping[str, str], niceness: int = 0) -> Command:
-    return Command(name, (sys.executable, "-m", "workers.cli", *arguments), environment, niceness=niceness)
 
 
 def _threads(count: int) -> dict[str, str]:

@@ -4,13 +4,15 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from workers.supervisor.command import Command
+from workers.supervisor.forked import ForkedProcess, stand_back
 from workers.supervisor.leash import Leash
 
 GRACE_S = 30.0
@@ -21,26 +23,13 @@ _LONGEST_DELAY_S = 10.0
 # A child that lived this long has proven that it can: its next death is not counted with those before.
 _SETTLED_AFTER_S = 60.0
 _LOOK_INTERVAL_S = 0.05
-
-
-@dataclass(frozen=True)
-class Command:
-    """What to run as a child."""
-
-    name: str
-    arguments: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=dict)
-    """Added to our own environment."""
-    serves_others: bool = False
-    """It ends after all others have."""
-    niceness: int = 0
-    """By how much it stands back when processes compete for a core; what it starts does the same."""
+_PIPE_BYTES = 4096
 
 
 @dataclass
 class _Child:
     command: Command
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | ForkedProcess
     started_at: float
     deaths: int = 0
     due_at: float | None = None
@@ -63,12 +52,16 @@ class Children:
         """Put the leash on."""
         self._log_folder.mkdir(parents=True, exist_ok=True)
         self._leash = Leash()
+        self._heard, self._ready = os.pipe()
+        os.set_blocking(self._heard, False)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """End whoever still runs."""
         self.end()
         self._leash.close()
+        os.close(self._heard)
+        os.close(self._ready)
 
     def start(self, command: Command) -> None:
         """Start a child."""
@@ -78,6 +71,13 @@ class Children:
         """The process id of a child; None while it is dead."""
         child = self._children[name]
         return child.process.pid if child.due_at is None and child.process.poll() is None else None
+
+    def ready(self) -> set[str]:
+        """Names of the forked children that have said since the last call that they are ready."""
+        try:
+            return set(os.read(self._heard, _PIPE_BYTES).decode().split())
+        except BlockingIOError:
+            return set()
 
     def tend(self) -> None:
         """Look once at every child: bury the dead, and start again whoever is due. Call it a few times a second."""
@@ -108,8 +108,12 @@ class Children:
                 self._tell(f"{child.command.name} did not end by itself and was killed")
             self._clear_away(child)
 
-    def _spawn(self, command: Command) -> subprocess.Popen[bytes]:
+    def _spawn(self, command: Command) -> subprocess.Popen[bytes] | ForkedProcess:
         with self._log(command).open("ab") as log:
+            if command.main is not None:
+                forked = ForkedProcess(command, command.main, log=log.fileno(), ready=self._ready)
+                self._leash.hold(forked.pid)
+                return forked
             process = subprocess.Popen(
                 command.arguments,
                 env={**os.environ, **command.environment},
@@ -119,14 +123,14 @@ class Children:
                 start_new_session=True,
             )
         self._leash.hold(process.pid)
-        _stand_back(process.pid, os.getpriority(os.PRIO_PROCESS, 0) + command.niceness)
+        stand_back(process.pid, os.getpriority(os.PRIO_PROCESS, 0) + command.niceness)
         return process
 
     def _bury(self, child: _Child) -> None:
         if time.monotonic() - child.started_at > _SETTLED_AFTER_S:
             child.deaths = 0
         last = last_line(self._log(child.command))
-        self._tell(f"{child.command.name} ended ({_manner(child.process.returncode)})" + (last and f": {last}"))
+        self._tell(f"{child.command.name} ended ({_manner(child.process.wait())})" + (last and f": {last}"))
         self._clear_away(child)
         self._put_off(child)
 
@@ -158,17 +162,6 @@ class Children:
 def restart_delay_s(deaths: int) -> float:
     """Seconds to wait before a start, after so many earlier deaths in a row: 0.5, 1, 2 ... up to 10."""
     return min(_FIRST_DELAY_S * 2.0 ** min(deaths, 10), _LONGEST_DELAY_S)
-
-
-def _stand_back(pid: int, niceness: int) -> None:
-    """Give a process its niceness, and its session too.
-
-    Where Linux groups processes by session, which is usual, it weighs the niceness of a process against others of its
-    session only: see sched(7), "The autogroup feature".
-    """
-    os.setpriority(os.PRIO_PROCESS, pid, niceness)
-    with suppress(OSError):  # another system, or one without this feature
-        Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
 
 
 def last_line(log: Path) -> str:

@@ -1,20 +1,25 @@
-"""The watchdog of a worker: ends one that is wedged, so that whoever supervises it starts it again.
+"""The watchdog of a worker: its parent, which ends it when it is wedged, so that whoever supervises both starts it
+again.
 
 A worker is wedged when its lanes have work, or the outbox has events, and nobody has done any for long, while database
 and Redis answer: a child that was stopped or loops inside a library, a consumer that lost its connection and did not
 notice. Before it ends the worker it sends the hints once more, which is all it takes where only the clock is away.
+
+The watchdog has its connections to itself: Celery forks its pool from the worker, and a child that is forked while a
+connection is open shares it.
 """
 
+import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import cast
 
 import structlog
-from billiard.process import active_children
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
@@ -23,12 +28,18 @@ from shared.errors import DatabaseUnavailableError
 from workers.app import INTAKE, app
 from workers.context import context
 from workers.hints import ROOM_TASKS, broker_is_up, wake
+from workers.supervisor.forked import die_with
 
 WEDGED = os.EX_SOFTWARE
 """Exit code of a worker that its watchdog ended."""
 
 _LOOKS = 6
 """Looks within the time of one patience."""
+
+# What a shell says of a program that a signal has ended: this, and the signal's number.
+_BY_SIGNAL = 128
+
+_fork = multiprocessing.get_context("fork")
 
 _log = structlog.get_logger(__name__)
 
@@ -75,36 +86,63 @@ class Vigil:
         return Step.NOTHING
 
 
-def start(queues: Collection[str], *, patience_s: float) -> None:
-    """Watch over this process, a worker of these queues, from a thread."""
-    rooms = [room for room, task in ROOM_TASKS.items() if app.amqp.router.route({}, task)["queue"].name in queues]
-    threading.Thread(target=_watch, args=(rooms, INTAKE in queues, patience_s), daemon=True).start()
+class Watchdog:
+    """Runs a worker in a process forked from this one, and watches over it."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        """Start `work`. It lives no longer than this process; a terminal's Ctrl-C reaches only this one."""
+        self._worker = _fork.Process(target=_live, args=(work, os.getpid()))
+        self._worker.start()
+        self._told_to_end = False
+
+    def watch(self, queues: Collection[str], *, patience_s: float, grace_s: float) -> int:
+        """Wait for the worker's end, and bring it about when it is wedged; the exit code to end with.
+
+        SIGTERM and SIGINT are passed on: the worker then has `grace_s` to end; a second one lets it end at once.
+
+        Args:
+            queues: the Celery queues that it serves.
+            patience_s: work may lie for this long.
+            grace_s: a longer end is cut short.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._tell_to_end(grace_s))
+        rooms = [room for room, task in ROOM_TASKS.items() if app.amqp.router.route({}, task)["queue"].name in queues]
+        threading.Thread(target=self._look, args=(rooms, INTAKE in queues, patience_s), daemon=True).start()
+        self._worker.join()
+        code = cast(int, self._worker.exitcode)
+        return code if code >= 0 else _BY_SIGNAL - code
+
+    def _tell_to_end(self, grace_s: float) -> None:
+        if self._told_to_end:
+            self._end(os.EX_TEMPFAIL)
+        self._told_to_end = True
+        self._worker.terminate()
+        cut_short = threading.Timer(grace_s, self._end, args=(os.EX_TEMPFAIL,))
+        cut_short.daemon = True
+        cut_short.start()
+
+    def _look(self, rooms: Collection[str], relays: bool, patience_s: float) -> None:
+        vigil = Vigil(patience_s)
+        while True:
+            time.sleep(patience_s / _LOOKS)
+            step = vigil.judge(_look(rooms, relays), time=time.monotonic())
+            if step is Step.REMIND:
+                _remind(rooms)
+            elif step is Step.END:
+                _log.error("worker.wedged", rooms=list(rooms), idle_s=patience_s)
+                self._end(WEDGED)
+
+    def _end(self, code: int) -> None:
+        """End the worker, its pool and this process at once; what they held comes back when its lease has run out."""
+        self._worker.kill()
+        os._exit(code)
 
 
-def end(code: int) -> None:
-    """End this worker and its pool at once; what they held comes back when its lease has run out."""
-    for child in active_children():
-        os.kill(child.pid, signal.SIGKILL)
-    os._exit(code)
-
-
-def end_after(seconds: float) -> None:
-    """End this worker that far from now, if it did not end by itself."""
-    timer = threading.Timer(seconds, end, args=(os.EX_TEMPFAIL,))
-    timer.daemon = True
-    timer.start()
-
-
-def _watch(rooms: Collection[str], relays: bool, patience_s: float) -> None:
-    vigil = Vigil(patience_s)
-    while True:
-        time.sleep(patience_s / _LOOKS)
-        step = vigil.judge(_look(rooms, relays), time=time.monotonic())
-        if step is Step.REMIND:
-            _remind(rooms)
-        elif step is Step.END:
-            _log.error("worker.wedged", rooms=list(rooms), idle_s=patience_s)
-            end(WEDGED)
+def _live(work: Callable[[], object], watchdog: int) -> None:
+    die_with(watchdog)
+    os.setpgid(0, 0)
+    work()
 
 
 def _look(rooms: Collection[str], relays: bool) -> Sight | None:

@@ -37,7 +37,8 @@ from shared.tables import Assignment, AssignmentState, Batch, Project
 from shared.tokens import Scope
 from workers.app import DRIFT, INTAKE, TRAINING
 from workers.supervisor import plan, redis_server
-from workers.supervisor.processes import Children, Command
+from workers.supervisor.command import Command
+from workers.supervisor.processes import Children
 
 console = Console(stderr=True)
 

@@ -94,11 +94,12 @@ def _wait_for_processes(demo: subprocess.Popen[str]) -> None:
 
 
 def _left_over(folder: Path) -> list[str]:
-    """Processes that still work in the demo's folders."""
+    """Processes that still work in the demo's folders: a worker's name for itself hides its environment."""
     return [
         " ".join(process.info["cmdline"])
-        for process in psutil.process_iter(["cmdline", "environ"])
+        for process in psutil.process_iter(["cmdline", "environ", "open_files"])
         if str(folder) in " ".join([*(process.info["cmdline"] or []), *(process.info["environ"] or {}).values()])
+        or any(file.path.startswith(str(folder)) for file in process.info["open_files"] or [])
     ]
 
 

@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 
 from tests.live import wait_for
 from workers.supervisor import processes
-from workers.supervisor.processes import Children, Command, last_line, restart_delay_s
+from workers.supervisor.command import Command
+from workers.supervisor.processes import Children, last_line, restart_delay_s
 
 _SUPERVISE_FOREVER = """
 import sys, time
 from pathlib import Path
-from workers.supervisor.processes import Children, Command
+from workers.supervisor.command import Command
+from workers.supervisor.processes import Children
 with Children(Path(sys.argv[1]), tell=print) as children:
     children.start(Command("plain", ("sleep", "600")))
     children.start(Command("stubborn", ("sh", "-c", "trap '' TERM; sleep 600 & wait; sleep 600")))
