@@ -84,8 +84,8 @@ def worker(
     serve(names)
     settings = load_settings()
     configure_logs(settings)
-    watchdog = Watchdog(lambda: _work(names, settings))
-    raise typer.Exit(watchdog.watch(names, patience_s=settings.worker_patience_s, grace_s=settings.soft_shutdown_s))
+    watchdog = Watchdog(lambda: _work(names, settings), grace_s=settings.soft_shutdown_s)
+    raise typer.Exit(watchdog.watch(names, patience_s=settings.worker_patience_s))
 
 
 def beat() -> None:

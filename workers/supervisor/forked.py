@@ -43,7 +43,7 @@ class ForkedProcess:
             OSError: there is no memory or no process to be had.
         """
         self._process = _fork.Process(target=_live, args=(command, main, log, ready), name=command.name)
-        with _held_back():  # a signal that came before the child has let go of our handlers would be lost
+        with signals_held_back():
             self._process.start()
 
     @property
@@ -81,6 +81,23 @@ def die_with(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+@contextmanager
+def signals_held_back() -> Iterator[None]:
+    """Fork in this block: a signal that came before the child hears for itself would be lost."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def hear_for_itself() -> None:
+    """In a process that was just forked: let go of the parent's signal handlers."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+
 def stand_back(pid: int, niceness: int) -> None:
     """Give a process its niceness, and its session too.
 
@@ -94,9 +111,7 @@ def stand_back(pid: int, niceness: int) -> None:
 
 def _live(command: Command, main: Main, log: int, ready: int) -> None:
     os.setsid()
-    for number in _SIGNALS:
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    hear_for_itself()
     _keep_only(log, ready)
     announce_to(_READY_PIPE, command.name)
     os.environ.update(command.environment)
@@ -115,12 +130,3 @@ def _keep_only(log: int, ready: int) -> None:
         os.dup2(log, stream)
     os.dup2(ready, _READY_PIPE)
     os.closerange(_READY_PIPE + 1, os.sysconf("SC_OPEN_MAX"))
-
-
-@contextmanager
-def _held_back() -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -28,7 +28,7 @@ from shared.errors import DatabaseUnavailableError
 from workers.app import INTAKE, app
 from workers.context import context
 from workers.hints import ROOM_TASKS, broker_is_up, wake
-from workers.supervisor.forked import die_with
+from workers.supervisor.forked import die_with, hear_for_itself, signals_held_back
 
 WEDGED = os.EX_SOFTWARE
 """Exit code of a worker that its watchdog ended."""
@@ -89,36 +89,38 @@ class Vigil:
 class Watchdog:
     """Runs a worker in a process forked from this one, and watches over it."""
 
-    def __init__(self, work: Callable[[], object]) -> None:
-        """Start `work`. It lives no longer than this process; a terminal's Ctrl-C reaches only this one."""
-        self._worker = _fork.Process(target=_live, args=(work, os.getpid()))
-        self._worker.start()
+    def __init__(self, work: Callable[[], object], *, grace_s: float) -> None:
+        """Start `work`. It lives no longer than this process; a terminal's Ctrl-C reaches only this one.
+
+        SIGTERM and SIGINT are passed on. The worker then has `grace_s` to end; after a second one it ends at once.
+        """
+        self._grace_s = grace_s
         self._told_to_end = False
+        self._worker = _fork.Process(target=_live, args=(work, os.getpid()))
+        with signals_held_back():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: self._tell_to_end())
+            self._worker.start()
 
-    def watch(self, queues: Collection[str], *, patience_s: float, grace_s: float) -> int:
+    def watch(self, queues: Collection[str], *, patience_s: float) -> int:
         """Wait for the worker's end, and bring it about when it is wedged; the exit code to end with.
-
-        SIGTERM and SIGINT are passed on: the worker then has `grace_s` to end; a second one lets it end at once.
 
         Args:
             queues: the Celery queues that it serves.
             patience_s: work may lie for this long.
-            grace_s: a longer end is cut short.
         """
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._tell_to_end(grace_s))
         rooms = [room for room, task in ROOM_TASKS.items() if app.amqp.router.route({}, task)["queue"].name in queues]
         threading.Thread(target=self._look, args=(rooms, INTAKE in queues, patience_s), daemon=True).start()
         self._worker.join()
         code = cast(int, self._worker.exitcode)
         return code if code >= 0 else _BY_SIGNAL - code
 
-    def _tell_to_end(self, grace_s: float) -> None:
+    def _tell_to_end(self) -> None:
         if self._told_to_end:
             self._end(os.EX_TEMPFAIL)
         self._told_to_end = True
         self._worker.terminate()
-        cut_short = threading.Timer(grace_s, self._end, args=(os.EX_TEMPFAIL,))
+        cut_short = threading.Timer(self._grace_s, self._end, args=(os.EX_TEMPFAIL,))
         cut_short.daemon = True
         cut_short.start()
 
@@ -140,6 +142,7 @@ class Watchdog:
 
 
 def _live(work: Callable[[], object], watchdog: int) -> None:
+    hear_for_itself()
     die_with(watchdog)
     os.setpgid(0, 0)
     work()

@@ -1,17 +1,19 @@
 """When the watchdog takes a worker for wedged."""
 
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 
 import psutil
 import pytest
 
-from workers.supervisor.watchdog import Sight, Step, Vigil
+from workers.supervisor.watchdog import Sight, Step, Vigil, Watchdog
 
 WAITING = Sight(waiting=True, working=False, done=(5, None))
 
@@ -50,59 +52,85 @@ def test_time_for_which_the_process_was_stopped_does_not_count() -> None:
     assert [vigil.judge(WAITING, time=time) for time in (100.0, 110.0, 500.0, 510.0)] == [Step.NOTHING] * 4
 
 
-_WORKER = """
-import os, sys, time
-from workers.supervisor.watchdog import Watchdog
+# One process that has imported the watchdog, and is forked for each test: a test's own has threads.
+_server = multiprocessing.get_context("forkserver")
+_server.set_forkserver_preload(["workers.supervisor.watchdog"])
 
-def work():
-    print(os.getpid(), flush=True)
-    exec(sys.argv[1])
 
-sys.exit(Watchdog(work).watch(["training"], patience_s=600.0, grace_s=float(sys.argv[2])))
-"""
+Work = Callable[[Callable[[], None]], None]
+"""What a worker does; it calls its argument when it is prepared."""
+
+
+def be_watchdog(work: Work, grace_s: float, prepared: Connection) -> None:
+    watchdog = Watchdog(lambda: work(lambda: prepared.send(os.getpid())), grace_s=grace_s)
+    sys.exit(watchdog.watch(["training"], patience_s=600.0))
 
 
 @contextmanager
-def watched(script: str, *, grace_s: float = 60.0) -> Iterator[tuple[subprocess.Popen[str], psutil.Process]]:
-    """A watchdog and its worker, which runs a script."""
-    command = [sys.executable, "-c", _WORKER, script, str(grace_s)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watchdog:
-        assert watchdog.stdout is not None
-        yield watchdog, psutil.Process(int(watchdog.stdout.readline()))
-        watchdog.kill()
+def watched(work: Work, *, grace_s: float = 60.0) -> Iterator[tuple[BaseProcess, psutil.Process]]:
+    """A watchdog and its worker."""
+    ours, theirs = _server.Pipe(duplex=False)
+    watchdog = _server.Process(target=be_watchdog, args=(work, grace_s, theirs))
+    watchdog.start()
+    yield watchdog, psutil.Process(ours.recv())
+    watchdog.kill()
 
 
-@pytest.mark.parametrize(
-    ("script", "code"), [("sys.exit(0)", 0), ("sys.exit(3)", 3), ("os.kill(os.getpid(), 9)", 128 + 9)]
-)
-def test_a_watchdog_ends_as_its_worker_ended(script: str, code: int) -> None:
-    with watched(script) as (watchdog, _):
-        assert watchdog.wait(30) == code
+def exit_code(watchdog: BaseProcess) -> int | None:
+    watchdog.join(30)
+    return watchdog.exitcode
+
+
+def finish(say: Callable[[], None]) -> None:
+    say()
+
+
+def fail(say: Callable[[], None]) -> None:
+    say()
+    sys.exit(3)
+
+
+def die(say: Callable[[], None]) -> None:
+    say()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def finish_when_told(say: Callable[[], None]) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+    say()
+    time.sleep(60)
+
+
+def be_deaf(say: Callable[[], None]) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    say()
+    time.sleep(60)
+
+
+@pytest.mark.parametrize(("work", "code"), [(finish, 0), (fail, 3), (die, 128 + 9)])
+def test_a_watchdog_ends_as_its_worker_ended(work: Work, code: int) -> None:
+    with watched(work) as (watchdog, _):
+        assert exit_code(watchdog) == code
 
 
 def test_a_worker_that_is_told_to_end_may_finish() -> None:
-    finish = "import signal; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); print(1, flush=True); time.sleep(9)"
-    with watched(finish) as (watchdog, _):
-        assert watchdog.stdout is not None
-        watchdog.stdout.readline()
-        watchdog.send_signal(signal.SIGINT)
-        assert watchdog.wait(30) == 7
+    with watched(finish_when_told) as (watchdog, _):
+        assert watchdog.pid is not None
+        os.kill(watchdog.pid, signal.SIGINT)
+        assert exit_code(watchdog) == 7
 
 
 @pytest.mark.parametrize(("grace_s", "signals"), [(0.3, 1), (60.0, 2)])
 def test_one_that_does_not_finish_is_ended_after_its_grace_or_when_told_again(grace_s: float, signals: int) -> None:
-    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
-    with watched(deaf, grace_s=grace_s) as (watchdog, worker):
-        assert watchdog.stdout is not None
-        watchdog.stdout.readline()
+    with watched(be_deaf, grace_s=grace_s) as (watchdog, worker):
         for _ in range(signals):
             watchdog.terminate()
             time.sleep(0.2)
-        assert watchdog.wait(30) == os.EX_TEMPFAIL
+        assert exit_code(watchdog) == os.EX_TEMPFAIL
         assert psutil.wait_procs([worker], timeout=10)[1] == []
 
 
 def test_a_worker_dies_with_its_watchdog() -> None:
-    with watched("time.sleep(60)") as (watchdog, worker):
+    with watched(be_deaf) as (watchdog, worker):
         watchdog.kill()
         assert psutil.wait_procs([worker], timeout=10)[1] == []
