@@ -79,11 +79,11 @@ class Settings(BaseSettings):
     @property
     def redis_socket(self) -> Path:
         """Unix socket of the embedded Redis, inside a folder that only its owner may enter."""
-        inside = self.folder / "redis" / "redis.sock"
-        if len(os.fsencode(inside)) <= _LONGEST_SOCKET_PATH:
-            return inside
         digest = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"quietcorner-{os.getuid()}-{digest}" / "redis.sock"
+        elsewhere = Path(f"quietcorner-{os.getuid()}-{digest}") / "redis.sock"
+        places = (self.folder / "redis" / "redis.sock", Path(tempfile.gettempdir()) / elsewhere)
+        short = (place for place in places if len(os.fsencode(place)) <= _LONGEST_SOCKET_PATH)
+        return next(short, Path("/tmp") / elsewhere)  # noqa: S108 - its folder's owner is checked when it is made
 
     @property
     def redis_in_force(self) -> str:

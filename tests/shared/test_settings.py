@@ -84,3 +84,14 @@ def test_an_empty_variable_counts_as_not_set(
 ) -> None:
     monkeypatch.setenv(variable, "")
     assert in_force() is None
+
+
+@pytest.mark.parametrize(("folder", "temporary"), [("d" * 120, "/tmp"), ("d" * 120, "/tmp/" + "t" * 120)])  # noqa: S108 - only named
+def test_the_socket_of_the_embedded_redis_has_a_path_that_the_system_takes(
+    folder: str, temporary: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", temporary)
+    settings = Settings(data_dir=Path("/srv") / folder)
+    other = Settings(data_dir=Path("/srv") / folder / "other")
+    assert len(str(settings.redis_socket)) <= 100
+    assert settings.redis_socket != other.redis_socket

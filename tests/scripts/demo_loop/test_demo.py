@@ -83,7 +83,7 @@ def _children(demo: subprocess.Popen[str]) -> dict[psutil.Process, list[str]]:
 def _wait_for_processes(demo: subprocess.Popen[str]) -> None:
     """Until `up` with its workers and all annotators run."""
     deadline = time.monotonic() + _LIMIT_S
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and demo.poll() is None:
         children = _children(demo)
         annotators = [words for words in children.values() if "annotator_example.py" in " ".join(words)]
         company = [child for child, words in children.items() if words[-1:] == ["up"]]
