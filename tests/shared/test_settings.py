@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ConfigError
-from shared.settings import load_settings
+from shared.settings import Settings, load_settings
 from tests.workers.commands.command_line import CommandLine
 
 COMMANDS = (
