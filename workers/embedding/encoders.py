@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 PACKAGED = "all-MiniLM-L6-v2"
-_TEXTS_AT_ONCE = 64
+_TEXTS_AT_ONCE = 16
 
 
 class Encoder(Protocol):
