@@ -173,7 +173,7 @@ def read_answers(path: Path) -> dict[str, Any]:
 
 def from_file(path: Path, *, delay_s: float, error_rate: float, seed: int) -> Answer:
     """Answers as a file has them, after a moment of thought, and now and then (single labels only) a wrong one."""
-    answers, rng = read_answers(path), random.Random(seed)  # noqa: S311 - imitates slips, guards nothing
+    answers, rng = read_answers(path), random.Random(seed)  # nosec B311 # noqa: S311 - imitates slips, guards nothing
 
     def answer(task: dict[str, Any]) -> Any:
         time.sleep(delay_s * rng.uniform(0.5, 1.5))

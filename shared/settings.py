@@ -83,7 +83,7 @@ class Settings(BaseSettings):
         elsewhere = Path(f"quietcorner-{os.getuid()}-{digest}") / "redis.sock"
         places = (self.folder / "redis" / "redis.sock", Path(tempfile.gettempdir()) / elsewhere)
         short = (place for place in places if len(os.fsencode(place)) <= _LONGEST_SOCKET_PATH)
-        return next(short, Path("/tmp") / elsewhere)  # noqa: S108 - its folder's owner is checked when it is made
+        return next(short, Path("/tmp") / elsewhere)  # nosec B108 # noqa: S108 - its folder's owner is checked when it is made
 
     @property
     def redis_in_force(self) -> str:

@@ -144,7 +144,7 @@ async def over_redis(url: str, project: str, names: Sequence[str], answer: Answe
 
 async def _ticks(pace: Pace) -> AsyncIterator[float]:
     """The moments at which something is due, none before its time; what is late comes at once, but not for ever."""
-    due = pace.start + random.random() * pace.each_s  # noqa: S311 - spreads the senders, no secret
+    due = pace.start + random.random() * pace.each_s  # nosec B311 # noqa: S311 - spreads the senders, no secret
     while due < pace.end and time.monotonic() < pace.end + _GRACE_S:
         wait_s = due - time.monotonic()
         if wait_s > 0:

@@ -106,7 +106,7 @@ def read_thinned(file: Path) -> Dataset:
     if count <= MOST_ITEMS:
         return dataset
     kept = np.zeros(count, dtype=bool)
-    kept[random.Random(0).sample(range(count), MOST_ITEMS)] = True  # noqa: S311 - a draw, not a secret
+    kept[random.Random(0).sample(range(count), MOST_ITEMS)] = True  # nosec B311 # noqa: S311 - a draw, not a secret
     return _keep(dataset, kept)
 
 
