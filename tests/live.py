@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -208,11 +208,19 @@ def up_log(place: Place) -> Path:
 
 
 def child(parent: psutil.Process, *words: str) -> psutil.Process:
-    """The child process of `up` whose command line, or the title that it gave itself, holds all `words`."""
-    for process in parent.children(recursive=False):
-        if set(words) <= set(" ".join(process.cmdline()).split()):
-            return process
-    raise AssertionError(f"no child with {words}: {[process.cmdline() for process in parent.children()]}")
+    """The child process of `up` whose command line, or the title that it gave itself, holds all `words`.
+
+    Waits for one that is just being started again.
+    """
+
+    def find() -> psutil.Process | None:
+        with suppress(psutil.NoSuchProcess):  # one that ends while we look
+            for process in parent.children(recursive=False):
+                if set(words) <= set(" ".join(process.cmdline()).split()):
+                    return process
+        return None
+
+    return wait_for(find, what=f"a child with {words}", limit_s=15.0)
 
 
 def kill(process: psutil.Process) -> None:

@@ -15,6 +15,7 @@ from shared.database import Database, open_database
 from shared.project import ProjectConfig
 from shared.repository.items import NewItem
 from shared.repository.projects import create_project
+from shared.streams import tasks_key
 from shared.vectors import text_key
 from tests.faults.annotators import Annotator, annotators, twice_in_hand
 from tests.faults.history import faults_of_assignments, faults_of_lanes, keep_history, read_history
@@ -140,6 +141,12 @@ class Project:
         with self.scene.database.write() as session:
             lanes.request(session, self.id, room)
         return int(self.scalar("SELECT requested FROM lane WHERE project_id = :id AND room = :room", room=room))
+
+    def ask(self, room: str) -> int:
+        """`request`, with something to do: dispatch finds that Redis has lost the queue."""
+        if room == lanes.DISPATCH:
+            self.scene.place.redis.delete(tasks_key(self.name))
+        return self.request(room)
 
     def scalar(self, sql: str, **values: object) -> float:
         """The one number of a query, in which `:id` is the project."""

@@ -167,7 +167,7 @@ def test_what_kills_its_worker_each_time_is_set_aside_and_shown_while_other_proj
     poisoned.wait_for_batch(1)
     with other.annotators(2):
         poisoned.add_items(10)
-        poisoned.request(room)
+        poisoned.ask(room)
         times = scene.keep_armed(
             f"{point}.{poisoned.id}", "SIGKILL", until=lambda: room in poisoned.set_aside(), limit_s=280.0
         )
@@ -214,7 +214,7 @@ def test_a_step_that_hangs_ends_its_process_and_is_done_again(impatient: Scene, 
     project.wait_for_batch(1)
     scene.arm(f"{point}.{project.id}", "HANG")
     project.add_items(10)
-    wanted = project.request(room)
+    wanted = project.ask(room)
     wait_for(lambda: scene.happened(f"{point}.{project.id}"), what="a worker to hang", limit_s=START_S)
     limit_s = _STEP_PATIENCE_S + _WORKER_PATIENCE_S + LANE_LEASE_S + START_S
     wait_for(lambda: project.completed(room) >= wanted, what="the work to be done again", limit_s=limit_s)

@@ -36,8 +36,12 @@ def _tend(held: Context, claimed: Claim, name: str, config: ProjectConfig) -> No
     state = queue.queue_state(held.redis, name, expected=sum(row.stream_id is not None for row in open_now))
     plan = plan_leases([_known(row) for row in open_now], state, lease_s=config.queue.lease_s, time=time)
     with held.database.write() as session:
-        lanes.check(session, claimed)  # nothing is done yet: what kills its worker below must count
+        lanes.check(session, claimed)
         waiting = _apply(session, claimed, plan)
+        if not waiting and not plan.remove:  # as most often
+            lanes.complete(session, claimed)
+            return
+        # Otherwise nothing is done yet: what kills its worker below must count.
     queue.remove_tasks(held.redis, name, plan.remove)
     reached("before-xadd.dispatch", claimed.project_id)
     with closing(connect(held.settings, again=False)) as client:
