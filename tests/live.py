@@ -213,14 +213,12 @@ def child(parent: psutil.Process, *words: str) -> psutil.Process:
     Waits for one that is just being started again.
     """
 
-    def find() -> psutil.Process | None:
+    def found() -> list[psutil.Process]:
         with suppress(psutil.NoSuchProcess):  # one that ends while we look
-            for process in parent.children(recursive=False):
-                if set(words) <= set(" ".join(process.cmdline()).split()):
-                    return process
-        return None
+            return [one for one in parent.children() if set(words) <= set(" ".join(one.cmdline()).split())]
+        return []
 
-    return wait_for(find, what=f"a child with {words}", limit_s=15.0)
+    return wait_for(found, what=f"a child with {words}", limit_s=15.0)[0]
 
 
 def kill(process: psutil.Process) -> None:
