@@ -15,7 +15,6 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy.stats import hypergeom
 
 from shared.pool import Index, Mask
 
@@ -136,6 +135,8 @@ def exact_p(inside: Mask, hit: Mask, strata: Index) -> float:
         hit: (n,) what is counted.
         strata: (n,) rows with equal numbers are exchanged.
     """
+    from scipy.stats import hypergeom  # half a second, which `quietcorner up` would wait for
+
     chance, seen = np.ones(1), 0
     for stratum in np.unique(strata).tolist():
         there = strata == stratum

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
-from scipy.stats import beta, norm
+from scipy.special import betainccinv, ndtri
 
 from shared.pool import Floats, Index, Mask
 from workers.drift import betting
@@ -211,9 +211,9 @@ def _level(lost: Doubles, base: Doubles, weights: Doubles, *, wrong: float, rang
     alike = whole**2 / float(weight @ weight)
     if range_half:
         spread = float(weight @ (np.divide(lost, base, out=np.zeros_like(lost), where=base > 0) - value) ** 2) / whole
-        limit, tolerance = value + float(norm.isf(wrong)) * np.sqrt(spread / alike), _TOLERANCE / 2
+        limit, tolerance = value + float(-ndtri(wrong)) * np.sqrt(spread / alike), _TOLERANCE / 2
     else:
-        limit, tolerance = float(beta.isf(wrong, value * alike + 1, max((1 - value) * alike, 1e-9))), _TOLERANCE
+        limit, tolerance = float(betainccinv(value * alike + 1, max((1 - value) * alike, 1e-9), wrong)), _TOLERANCE
     limit = min(max(limit, value + tolerance), 0.98)
     return Level(value, float(limit), int((base > 0).sum()))
 

@@ -14,9 +14,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, hstack
-from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.preprocessing import normalize
-from sklearn.utils.extmath import randomized_svd
 
 from shared.pool import Floats
 from workers.embedding.encoders import Encoder
@@ -54,6 +51,8 @@ class Lexicon:
     @classmethod
     def fit(cls, texts: Sequence[str], *, seed: int) -> Self:
         """Learn from texts that stand for the pool; the same texts and seed give the same lexicon."""
+        from sklearn.utils.extmath import randomized_svd  # here and below: a second, and few projects want it
+
         counted = _counted(texts)
         holders = np.asarray((counted > 0).sum(axis=0)).ravel()
         rarity = np.where(holders >= _FEWEST_HOLDERS, np.log((1 + len(texts)) / (1 + holders)) + 1, 0)
@@ -100,6 +99,8 @@ class LexicalEncoder:
 
 def _counted(texts: Sequence[str]) -> csr_matrix:
     """(n, b) how often each text holds what falls into each bucket, by the logarithm."""
+    from sklearn.feature_extraction.text import HashingVectorizer
+
     parts = [
         HashingVectorizer(norm=None, alternate_sign=False, dtype=np.float32, **options).transform(texts)
         for options in HASHING
@@ -111,6 +112,8 @@ def _counted(texts: Sequence[str]) -> csr_matrix:
 
 def _weighed(counted: csr_matrix, rarity: Floats) -> csr_matrix:
     """Each bucket by its rarity, words and characters to the same length and together to 1."""
+    from sklearn.preprocessing import normalize
+
     scaled = counted.multiply(rarity[None, :]).tocsr()
     halves = [normalize(scaled[:, :_BUCKETS]), normalize(scaled[:, _BUCKETS:])]
     return hstack(halves, format="csr") * np.float32(np.sqrt(0.5))
