@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, func, update
+from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
-from shared.tables import Assignment, AssignmentState, Item
+from shared.tables import Assignment, AssignmentState, Item, Project
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,21 @@ class Waiting:
     reason: dict[str, Any]
 
 
+class OnQueue(NamedTuple):
+    """The open assignments of a project: how many there are, are on the queue, and are held by somebody."""
+
+    project_id: int
+    name: str
+    open: int
+    queued: int
+    held: int
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all of them lie on the queue, and nobody holds any."""
+        return self.queued == self.open and not self.held
+
+
 def open_assignments(session: Session, project_id: int) -> list[Assignment]:
     """All open assignments of a project."""
     statement = select(Assignment).where(
@@ -31,10 +47,17 @@ def open_assignments(session: Session, project_id: int) -> list[Assignment]:
     return list(session.exec(statement.order_by(col(Assignment.id))))
 
 
-def projects_with_open(session: Session) -> list[int]:
-    """Projects that have open assignments."""
-    statement = select(Assignment.project_id).where(col(Assignment.state) == AssignmentState.OPEN).distinct()
-    return sorted(session.exec(statement))
+def on_queues(session: Session) -> list[OnQueue]:
+    """What the queue of each project that has open assignments should hold."""
+    counted = func.count(), func.count(col(Assignment.stream_id)), func.count(col(Assignment.leased_until))
+    statement = (
+        sql_select(col(Project.id), col(Project.name), *counted)
+        .join(Project, col(Project.id) == col(Assignment.project_id))
+        .where(col(Assignment.state) == AssignmentState.OPEN)
+        .group_by(col(Project.id), col(Project.name))
+        .order_by(col(Project.id))
+    )
+    return [OnQueue(*row) for row in session.connection().execute(statement)]
 
 
 def write_leases(session: Session, leases: Mapping[int, tuple[str | None, float]]) -> None:

@@ -97,7 +97,7 @@ def plan_leases(assignments: Sequence[OpenAssignment], queue: QueueState, *, lea
             until = time + lease_s - holder.idle_s
             if until > time and _is_news(assignment, holder.annotator, until):
                 hold[assignment.id] = (holder.annotator, until)
-        elif _position(entry) <= _position(queue.last_delivered) and until is None:
+        elif position(entry) <= position(queue.last_delivered) and until is None:
             until = time + lease_s
             hold[assignment.id] = (None, until)
         if until is not None and until <= time:
@@ -116,6 +116,7 @@ def _is_news(assignment: OpenAssignment, annotator: str, until: float) -> bool:
     )
 
 
-def _position(entry: str) -> tuple[int, int]:
+def position(entry: str) -> tuple[int, int]:
+    """Where an entry stands in its stream, by its id."""
     milliseconds, _, sequence = entry.partition("-")
     return int(milliseconds), int(sequence or 0)

@@ -1,6 +1,6 @@
 """The annotation queue: the tasks stream of each project, read and written in few round trips."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import redis
@@ -8,7 +8,7 @@ from redis.exceptions import ResponseError
 
 from shared.contracts import RECEIPT_TYPE, TASK_TYPE, ReceiptMessage, TaskMessage, pack
 from shared.streams import ANNOTATORS, ensure_group, receipts_key, tasks_key
-from workers.dispatch.leases import Pending, QueueState
+from workers.dispatch.leases import Pending, QueueState, position
 
 # A sender reads its receipts within a day, or sends again.
 _RECEIPTS_KEPT = 2_000
@@ -39,6 +39,33 @@ def queue_state(client: redis.Redis, project: str, *, expected: int) -> QueueSta
         listed = cast(list[tuple[bytes, dict[bytes, bytes]]], client.xrange(key))
         entries = {_text(entry): _named(fields) for entry, fields in listed}
     return QueueState(entries, pending, _text(group["last-delivered-id"]))
+
+
+def untouched(client: redis.Redis, expected: Mapping[str, int]) -> set[str]:
+    """Projects on whose tasks streams nothing has happened: all entries are there, and nobody has read any.
+
+    Args:
+        client: Redis.
+        expected: How many entries the stream of each of these projects should have.
+    """
+    pipe = client.pipeline(transaction=False)
+    for project in expected:
+        pipe.xinfo_stream(tasks_key(project))
+        pipe.xinfo_groups(tasks_key(project))
+    said = pipe.execute(raise_on_error=False)  # no such stream, which is an answer too
+    return {
+        project
+        for (project, entries), stream, groups in zip(expected.items(), said[::2], said[1::2], strict=True)
+        if isinstance(stream, dict) and isinstance(groups, list) and _is_untouched(stream, groups, entries)
+    }
+
+
+def _is_untouched(stream: dict[str, Any], groups: list[dict[str, Any]], entries: int) -> bool:
+    if stream["length"] != entries or not entries:
+        return False
+    first = position(_text(stream["first-entry"][0]))
+    annotators = [group for group in groups if _text(group["name"]) == ANNOTATORS]
+    return any(not group["pending"] and position(_text(group["last-delivered-id"])) < first for group in annotators)
 
 
 def add_tasks(client: redis.Redis, project: str, messages: Sequence[TaskMessage]) -> list[str]:

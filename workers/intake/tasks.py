@@ -1,28 +1,39 @@
 """Intake tasks: the sweep, which makes good whatever was missed."""
 
+import structlog
+from redis.exceptions import RedisError
+
 from shared import lanes
 from shared.crash_points import name_commit
 from shared.events import forget_published
 from shared.repository import rounds
-from shared.repository.assignments import projects_with_open
+from shared.repository.assignments import on_queues
 from shared.repository.submissions import forget_dead_letters
 from workers.app import SWEEP, app
-from workers.context import context
+from workers.context import Context, context
+from workers.dispatch import queue
 from workers.hints import wake
+
+_log = structlog.get_logger(__name__)
 
 
 @app.task(name=SWEEP)
 def sweep() -> None:
-    """Publish what lies in the outbox, look at every lease, wake every lane that lags, and forget what is long over.
+    """Publish what lies in the outbox, look at every queue that was touched, wake every lane that lags, and forget what
+    is long over.
 
     Runs every few seconds. It decides nothing by itself: all it does is to ask again, so two sweeps at once, or none
     for a while, do no harm.
     """
     held = context()
+    with held.database.read() as session:
+        queues = on_queues(session)
+    plain = _untouched(held, {one.name: one.queued for one in queues if one.is_plain})
     with held.database.write() as session:
         name_commit(session, "sweep")
-        for project_id in projects_with_open(session):
-            lanes.request(session, project_id, lanes.DISPATCH)
+        for one in queues:
+            if one.name not in plain:
+                lanes.request(session, one.project_id, lanes.DISPATCH)
     # By itself: a round that ends holds its own lane and then asks for the dispatch's, so who held both would meet it.
     with held.database.write() as session:
         for project_id in rounds.projects_past_their_time(session):
@@ -32,3 +43,12 @@ def sweep() -> None:
         lagging = lanes.lagging(session)
     held.relay()
     wake(lagging)
+
+
+def _untouched(held: Context, expected: dict[str, int]) -> set[str]:
+    """Projects whose queue needs no look at each of its leases; none while Redis is away."""
+    try:
+        return queue.untouched(held.redis, expected)
+    except RedisError as error:
+        _log.warning("sweep.queues_unseen", error=str(error))
+        return set()
