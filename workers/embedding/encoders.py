@@ -38,11 +38,11 @@ class SentenceEncoder:
         """Wrap a loaded model."""
         self.name = name
         self.key = key
-        self._model = model
+        self.model = model
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """(len(texts), d) float32, each row of length 1; sentence-transformers sorts the texts by length."""
-        vectors = self._model.encode(
+        vectors = self.model.encode(
             list(texts), batch_size=_TEXTS_AT_ONCE, normalize_embeddings=True, show_progress_bar=False
         )
         return np.asarray(vectors, dtype=np.float32)
