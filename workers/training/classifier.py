@@ -117,6 +117,7 @@ class Sample:
     Attributes:
         axes: their vectors.
         targets: (n, n_classes) bool.
+        axes: (d, d) float32, principal axes of vectors like these, which need not be found then.
         weights: (n,) float32, how much each item counts, before class weights.
         costs: (n_classes,) how many times as much an error on a class weighs.
         exclusive: whether each row of `targets` holds exactly one true.
@@ -141,6 +142,7 @@ def gather(
     vectors: Floats,
     targets: Mask,
     *,
+    axes: Floats | None = None,
     weights: Floats | None = None,
     classes: tuple[str, ...],
     exclusive: bool,
@@ -167,8 +169,9 @@ def gather(
     cost = np.array([costs.get(name, 1.0) for name in classes])
     counted = np.ones(len(targets), dtype=np.float32) if weights is None else weights
     alone = np.arange(len(targets)) if families is None else families
-    axes = solver.principal_axes(vectors if added is None else np.concatenate([vectors, added.vectors]))
-    return Sample(axes, targets, counted, cost, exclusive, alone, options, seed, added)
+    all_ = vectors if added is None else np.concatenate([vectors, added.vectors])
+    turned = solver.on_axes(all_, solver.axes_of(all_) if axes is None else axes)
+    return Sample(turned, targets, counted, cost, exclusive, alone, options, seed, added)
 
 
 def learnable(targets: Mask) -> Mask:

@@ -8,6 +8,8 @@ too noisy for a few hundred labels, so their square root is taken (Shimodaira, "
 covariate shift by weighting the log-likelihood function", 2000, section 5, calls this exponent lambda).
 """
 
+import hashlib
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -25,33 +27,58 @@ _POOL_SAMPLE = 4_000
 _STRENGTH = 0.3
 
 
-def selection_weights(pool: Pool, rows: Index, *, seed: int) -> Floats:
+def selection_weights(pool: Pool, rows: Index, *, axes: Floats, seed: int) -> Floats:
     """How much each labeled item counts in training, 1 on average.
 
     Args:
         pool: The pool.
         rows: (n,) positions of labeled items, n >= 1.
+        axes: The pool's, as `axes_of_pool` gives them.
         seed: Of the sample that stands for the pool.
 
     Returns:
         (n,) float32 in [0.1, 10] before they are scaled to a mean of 1; larger in regions where few items are labeled.
     """
     sampled = standing_for(len(pool), seed=seed)
-    axes = solver.principal_axes(pool.vectors(np.concatenate([rows, sampled])))
+    turned = solver.on_axes(pool.vectors(np.concatenate([rows, sampled])), axes)
     is_labeled = np.arange(len(rows) + len(sampled)) < len(rows)
     balanced = np.where(is_labeled, 0.5 / len(rows), 0.5 / len(sampled)) * len(is_labeled)
     found = solver.minimise(
-        axes,
+        turned,
         np.arange(len(is_labeled)),
         is_labeled[:, None],
         balanced[:, None].astype(np.float32),
         strength=_STRENGTH,
         exclusive=False,
     )
-    crowded = expit(solver.scores(axes, np.arange(len(rows)), found)[:, 0].astype(np.float64))
+    crowded = expit(solver.scores(turned, np.arange(len(rows)), found)[:, 0].astype(np.float64))
     weights = np.clip(((1 - crowded) / crowded) ** _EXPONENT, *_LIMITS)
     balanced_weights: Floats = (weights / weights.mean()).astype(np.float32)
     return balanced_weights
+
+
+def axes_of_pool(pool: Pool, *, seed: int) -> Floats:
+    """(d, d) float32: principal axes of the items that stand for the pool.
+
+    Kept from round to round, as long as these have the same vectors: finding axes takes longer than a fit on them.
+    """
+    vectors = pool.vectors(standing_for(len(pool), seed=seed))
+    return _axes_of(_Known(hashlib.sha256(vectors.data).digest(), vectors))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Vectors, known by their hash."""
+
+    digest: bytes
+    vectors: Floats = field(compare=False)
+
+
+@lru_cache(maxsize=4)
+def _axes_of(known: _Known) -> Floats:
+    axes = solver.axes_of(known.vectors)
+    axes.flags.writeable = False
+    return axes
 
 
 @lru_cache(maxsize=4)

@@ -25,7 +25,7 @@ _FLAT = 3e-4
 
 @dataclass(frozen=True)
 class Axes:
-    """Vectors on their principal axes.
+    """Vectors on principal axes, their own or those of vectors like them.
 
     Attributes:
         coordinates: (n, d) float32, the vectors in the new coordinates.
@@ -40,9 +40,20 @@ class Axes:
 
 def principal_axes(vectors: Floats) -> Axes:
     """Turn vectors (n, d) float32, n >= 1, to their principal axes."""
+    return on_axes(vectors, axes_of(vectors))
+
+
+def axes_of(vectors: Floats) -> Floats:
+    """(d, d) float32: the principal axes of vectors (n, d) float32, n >= 1, as columns."""
     moment = vectors.T @ vectors / np.float32(len(vectors))
-    spread, axes = np.linalg.eigh(moment)
-    return Axes(vectors @ axes, axes, np.maximum(spread, 0))
+    axes: Floats = np.linalg.eigh(moment)[1]
+    return axes
+
+
+def on_axes(vectors: Floats, axes: Floats) -> Axes:
+    """Turn vectors (n, d) float32, n >= 1, to given axes: those of vectors like them condition a fit as well."""
+    coordinates = vectors @ axes
+    return Axes(coordinates, axes, np.einsum("nd,nd->d", coordinates, coordinates) / np.float32(len(vectors)))
 
 
 def minimise(

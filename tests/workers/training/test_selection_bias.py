@@ -7,10 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.pool import Index, Pool
+from shared.pool import Floats, Index, Pool
 from tests.pools import make_pool
 from workers.training import selection_bias
-from workers.training.selection_bias import selection_weights
+from workers.training.selection_bias import axes_of_pool, selection_weights
+
+
+def weigh(pool: Pool, rows: Index, *, seed: int) -> Floats:
+    return selection_weights(pool, rows, axes=axes_of_pool(pool, seed=seed), seed=seed)
 
 
 def make(items: int = 3_000, *, dimension: int = 16, seed: int = 0) -> tuple[Pool, Index]:
@@ -31,7 +35,7 @@ def crowd(region: Index, *, crowded: int, thin: int) -> Index:
 def test_weights_are_1_on_average_and_within_their_limits(items: int, labels: int, region: bool, seed: int) -> None:
     pool, codes = make(items, seed=seed)
     order = np.argsort(codes, kind="stable") if region else np.random.default_rng(seed).permutation(items)
-    weights = selection_weights(pool, order[:labels], seed=seed)
+    weights = weigh(pool, order[:labels], seed=seed)
     assert weights.shape == (min(items, labels),)
     assert weights.dtype == np.float32
     assert weights.mean() == pytest.approx(1, abs=1e-4)
@@ -44,20 +48,20 @@ def test_weights_are_1_on_average_and_within_their_limits(items: int, labels: in
 def test_items_drawn_at_random_count_nearly_the_same(dimension: int, seed: int) -> None:
     pool, _ = make(dimension=dimension)
     rows = np.random.default_rng(seed).permutation(3_000)[:300]
-    weights = selection_weights(pool, rows, seed=0)
+    weights = weigh(pool, rows, seed=0)
     assert weights.std() < 0.15
     assert 0.6 < weights.min() <= weights.max() < 1.6
 
 
 def test_the_whole_pool_counts_the_same_everywhere() -> None:
     pool, _ = make(600)
-    assert selection_weights(pool, np.arange(600), seed=0) == pytest.approx(np.ones(600), abs=0.02)
+    assert weigh(pool, np.arange(600), seed=0) == pytest.approx(np.ones(600), abs=0.02)
 
 
 def test_where_labels_crowd_each_counts_less() -> None:
     pool, region = make()
     rows = crowd(region, crowded=400, thin=50)
-    weights = selection_weights(pool, rows, seed=0)
+    weights = weigh(pool, rows, seed=0)
     crowded, thin = weights[region[rows] == 0].mean(), weights[region[rows] > 0].mean()
     # Eight times as crowded: the square root of that, less what the penalty takes.
     assert 1.8 < thin / crowded < 8**0.5 * 1.3
@@ -68,7 +72,7 @@ def test_the_more_crowded_the_less_each_counts() -> None:
     found = []
     for crowded in (100, 300, 900):
         rows = crowd(region, crowded=crowded, thin=100)
-        weights = selection_weights(pool, rows, seed=0)
+        weights = weigh(pool, rows, seed=0)
         found.append(float(weights[region[rows] == 0].mean() / weights[region[rows] > 0].mean()))
     assert found[0] > found[1] > found[2]
     assert found[0] == pytest.approx(1, abs=0.15)
@@ -81,18 +85,18 @@ def test_even_the_rarest_of_places_has_a_limit(monkeypatch: pytest.MonkeyPatch) 
     vectors[here, 0], vectors[~here, 1] = 1, 1
     pool = replace(pool, matrix=vectors)
     rows = np.arange(401)  # all of the crowded hundredth, and one of the rest
-    weights = selection_weights(pool, rows, seed=0)
+    weights = weigh(pool, rows, seed=0)
     assert weights[:400] == pytest.approx(weights[0])
     assert 60 < weights[400] / weights[0] < 100
     monkeypatch.setattr(selection_bias, "_LIMITS", (0.5, 2.0))
-    narrow = selection_weights(pool, rows, seed=0)
+    narrow = weigh(pool, rows, seed=0)
     assert narrow[400] / narrow[0] == pytest.approx(4)
 
 
 def test_weighted_the_labels_lie_nearer_to_the_middle_of_the_pool() -> None:
     pool, region = make()
     rows = crowd(region, crowded=400, thin=50)
-    weights = selection_weights(pool, rows, seed=0)
+    weights = weigh(pool, rows, seed=0)
     middle = pool.vectors(np.arange(3_000)).mean(axis=0)
     plain = np.linalg.norm(pool.vectors(rows).mean(axis=0) - middle)
     weighted = np.linalg.norm((weights[:, None] * pool.vectors(rows)).mean(axis=0) - middle)
@@ -102,7 +106,7 @@ def test_weighted_the_labels_lie_nearer_to_the_middle_of_the_pool() -> None:
 def test_labels_are_of_no_account_and_the_seed_decides_the_rest() -> None:
     pool, region = make(6_000)
     rows = crowd(region, crowded=200, thin=50)
-    weights = selection_weights(pool, rows, seed=3)
+    weights = weigh(pool, rows, seed=3)
     other = replace(pool, targets=~pool.targets, labeled=~pool.labeled)
-    assert np.array_equal(weights, selection_weights(other, rows, seed=3))
-    assert not np.array_equal(weights, selection_weights(pool, rows, seed=4))
+    assert np.array_equal(weights, weigh(other, rows, seed=3))
+    assert not np.array_equal(weights, weigh(pool, rows, seed=4))

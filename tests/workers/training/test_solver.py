@@ -164,3 +164,15 @@ def test_fewer_rows_than_directions_and_equal_rows_are_no_trouble(exclusive: boo
     scores = solver.scores(axes, np.arange(4), found)
     probability = softmax(scores, axis=1) if exclusive else expit(scores)
     assert probability[:, 1] == pytest.approx(0.25, abs=0.01)
+
+
+def test_other_axes_than_the_vectors_own_lead_to_the_same_fit() -> None:
+    vectors, targets = made_up(300, 3)
+    weights = same_for_all_classes(row_weights(300), 3)
+    probabilities = []
+    for axes in (solver.axes_of(vectors), solver.axes_of(vectors[:40])):
+        turned = solver.on_axes(vectors, axes)
+        assert turned.coordinates @ turned.axes.T == pytest.approx(vectors, abs=1e-5)
+        found = fit(turned, targets, weights, strength=1.0, exclusive=True)
+        probabilities.append(softmax(solver.scores(turned, np.arange(300), found), axis=1))
+    assert_near(*probabilities)
