@@ -10,6 +10,7 @@ from celery import Celery
 
 from shared.settings import load_settings
 from shared.streams import CELERY_PREFIX
+from workers.acknowledging import free_the_window
 
 INTAKE, EMBEDDING, TRAINING, DRIFT = "intake", "embedding", "training", "drift"
 QUEUES = (INTAKE, EMBEDDING, TRAINING, DRIFT)
@@ -33,6 +34,7 @@ SWEEP = "intake.sweep"
 HINTS_EXPIRE_S = 7_200.0
 
 _settings = load_settings()
+free_the_window()
 
 app = Celery("quietcorner")
 app.conf.update(
