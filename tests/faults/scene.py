@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from shared import lanes
-from shared.database import Database, open_database
+from shared.database import Database, now, open_database
 from shared.project import ProjectConfig
 from shared.repository.items import NewItem
 from shared.repository.projects import create_project
@@ -174,7 +174,9 @@ class Project:
     def set_aside(self) -> set[str]:
         """Lanes that nobody tries any more."""
         query = "SELECT room, room FROM lane WHERE project_id = :id AND requested > completed AND attempts >= 5"
-        return {room for room, _ in self._pairs(f"{query} AND until < (SELECT max(at) FROM lane_history)")}
+        with self.scene.database.read() as session:
+            at = now(session)
+        return {room for room, _ in self._pairs(f"{query} AND until < {at}")}
 
     def retire(self) -> None:
         """Withdraw all that is open and answer every request, so that later tests have the workers to themselves."""
