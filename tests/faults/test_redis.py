@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 
 from shared import lanes
+from shared.database import now
 from shared.streams import tasks_key
 from tests.faults.scene import Project, Scene
 from tests.live import wait_for
@@ -83,9 +84,10 @@ def back_on_the_queue(scene: Scene, project: Project) -> bool:
     """Whether every assignment that nobody holds stands on the queue."""
     query = """
         SELECT stream_id, stream_id FROM assignment WHERE project_id = :id AND state = 'open'
-        AND (leased_until IS NULL OR leased_until < (SELECT max(at) FROM lane_history))"""
+        AND (leased_until IS NULL OR leased_until < :at)"""
     with scene.database.read() as session:
-        wanted = {row[0] for row in session.connection().execute(text(query), {"id": project.id})}
+        given = {"id": project.id, "at": now(session)}
+        wanted = {row[0] for row in session.connection().execute(text(query), given)}
     return wanted <= {entry.decode() for entry, _ in scene.place.redis.xrange(tasks_key(project.name))}
 
 
