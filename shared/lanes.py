@@ -100,7 +100,6 @@ def request(session: Session, project_id: int, room: str) -> None:
 
 def claim(session: Session, *, project_id: int, room: str, owner: str, lease_s: float) -> Claim | None:
     """Take the lane if it has work and nobody holds it, else return None. One atomic statement."""
-    name_commit(session, f"{room}.claim", project_id)
     at = now(session)
     row = (
         session.connection()
@@ -118,7 +117,10 @@ def claim(session: Session, *, project_id: int, room: str, owner: str, lease_s: 
         )
         .one_or_none()
     )
-    return Claim(project_id, room, row.token, row.requested) if row else None
+    if row is None:
+        return None
+    name_commit(session, f"{room}.claim", project_id)
+    return Claim(project_id, room, row.token, row.requested)
 
 
 def renew(session: Session, claimed: Claim, *, lease_s: float) -> None:
