@@ -174,15 +174,16 @@ def _work(queues: tuple[str, ...], settings: Settings) -> None:
 
     from workers.app import INTAKE, app
 
+    worker = os.getpid()
     worker_ready.connect(lambda **_: say_ready(), weak=False)
-    worker_process_init.connect(lambda **_: _join_pool(settings), weak=False)
+    worker_process_init.connect(lambda **_: _join_pool(worker, settings), weak=False)
     # Several light tasks at once for intake; for the rest one heavy task at a time, in a child that may die of it.
     pool = ("threads", "4") if queues == (INTAKE,) else ("prefork", "1")
     app.worker_main(
         [
             "worker",
             *("--queues", ",".join(queues)),
-            *("--hostname", f"{'-'.join(queues)}-{os.getpid()}@%h"),  # one name among all machines
+            *("--hostname", f"{'-'.join(queues)}-{worker}@%h"),  # one name among all machines
             *("--pool", pool[0]),
             *("--concurrency", pool[1]),
             *("--loglevel", settings.log_level),
@@ -190,13 +191,13 @@ def _work(queues: tuple[str, ...], settings: Settings) -> None:
     )
 
 
-def _join_pool(settings: Settings) -> None:
-    """Prepare the child of a worker's pool for its tasks."""
+def _join_pool(worker: int, settings: Settings) -> None:
+    """Prepare the child of a worker's pool, given the worker's process id, for its tasks."""
     from threadpoolctl import threadpool_limits
 
     from workers.supervisor.forked import die_with
 
-    die_with(os.getppid())
+    die_with(worker)
     threadpool_limits(settings.compute_threads)  # what the libraries took from the environment when they were loaded
 
 
