@@ -49,6 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Forget results of tests that are gone; it comes before any are deselected."""
+    if any("::" in argument for argument in config.args):  # of these files not all tests were asked for
+        return
     files = {str(item.location[0]) for item in items}
     config.stash[_KEY].forget_all_but(files, {item.nodeid for item in items})
 
