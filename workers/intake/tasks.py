@@ -28,11 +28,11 @@ def sweep() -> None:
     held = context()
     with held.database.read() as session:
         queues = on_queues(session)
-    plain = _untouched(held, {one.name: one.queued for one in queues if one.is_plain})
+    untouched = _untouched(held, {one.name: one.queued for one in queues if one.is_plain})
     with held.database.write() as session:
         name_commit(session, "sweep")
         for one in queues:
-            if one.name not in plain:
+            if one.name not in untouched:
                 lanes.request(session, one.project_id, lanes.DISPATCH)
     # By itself: a round that ends holds its own lane and then asks for the dispatch's, so who held both would meet it.
     with held.database.write() as session:

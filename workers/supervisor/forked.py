@@ -51,13 +51,8 @@ class ForkedProcess:
         """Its process id."""
         return cast(int, self._process.pid)
 
-    @property
-    def returncode(self) -> int | None:
-        """Exit code, negative for a signal; None while it runs."""
-        return self._process.exitcode
-
     def poll(self) -> int | None:
-        """Look whether it has ended."""
+        """Look whether it has ended: its exit code, negative for a signal; None while it runs."""
         return self._process.exitcode
 
     def terminate(self) -> None:
@@ -65,7 +60,7 @@ class ForkedProcess:
         self._process.terminate()
 
     def wait(self) -> int:
-        """Wait until it has ended; its return code."""
+        """Wait until it has ended; its exit code."""
         self._process.join()
         return cast(int, self._process.exitcode)
 

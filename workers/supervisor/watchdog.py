@@ -110,7 +110,7 @@ class Watchdog:
             patience_s: work may lie for this long.
         """
         rooms = [room for room, task in ROOM_TASKS.items() if app.amqp.router.route({}, task)["queue"].name in queues]
-        threading.Thread(target=self._look, args=(rooms, INTAKE in queues, patience_s), daemon=True).start()
+        threading.Thread(target=self._keep_watch, args=(rooms, INTAKE in queues, patience_s), daemon=True).start()
         self._worker.join()
         code = cast(int, self._worker.exitcode)
         return code if code >= 0 else _BY_SIGNAL - code
@@ -124,7 +124,7 @@ class Watchdog:
         cut_short.daemon = True
         cut_short.start()
 
-    def _look(self, rooms: Collection[str], relays: bool, patience_s: float) -> None:
+    def _keep_watch(self, rooms: Collection[str], relays: bool, patience_s: float) -> None:
         vigil = Vigil(patience_s)
         while True:
             time.sleep(patience_s / _LOOKS)

@@ -117,7 +117,6 @@ class Sample:
     Attributes:
         axes: their vectors.
         targets: (n, n_classes) bool.
-        axes: (d, d) float32, principal axes of vectors like these, which need not be found then.
         weights: (n,) float32, how much each item counts, before class weights.
         costs: (n_classes,) how many times as much an error on a class weighs.
         exclusive: whether each row of `targets` holds exactly one true.
@@ -157,6 +156,7 @@ def gather(
     Args:
         vectors: (n, d) float32, unit length.
         targets: (n, n_classes) bool.
+        axes: (d, d) float32, principal axes of vectors like these, which need not be found then.
         weights: (n,) float32, how much each item counts; 1 each if not given.
         classes: names of the columns of `targets`.
         exclusive: whether each row of `targets` holds exactly one true.
