@@ -9,7 +9,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlmodel import Session, col
 
 from shared.crash_points import name_commit, reached
@@ -19,6 +19,20 @@ from shared.tables import OutboxEvent
 # Published events are kept this long, as a short history for `status` and the demo.
 _KEPT_S = 86_400.0
 _AT_ONCE = 500
+
+# Put together once: each answer leads to all three.
+_EMIT = insert(OutboxEvent)
+_WAITING = (
+    select(col(OutboxEvent.id), col(OutboxEvent.event), col(OutboxEvent.project_id))
+    .where(col(OutboxEvent.published_at).is_(None))
+    .order_by(col(OutboxEvent.id))
+    .limit(_AT_ONCE)
+)
+_PUBLISHED = (
+    update(OutboxEvent)
+    .where(col(OutboxEvent.id).in_(bindparam("these", expanding=True)), col(OutboxEvent.published_at).is_(None))
+    .values(published_at=bindparam("time"))
+)
 
 
 class Event(StrEnum):
@@ -43,7 +57,8 @@ Send = Callable[[str, int], None]
 
 def emit(session: Session, event: Event, *, project_id: int, **payload: Any) -> None:
     """Write an event into the outbox, in the caller's transaction."""
-    session.add(OutboxEvent(project_id=project_id, event=event, payload=payload, created_at=now(session)))
+    row = {"project_id": project_id, "event": event, "payload": payload, "created_at": now(session)}
+    session.connection().execute(_EMIT, row)
 
 
 def relay(database: Database, send: Send) -> int:
@@ -57,13 +72,7 @@ def relay(database: Database, send: Send) -> int:
     published = 0
     while True:
         with database.read() as session:
-            rows = session.connection().execute(
-                select(col(OutboxEvent.id), col(OutboxEvent.event), col(OutboxEvent.project_id))
-                .where(col(OutboxEvent.published_at).is_(None))
-                .order_by(col(OutboxEvent.id))
-                .limit(_AT_ONCE)
-            )
-            waiting = rows.all()
+            waiting = session.connection().execute(_WAITING).all()
         if not waiting:
             return published
         for event, project_id in dict.fromkeys((row.event, row.project_id) for row in waiting):
@@ -72,14 +81,7 @@ def relay(database: Database, send: Send) -> int:
             reached("after-send.outbox", project_id)
         with database.write() as session:
             name_commit(session, "outbox.publish")
-            session.connection().execute(
-                update(OutboxEvent)
-                .where(
-                    col(OutboxEvent.id).in_([row.id for row in waiting]),
-                    col(OutboxEvent.published_at).is_(None),
-                )
-                .values(published_at=now(session))
-            )
+            session.connection().execute(_PUBLISHED, {"these": [row.id for row in waiting], "time": now(session)})
         published += len(waiting)
 
 

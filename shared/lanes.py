@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 import redis
 import structlog
-from sqlalchemy import ColumnElement, and_, func, insert, not_, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, insert, not_, or_, select, update
 from sqlmodel import Session, col
 
 from shared.crash_points import name_commit
@@ -37,6 +37,13 @@ MOST_ATTEMPTS = 5
 # Faults that say nothing of the work: what it needs is away, and comes back.
 _AWAY = (DatabaseUnavailableError, redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+
+# Put together once: each answer runs it.
+_REQUEST = (
+    update(Lane)
+    .where(col(Lane.project_id) == bindparam("project"), col(Lane.room) == bindparam("in_room"))
+    .values(requested=Lane.requested + 1)
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -91,11 +98,7 @@ def open_lanes(session: Session, project_id: int) -> None:
 
 def request(session: Session, project_id: int, room: str) -> None:
     """Ask for one more run of a lane. Call it in the transaction that brings the work."""
-    session.connection().execute(
-        update(Lane)
-        .where(col(Lane.project_id) == project_id, col(Lane.room) == room)
-        .values(requested=Lane.requested + 1)
-    )
+    session.connection().execute(_REQUEST, {"project": project_id, "in_room": room})
 
 
 def claim(session: Session, *, project_id: int, room: str, owner: str, lease_s: float) -> Claim | None:

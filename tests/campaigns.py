@@ -94,7 +94,7 @@ class Campaigns(Rounds):
                 )
             )
         with self.held.database.write() as session:
-            take_answers(session, project_id=self.project_id, config=self.config, messages=messages, origin="test")
+            take_answers(session, project_id=self.project_id, messages=messages, origin="test")
         return rows
 
     def state(self, campaign: int) -> Campaign:

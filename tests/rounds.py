@@ -53,7 +53,7 @@ class Rounds:
             for item_id in item_ids
         ]
         with self.held.database.write() as session:
-            take_answers(session, project_id=self.project_id, config=self._config, messages=messages, origin="test")
+            take_answers(session, project_id=self.project_id, messages=messages, origin="test")
 
     def run(self) -> dict[str, int]:
         """A round; the folds on record after it."""

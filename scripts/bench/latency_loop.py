@@ -80,7 +80,7 @@ def make_pool(database: Database, *, items: int, classes: int, labels: int, batc
     made = Made(project_id, config, {f"item-{row}": names[true[row]] for row in range(items)})
     with database.write() as session:
         first = [message(made, f"item-{row}", f"first-{row}") for row in range(labels)]
-        take_answers(session, project_id=project_id, config=config, messages=first, origin="bench")
+        take_answers(session, project_id=project_id, messages=first, origin="bench")
         emit(session, Event.ITEMS_EMBEDDED, project_id=project_id, texts=items)
     return made
 

@@ -10,6 +10,8 @@ from sqlmodel import Session, col, select
 
 from shared.tables import Assignment, AssignmentState, Item, Project
 
+_STREAM_ENTRIES = select(Assignment.stream_id).where(col(Assignment.id).in_(bindparam("these", expanding=True)))
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -108,8 +110,8 @@ def stream_entries(session: Session, assignments: Sequence[int]) -> list[str]:
     """Stream entries of assignments, where they have one."""
     if not assignments:
         return []
-    statement = select(Assignment.stream_id).where(col(Assignment.id).in_(assignments))
-    return [entry for entry in session.exec(statement) if entry is not None]
+    found = session.connection().execute(_STREAM_ENTRIES, {"these": assignments}).scalars()
+    return [entry for entry in found if entry is not None]
 
 
 def _update_each(session: Session, rows: list[dict[str, Any]]) -> None:

@@ -1,5 +1,6 @@
 """Queries on projects: making, listing and changing them."""
 
+from sqlalchemy import bindparam
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
@@ -7,6 +8,9 @@ from shared import lanes
 from shared.database import now
 from shared.project import ProjectConfig
 from shared.tables import Project
+
+# Not from its key, which rows refer to that others write meanwhile.
+_HELD = select(Project.config).where(col(Project.id) == bindparam("project")).with_for_update(key_share=True)
 
 
 def create_project(session: Session, name: str, config: ProjectConfig) -> bool:
@@ -29,9 +33,7 @@ def stored_config(session: Session, project_id: int) -> ProjectConfig:
 
 def hold_config(session: Session, project_id: int) -> ProjectConfig:
     """A project's configuration, which nobody else changes and by which no answer is taken until the commit."""
-    # Not from its key, which rows refer to that others write meanwhile.
-    project = session.get_one(Project, project_id, with_for_update={"key_share": True})
-    return ProjectConfig.model_validate(project.config)
+    return ProjectConfig.model_validate(session.connection().execute(_HELD, {"project": project_id}).scalar_one())
 
 
 def store_config(session: Session, project_id: int, config: ProjectConfig) -> None:

@@ -1,20 +1,57 @@
-"""Queries on submissions, labels and dead letters."""
+"""Queries on submissions, labels and dead letters.
+
+Those that each answer needs are put together once: answers come by the thousand a second, and to put a statement
+together takes SQLAlchemy several times as long as to run it.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, update
+from sqlalchemy import BindParameter, bindparam, delete, insert, update
 from sqlmodel import Session, col, select
 
 from shared.database import now
 from shared.labels import LabelJson, classes_of, in_force, resolve
 from shared.repository.parts import in_parts
-from shared.tables import Assignment, AssignmentState, DeadLetter, Item, Label, Project, Submission
+from shared.tables import Assignment, AssignmentState, DeadLetter, Item, Label, Submission
 
 # Rows that are in memory at once.
 _AT_ONCE = 1_000
+
+_PROJECT: BindParameter[int] = bindparam("project")
+_THESE: BindParameter[Any] = bindparam("these", expanding=True)
+_TIME: BindParameter[float] = bindparam("time")
+_RESOLVED: dict[str, Any] = {name: bindparam(name) for name in ("value", "agreement", "submissions")}
+
+_FIND_ITEMS = select(Item.item_id, Item.id, Item.text).where(
+    col(Item.project_id) == _PROJECT, col(Item.item_id).in_(_THESE)
+)
+_FIND_EARLIER = (
+    select(Submission.submission_id, Item.item_id, Submission.annotator, Submission.label)
+    .join(Item, col(Item.id) == col(Submission.item))
+    .where(col(Submission.project_id) == _PROJECT, col(Submission.submission_id).in_(_THESE))
+)
+_FIND_ASSIGNMENTS = (
+    select(Assignment.item, Assignment.id, Assignment.lease, Assignment.state)
+    .where(col(Assignment.item).in_(_THESE))
+    .order_by(col(Assignment.id))
+)
+_STORE = insert(Submission)
+_CLOSE = (
+    update(Assignment)
+    .where(col(Assignment.id).in_(_THESE), col(Assignment.state) == AssignmentState.OPEN)
+    .values(state=AssignmentState.DONE, closed_at=_TIME)
+)
+_FIND_ANSWERS = (
+    select(Submission.item, Submission.annotator, Submission.label)
+    .where(col(Submission.item).in_(_THESE))
+    .order_by(col(Submission.id))
+)
+_FIND_LABELS = select(Label.item).where(col(Label.item).in_(_THESE))
+_NEW_LABEL = insert(Label).values(item=bindparam("key"), project_id=_PROJECT, updated_at=_TIME, **_RESOLVED)
+_CHANGED_LABEL = update(Label).where(col(Label.item) == bindparam("key")).values(updated_at=_TIME, **_RESOLVED)
 
 
 @dataclass(frozen=True)
@@ -30,14 +67,20 @@ class Answer:
     unasked: bool
 
 
+class Asked(NamedTuple):
+    """An assignment, as far as an answer to it is concerned."""
+
+    id: int
+    lease: int
+    is_open: bool
+
+
 def find_items(session: Session, project_id: int, item_ids: Collection[str]) -> dict[str, tuple[int, str]]:
     """`item_id` -> (row number, text) of those that exist."""
     found: dict[str, tuple[int, str]] = {}
     for part in in_parts(sorted(item_ids)):
-        statement = select(Item.item_id, Item.id, Item.text).where(
-            col(Item.project_id) == project_id, col(Item.item_id).in_(part)
-        )
-        found |= {item_id: (row, text) for item_id, row, text in session.exec(statement)}
+        these = session.connection().execute(_FIND_ITEMS, {"project": project_id, "these": part})
+        found |= {item_id: (row, text) for item_id, row, text in these}
     return found
 
 
@@ -47,42 +90,39 @@ def find_earlier(
     """`submission_id` -> (item_id, annotator, label) of those that were stored before."""
     found: dict[str, tuple[str, str, LabelJson]] = {}
     for part in in_parts(sorted(submission_ids)):
-        statement = (
-            select(Submission.submission_id, Item.item_id, Submission.annotator, Submission.label)
-            .join(Item, col(Item.id) == col(Submission.item))
-            .where(col(Submission.project_id) == project_id, col(Submission.submission_id).in_(part))
-        )
-        found |= {key: (item_id, annotator, label) for key, item_id, annotator, label in session.exec(statement)}
+        these = session.connection().execute(_FIND_EARLIER, {"project": project_id, "these": part})
+        found |= {key: (item_id, annotator, label) for key, item_id, annotator, label in these}
     return found
 
 
-def find_assignments(session: Session, items: Collection[int]) -> dict[int, list[Assignment]]:
+def find_assignments(session: Session, items: Collection[int]) -> dict[int, list[Asked]]:
     """Item row number -> all its assignments, the oldest first."""
-    found: dict[int, list[Assignment]] = defaultdict(list)
+    found: dict[int, list[Asked]] = defaultdict(list)
     for part in in_parts(sorted(items)):
-        statement = select(Assignment).where(col(Assignment.item).in_(part)).order_by(col(Assignment.id))
-        for assignment in session.exec(statement):
-            found[assignment.item].append(assignment)
+        for item, number, lease, state in session.connection().execute(_FIND_ASSIGNMENTS, {"these": part}):
+            found[item].append(Asked(number, lease, state == AssignmentState.OPEN))
     return found
 
 
-def store_answers(session: Session, project_id: int, answers: Sequence[Answer]) -> None:
-    """Keep answers, close their assignments, and bring the labels of their items up to date."""
+def store_answers(session: Session, project_id: int, answers: Sequence[Answer], former: Mapping[str, str]) -> None:
+    """Keep answers, close their assignments, and bring the labels of their items up to date.
+
+    Args:
+        session: A writing transaction that holds the project's configuration.
+        project_id: The project's row number.
+        answers: The answers, in order of arrival.
+        former: Name that a class had before -> its name today.
+    """
     if not answers:
         return
     time = now(session)
     session.connection().execute(
-        insert(Submission),
-        [{"project_id": project_id, "received_at": time, **vars(answer)} for answer in answers],
+        _STORE, [{"project_id": project_id, "received_at": time, **vars(answer)} for answer in answers]
     )
     for part in in_parts([answer.assignment for answer in answers if answer.assignment is not None]):
-        session.connection().execute(
-            update(Assignment)
-            .where(col(Assignment.id).in_(part), col(Assignment.state) == AssignmentState.OPEN)
-            .values(state=AssignmentState.DONE, closed_at=time)
-        )
+        session.connection().execute(_CLOSE, {"these": part, "time": time})
     for part in in_parts(sorted({answer.item for answer in answers})):
-        _resolve(session, project_id, part, time)
+        _resolve(session, part, {"project": project_id, "time": time}, former)
 
 
 def store_dead_letter(session: Session, *, origin: str, project: str | None, payload: str, reason: str) -> None:
@@ -134,33 +174,22 @@ def answered_classes(session: Session, project_id: int, former: Mapping[str, str
     return counts
 
 
-def _resolve(session: Session, project_id: int, items: Sequence[int], time: float) -> None:
-    former = session.get_one(Project, project_id).config.get("former_classes", {})
-    standing = set(session.exec(select(Label.item).where(col(Label.item).in_(items))))
+def _resolve(session: Session, items: Sequence[int], written: Mapping[str, Any], former: Mapping[str, str]) -> None:
+    standing = set(session.connection().execute(_FIND_LABELS, {"these": items}).scalars())
     resolved = []
     for item, answers in _latest_answers(session, items).items():
         value, agreement = resolve([in_force(answer, former) for answer in answers])
-        resolved.append({"key": item, "value": value, "agreement": agreement, "submissions": len(answers)})
-    written: dict[str, Any] = {name: bindparam(name) for name in ("value", "agreement", "submissions")}
-    # Plain statements, since answers come by the thousand a second, and objects cost more than all the rest.
+        resolved.append({"key": item, "value": value, "agreement": agreement, "submissions": len(answers), **written})
     if new := [row for row in resolved if row["key"] not in standing]:
-        session.connection().execute(
-            insert(Label).values(item=bindparam("key"), project_id=project_id, updated_at=time, **written), new
-        )
+        session.connection().execute(_NEW_LABEL, new)
     if old := [row for row in resolved if row["key"] in standing]:
-        changed = update(Label).where(col(Label.item) == bindparam("key")).values(updated_at=time, **written)
-        session.connection().execute(changed, old)
+        session.connection().execute(_CHANGED_LABEL, old)
 
 
 def _latest_answers(session: Session, items: Sequence[int]) -> dict[int, list[LabelJson]]:
     """Item row number -> the last answer of each annotator, the oldest first."""
-    statement = (
-        select(Submission.item, Submission.annotator, Submission.label)
-        .where(col(Submission.item).in_(items))
-        .order_by(col(Submission.id))
-    )
     latest: dict[int, dict[str, LabelJson]] = defaultdict(dict)
-    for item, annotator, label in session.exec(statement):
+    for item, annotator, label in session.connection().execute(_FIND_ANSWERS, {"these": items}):
         latest[item].pop(
             annotator, None
         )  # a later answer of the same annotator replaces the earlier, and counts as new

@@ -44,7 +44,7 @@ class Labels:
     def answer(self, number: int, label: str, *, days_ago: float, annotator: str = "anna") -> None:
         self._answers += 1
         key = f"s-{self._answers}"
-        store_answers(self.session, self.id, [Answer(key, self.items[number], annotator, label, None, False, True)])
+        store_answers(self.session, self.id, [Answer(key, self.items[number], annotator, label, None, False, True)], {})
         submission = self.session.exec(select(Submission).where(Submission.submission_id == key)).one()
         submission.received_at = self.time - days_ago * DAY
         self.session.flush()

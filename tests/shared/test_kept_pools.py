@@ -105,7 +105,7 @@ class Life:
             )
             for name in self._names_of(self._some(3))
         ]
-        take_answers(self.session, project_id=self.id, config=self.config, messages=messages, origin="test")
+        take_answers(self.session, project_id=self.id, messages=messages, origin="test")
 
     def queue(self) -> None:
         """A batch is chosen."""

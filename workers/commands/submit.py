@@ -119,7 +119,7 @@ def submit_file(
         good = [row for row in checked if isinstance(row, _Checked)]
         bad = {raw.line: row for raw, row in zip(chunk, checked, strict=True) if isinstance(row, RejectedRow)}
         outcome.counts["refused"] += len(bad)
-        for row, verdict in zip(good, _take(database, project_id, config, good, outcome), strict=True):
+        for row, verdict in zip(good, _take(database, project_id, good, outcome), strict=True):
             outcome.count(verdict.receipt)
             if verdict.receipt.status == "refused":
                 bad[row.line] = reject(verdict.receipt.reason or "", row.content)
@@ -180,16 +180,13 @@ def _name(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _take(
-    database: Database, project_id: int, config: ProjectConfig, rows: Sequence[_Checked], outcome: Outcome
-) -> list[Verdict]:
+def _take(database: Database, project_id: int, rows: Sequence[_Checked], outcome: Outcome) -> list[Verdict]:
     if not rows:
         return []
     with database.write() as session:
         verdicts = take_answers(
             session,
             project_id=project_id,
-            config=config,
             messages=[row.message for row in rows],
             origin=_ORIGIN,
         )

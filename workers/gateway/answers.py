@@ -10,7 +10,6 @@ from shared.database import Database
 from shared.errors import InvalidInputError
 from shared.repository import submissions as rows
 from shared.repository.assignments import stream_entries
-from shared.repository.projects import hold_config
 from workers.intake.answers import take_answers, until_alone
 
 _ORIGIN = "http"
@@ -61,8 +60,7 @@ def store_answers(database: Database, project_id: int, project: str, answers: Se
 def _store(database: Database, project_id: int, project: str, answers: Sequence[Answer]) -> Taken:
     messages = [answer for answer in answers if isinstance(answer, SubmissionMessage)]
     with database.write() as session:
-        config = hold_config(session, project_id)
-        verdicts = take_answers(session, project_id=project_id, config=config, messages=messages, origin=_ORIGIN)
+        verdicts = take_answers(session, project_id=project_id, messages=messages, origin=_ORIGIN)
         for answer in answers:
             if isinstance(answer, Unreadable):
                 rows.store_dead_letter(

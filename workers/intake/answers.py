@@ -15,7 +15,7 @@ from shared.errors import DatabaseUnavailableError
 from shared.events import Event, emit
 from shared.project import ProjectConfig
 from shared.repository import submissions as rows
-from shared.tables import Assignment, AssignmentState, Project
+from shared.repository.projects import hold_config
 from workers.intake.submissions import Earlier, KnownAssignment, KnownItem, Verdict, judge
 
 T = TypeVar("T")
@@ -40,14 +40,13 @@ def until_alone(store: Callable[[], T]) -> T:
 
 
 def take_answers(
-    session: Session, *, project_id: int, config: ProjectConfig, messages: Sequence[SubmissionMessage], origin: str
+    session: Session, *, project_id: int, messages: Sequence[SubmissionMessage], origin: str
 ) -> list[Verdict]:
     """Judge and keep a run of submissions of one project; a bad one goes to the dead letters, the rest go on.
 
     Args:
         session: A writing transaction, committed by the caller before anybody is told of the verdicts.
         project_id: The project's row number.
-        config: The project.
         messages: The submissions, in order of arrival.
         origin: Where they came from, for the dead letters.
 
@@ -56,8 +55,7 @@ def take_answers(
     """
     name_commit(session, "submissions.take", project_id)
     # One at a time per project, so that two listeners can't resolve one item's label from half of its answers.
-    # Not from its key, which the rows of a round refer to: it may hold the lane that is asked for below.
-    session.get_one(Project, project_id, with_for_update={"key_share": True})
+    config = hold_config(session, project_id)
     items = rows.find_items(session, project_id, {message.item_id for message in messages})
     earlier = {
         key: Earlier(*value)
@@ -73,7 +71,7 @@ def take_answers(
             message,
             config=config,
             item=None if row is None else KnownItem(row, text, asked=bool(of_item)),
-            assignment=_assignment(message, of_item, closed),
+            assignment=_assignment(message, row, of_item, closed),
             earlier=earlier.get(message.submission_id),
         )
         if verdict.label is not None:
@@ -81,21 +79,28 @@ def take_answers(
         if verdict.closes is not None:
             closed.add(verdict.closes)
         verdicts.append(verdict)
-    _keep(session, project_id, messages, verdicts, origin)
+    _keep(session, project_id, config, messages, verdicts, origin)
     return verdicts
 
 
-def _assignment(message: SubmissionMessage, of_item: Sequence[Assignment], closed: set[int]) -> KnownAssignment | None:
+def _assignment(
+    message: SubmissionMessage, item: int | None, asked: Sequence[rows.Asked], closed: set[int]
+) -> KnownAssignment | None:
     """The assignment that a message is about: the one it names, else the first open one of its item."""
-    for row in of_item:
-        is_open = row.state == AssignmentState.OPEN and row.id not in closed
-        if row.id == message.assignment or (message.assignment is None and is_open):
-            return KnownAssignment(row.id, row.item, row.lease, is_open)
+    for one in asked:
+        is_open = one.is_open and one.id not in closed
+        if item is not None and (one.id == message.assignment or (message.assignment is None and is_open)):
+            return KnownAssignment(one.id, item, one.lease, is_open)
     return None
 
 
 def _keep(
-    session: Session, project_id: int, messages: Sequence[SubmissionMessage], verdicts: Sequence[Verdict], origin: str
+    session: Session,
+    project_id: int,
+    config: ProjectConfig,
+    messages: Sequence[SubmissionMessage],
+    verdicts: Sequence[Verdict],
+    origin: str,
 ) -> None:
     answers = []
     for message, verdict in zip(messages, verdicts, strict=True):
@@ -123,5 +128,5 @@ def _keep(
         # The lane before the assignments: a round holds it while it waits for the lane of the dispatch, and that is
         # held by whoever waits for assignments.
         lanes.request(session, project_id, lanes.ROUND)
-        rows.store_answers(session, project_id, answers)
+        rows.store_answers(session, project_id, answers, config.former_classes)
         emit(session, Event.LABELS_SUBMITTED, project_id=project_id, labels=len(answers))

@@ -21,7 +21,6 @@ from shared.contracts import ReceiptMessage, SubmissionMessage, unpack_submissio
 from shared.crash_points import name_commit, reached
 from shared.database import now
 from shared.errors import DatabaseUnavailableError, InvalidInputError
-from shared.project import ProjectConfig
 from shared.repository import assignments as assignment_rows
 from shared.repository import submissions as rows
 from shared.streams import DEAD, INTAKE, SUBMISSIONS, ensure_group
@@ -101,19 +100,17 @@ def take_entries(held: Context, entries: Sequence[Entry]) -> None:
         if known is None:
             receipts += [(entry, _bury(held, entry, f"project: there is no project {name!r}")) for entry in group]
         else:
-            receipts += _take(held, name, *known, group)
+            receipts += _take(held, name, known, group)
     _acknowledge(held, receipts)
     held.relay()
 
 
-def _take(
-    held: Context, name: str, project_id: int, config: ProjectConfig, group: Sequence[Entry]
-) -> list[tuple[Entry, ReceiptMessage]]:
+def _take(held: Context, name: str, project_id: int, group: Sequence[Entry]) -> list[tuple[Entry, ReceiptMessage]]:
     messages = [entry.message for entry in group if entry.message is not None]
 
     def store() -> tuple[list[Verdict], list[str]]:
         with held.database.write() as session:
-            verdicts = take_answers(session, project_id=project_id, config=config, messages=messages, origin="stream")
+            verdicts = take_answers(session, project_id=project_id, messages=messages, origin="stream")
             closed = [verdict.closes for verdict in verdicts if verdict.closes is not None]
             return verdicts, assignment_rows.stream_entries(session, closed)
 
@@ -178,7 +175,6 @@ def _bury(held: Context, entry: Entry, reason: str) -> ReceiptMessage:
     )
 
 
-def _project(held: Context, name: str) -> tuple[int, ProjectConfig] | None:
+def _project(held: Context, name: str) -> int | None:
     with held.database.read() as session:
-        project = session.exec(select(Project).where(col(Project.name) == name)).one_or_none()
-        return None if project is None else (project.id, ProjectConfig.model_validate(project.config))
+        return session.exec(select(Project.id).where(col(Project.name) == name)).one_or_none()

@@ -102,7 +102,7 @@ def run_rounds(settings: Settings, *, rounds: int) -> dict[str, Any]:
             open_ = _open_items(session, made.project_id)
             chosen.update(json.dumps(open_).encode())
             answers = [message(made, item_id, f"{number}-{item_id}") for item_id in open_]
-            take_answers(session, project_id=made.project_id, config=made.config, messages=answers, origin="bench")
+            take_answers(session, project_id=made.project_id, messages=answers, origin="bench")
     return {
         "items": len(made.truth),
         "rounds": told,

@@ -84,7 +84,7 @@ class Way(Rounds):
             project="p", submission_id=submission_id, item_id=item_id, annotator="anna", label=label
         )
         with self.held.database.write() as session:
-            take_answers(session, project_id=self.project_id, config=self.config, messages=[message], origin="test")
+            take_answers(session, project_id=self.project_id, messages=[message], origin="test")
 
     def add(self, text: str) -> None:
         dataset = make_dataset([{"id": "late", "text": text, "label": "rare"}])

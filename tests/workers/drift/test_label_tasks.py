@@ -86,7 +86,7 @@ class Labeling:
             queued = session.exec(statement.where(col(Assignment.state) == AssignmentState.OPEN)).all()
         messages = [self._message(item_id, wrong) for item_id in queued]
         with self.database.write() as session:
-            take_answers(session, project_id=self.project_id, config=self._config, messages=messages, origin="test")
+            take_answers(session, project_id=self.project_id, messages=messages, origin="test")
             lanes.request(session, self.project_id, lanes.ROUND)
         assert conduct_round(self._held, self.project_id, asked=True)
         training_tasks.evaluate_model(project_id=self.project_id)

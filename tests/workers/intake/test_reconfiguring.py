@@ -63,7 +63,7 @@ class Example:
             for item, who, label in answers
         ]
         with self.database.write() as session:
-            verdicts = take_answers(session, project_id=self.id, config=self.stored(), messages=messages, origin="test")
+            verdicts = take_answers(session, project_id=self.id, messages=messages, origin="test")
         return [verdict.receipt.status for verdict in verdicts]
 
     def change(self, moves: dict[str, str] | None = None, *, dry_run: bool = False, **options: Any) -> Reconfigured:

@@ -131,7 +131,7 @@ def answer(database: Database, example: Example, labels: dict[int, Any], *, name
         for item, label in labels.items()
     ]
     with database.write() as session:
-        take_answers(session, project_id=example.id, config=example.config, messages=messages, origin="test")
+        take_answers(session, project_id=example.id, messages=messages, origin="test")
 
 
 def metrics(macro_f1: float, *, items: int = 40) -> dict[str, Any]:

@@ -14,7 +14,7 @@ def _say(database: Database, example: Example, number: int, annotator: str, item
         project=NAME, submission_id=str(number), item_id=f"item-{item}", annotator=annotator, label=label
     )
     with database.write() as session:
-        take_answers(session, project_id=example.id, config=example.config, messages=[message], origin="test")
+        take_answers(session, project_id=example.id, messages=[message], origin="test")
 
 
 def test_equal_pairs_are_counted_among_last_answers_under_names_of_today(database: Database) -> None:

@@ -68,7 +68,7 @@ def test_items_of_other_projects_stay_out(database: Database) -> None:
 def _again(database: Database, example: Example) -> None:
     message = SubmissionMessage(project=NAME, submission_id="b-1", item_id="item-1", annotator="bert", label="praise")
     with database.write() as session:
-        take_answers(session, project_id=example.id, config=example.config, messages=[message], origin="test")
+        take_answers(session, project_id=example.id, messages=[message], origin="test")
 
 
 def _all(database: Database, project_id: int) -> list[dict[str, Any]]:
