@@ -1,5 +1,7 @@
 """Database access: one engine a process, explicit read and write transactions, migrations."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,8 +17,10 @@ from shared.migrations import newest
 from shared.settings import Settings
 from shared.urls import sqlite_path, without_password
 
-# A writer on SQLite waits this long for another one before it gives up.
+# A writer on SQLite waits this long for another one before it gives up, and looks so often whether its turn has come.
+# SQLite itself would look less and less often, so that who has waited longest would get its turn last.
 _BUSY_TIMEOUT_MS = 30_000
+_LOOK_S = 0.002
 # PostgreSQL's name for it (its manual, appendix A).
 _DEADLOCK = "40P01"
 # PostgreSQL ends a transaction whose writer stands still for this long: stopped, it would keep its locks for ever.
@@ -151,7 +155,27 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     mode = connection.get_execution_options().get("sqlite_begin", "IMMEDIATE")
-    connection.exec_driver_sql(f"BEGIN {mode}")
+    if mode != "IMMEDIATE" or not _has_turn(connection.connection.driver_connection):
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+def _has_turn(driver: Any) -> bool:
+    """Begin to write once no other connection does; False when that takes too long, or is not what is in the way."""
+    end = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        while time.monotonic() < end:
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    return False
+                time.sleep(_LOOK_S)
+            else:
+                return True
+        return False
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
 
 
 def _one_migration_at_a_time(connection: Connection) -> None:
