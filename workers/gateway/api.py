@@ -48,6 +48,7 @@ def create_api(held: Context) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # its page loads scripts from elsewhere; /openapi.json has all of it
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # /metrics has what there is to tell
     )
     api.add_middleware(Limits)
     api.add_middleware(Counted, metrics=metrics)

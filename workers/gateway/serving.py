@@ -55,6 +55,7 @@ def serve(host: str, port: int) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here goes by who is at the other end
         limit_concurrency=_MOST_CONNECTIONS,
         timeout_keep_alive=_KEPT_OPEN_S,
         timeout_graceful_shutdown=_LAST_ANSWERS_S,

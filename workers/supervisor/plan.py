@@ -13,11 +13,10 @@ LISTENER, BEAT, HTTP = "listener", "beat", "http"
 
 # What takes longest when a pool arrives, and alone has matrices large enough for several threads. A round's are small:
 # on busy cores its threads would wait for each other longer than they compute, and one thread sums in one order.
-# The drift watch and the audits have time: while the cores are busy they stand back, and what they did not get to is
-# one piece of work later.
 _COMPUTING_QUEUES = ("embedding",)
-_PATIENT_QUEUES = ("drift",)
-_PATIENT_NICENESS = 5
+# While the cores are busy, who waits for the receipt of an answer goes first: the queue holds what to label next
+# meanwhile. The drift watch and the audits have time, and what they did not get to is one piece of work later.
+_NICENESS = {"training": 5, "embedding": 5, "drift": 10}
 
 _VARIABLES = {"database_url": "DATABASE_URL", "redis_url": "REDIS_URL"}
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -56,7 +55,7 @@ def commands(settings: Settings, queues: tuple[str, ...], *, main: Main | None =
                 queue,
                 *("worker", "--queues", queue),
                 threads=settings.compute_threads if queue in _COMPUTING_QUEUES else 1,
-                niceness=_PATIENT_NICENESS if queue in _PATIENT_QUEUES else 0,
+                niceness=_NICENESS.get(queue, 0),
             )
             for queue in queues
         ),

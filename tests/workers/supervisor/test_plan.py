@@ -71,9 +71,9 @@ def test_no_child_computes_with_more_threads_than_allowed(threads: int) -> None:
         assert command.environment["QUIETCORNER_COMPUTE_THREADS"] == command.environment["OMP_NUM_THREADS"]
 
 
-def test_only_what_has_time_stands_back_for_the_rest() -> None:
-    patient = [command.name for command in commands(make_settings(Path("data"))) if command.niceness > 0]
-    assert patient == ["drift"]
+def test_answers_go_before_rounds_and_rounds_before_the_watch() -> None:
+    nice = {command.name: command.niceness for command in commands(make_settings(Path("data")))}
+    assert nice[plan.LISTENER] == nice["intake"] == 0 < nice["training"] == nice["embedding"] < nice["drift"]
 
 
 def test_what_children_need_is_imported_before_they_are_forked_without_a_thread() -> None:
