@@ -115,6 +115,17 @@ def schema_revision(connection: Connection) -> str | None:
     return connection.execute(sql("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
+def take_stock(database: Database, table: str) -> None:
+    """Have PostgreSQL look how large a table has become, when it has just grown many times over.
+
+    By itself it looks once a minute, and until then it reads the whole table to find one row.
+    """
+    if database.engine.dialect.name == "postgresql":
+        engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
+        with _translated(database.url), engine.connect() as connection:
+            connection.exec_driver_sql(f"ANALYZE {table}")
+
+
 def now(session: Session) -> float:
     """Seconds since 1970 by the database's clock, which all workers share."""
     if session.get_bind().dialect.name == "sqlite":

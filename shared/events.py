@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlmodel import Session, col
 
+from shared.among import among, several
 from shared.crash_points import name_commit, reached
 from shared.database import Database, now
 from shared.tables import OutboxEvent
@@ -30,7 +31,7 @@ _WAITING = (
 )
 _PUBLISHED = (
     update(OutboxEvent)
-    .where(col(OutboxEvent.id).in_(bindparam("these", expanding=True)), col(OutboxEvent.published_at).is_(None))
+    .where(among(OutboxEvent.id, several("these", int)), col(OutboxEvent.published_at).is_(None))
     .values(published_at=bindparam("time"))
 )
 

@@ -25,7 +25,7 @@ from rich.progress import track
 from sqlmodel import col, select
 
 from shared.contracts import SUBMISSION_TYPE, SubmissionMessage, pack
-from shared.database import Database, now, open_database
+from shared.database import Database, now, open_database, take_stock
 from shared.events import Event, emit
 from shared.project import BatchTrigger, ProjectConfig, Selection
 from shared.repository.embedding import use_encoder
@@ -77,6 +77,7 @@ def make_pool(database: Database, *, items: int, classes: int, labels: int, batc
         vectors = centres[true[rows]] + 2.5 * rng.normal(size=(len(rows), DIMENSION))
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         store_part(database, project_id, rows, vectors, rng)
+    take_stock(database, "item")
     made = Made(project_id, config, {f"item-{row}": names[true[row]] for row in range(items)})
     with database.write() as session:
         first = [message(made, f"item-{row}", f"first-{row}") for row in range(labels)]

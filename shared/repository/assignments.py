@@ -8,9 +8,10 @@ from sqlalchemy import bindparam, func, update
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
+from shared.among import among, several
 from shared.tables import Assignment, AssignmentState, Item, Project
 
-_STREAM_ENTRIES = select(Assignment.stream_id).where(col(Assignment.id).in_(bindparam("these", expanding=True)))
+_STREAM_ENTRIES = select(Assignment.stream_id).where(among(Assignment.id, several("these", int)))
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ import numpy as np
 from sqlalchemy import delete, func, insert, select, update
 from sqlmodel import Session, col
 
+from shared.among import among
 from shared.augmentation_options import Augmentation, Templates
 from shared.database import now
 from shared.errors import InvalidInputError
 from shared.labels import classes_of
 from shared.pool import Augmented, Floats, Index, Mask, Pool
 from shared.project import ProjectConfig
-from shared.repository.parts import in_parts
 from shared.tables import AugmentedText, Item, Label, ReviewState
 from shared.vectors import VectorTable, stored_keys, text_key
 
@@ -88,13 +88,10 @@ def made_texts(session: Session, project_id: int) -> list[tuple[str, int, str]]:
 
 def keys_in_pool(session: Session, project_id: int, normal_keys: Collection[int]) -> set[int]:
     """Those of the normal keys that items of the project have."""
-    found: set[int] = set()
-    for part in in_parts(sorted(normal_keys)):
-        statement = select(col(Item.normal_key)).where(
-            col(Item.project_id) == project_id, col(Item.normal_key).in_(part)
-        )
-        found.update(session.connection().execute(statement).scalars())
-    return found
+    statement = select(col(Item.normal_key)).where(
+        col(Item.project_id) == project_id, among(Item.normal_key, normal_keys)
+    )
+    return set(session.connection().execute(statement).scalars())
 
 
 def store_texts(session: Session, project_id: int, recipe: str, texts: Sequence[NewText]) -> int:
@@ -172,12 +169,10 @@ def set_reviews(session: Session, project_id: int, reviews: Mapping[int, str], *
     Raises:
         InvalidInputError: a text is not there; then nothing is written.
     """
-    known: dict[int, str] = {}
-    for part in in_parts(sorted(reviews)):
-        statement = select(col(AugmentedText.id), col(AugmentedText.review)).where(
-            col(AugmentedText.project_id) == project_id, col(AugmentedText.id).in_(part)
-        )
-        known |= {row[0]: row[1] for row in session.connection().execute(statement)}
+    statement = select(col(AugmentedText.id), col(AugmentedText.review)).where(
+        col(AugmentedText.project_id) == project_id, among(AugmentedText.id, reviews)
+    )
+    known = {row[0]: row[1] for row in session.connection().execute(statement)}
     strange = sorted(set(reviews) - set(known))
     if strange:
         raise InvalidInputError(
@@ -186,12 +181,11 @@ def set_reviews(session: Session, project_id: int, reviews: Mapping[int, str], *
         )
     time, changed = now(session), [made for made, review in reviews.items() if known[made] != review]
     for state in sorted({reviews[made] for made in changed}):
-        for part in in_parts([made for made in changed if reviews[made] == state]):
-            session.connection().execute(
-                update(AugmentedText)
-                .where(col(AugmentedText.id).in_(part))
-                .values(review=state, reviewer=reviewer, reviewed_at=time)
-            )
+        session.connection().execute(
+            update(AugmentedText)
+            .where(among(AugmentedText.id, [made for made in changed if reviews[made] == state]))
+            .values(review=state, reviewer=reviewer, reviewed_at=time)
+        )
     return len(changed)
 
 

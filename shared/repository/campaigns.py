@@ -7,12 +7,12 @@ from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, func, select
 
 from shared import lanes
+from shared.among import among
 from shared.campaigns import CHANNELS, LIVE, Origin, Region, Running, State, mixed
 from shared.database import now
 from shared.drift_tables import Campaign, CampaignBatch, DriftReport
 from shared.events import Event, emit
 from shared.project import ProjectConfig
-from shared.repository.parts import in_parts
 from shared.tables import Assignment, Batch, Model, Submission
 
 COOL_DOWN_WINDOWS = 3
@@ -172,16 +172,13 @@ def progress(session: Session, campaign: Campaign) -> Progress:
     wanted = candidates_of(campaign)
     held = session.exec(statement).all()
     own = [(item, closed_at) for item, closed_at, _ in held if item in wanted]
-    answered: set[int] = set()
-    for part in in_parts(sorted(wanted)):
-        since = select(Submission.item).where(
-            col(Submission.item).in_(part), col(Submission.received_at) >= campaign.opened_at
-        )
-        answered.update(session.exec(since))
+    since = select(Submission.item).where(
+        among(Submission.item, wanted), col(Submission.received_at) >= campaign.opened_at
+    )
     return Progress(
         queued=frozenset(item for item, _ in own),
         open=frozenset(item for item, closed_at in own if closed_at is None),
-        answered=frozenset(answered),
+        answered=frozenset(session.exec(since)),
         rounds=len({batch for _, _, batch in held}),
     )
 

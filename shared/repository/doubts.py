@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import Subquery
 from sqlmodel import Session, col, func, select
 
+from shared.among import among
 from shared.database import now
 from shared.drift_tables import LabelDoubt
 from shared.labels import LabelJson, in_force, resolve
-from shared.repository.parts import in_parts
 from shared.tables import Label, Project, Submission
 
 _DAY_S = 86_400.0
@@ -33,27 +33,24 @@ class Again:
 def answers_again(session: Session, project_id: int, items: Collection[int], *, since: float) -> list[Again]:
     """What became of labels that were asked again: of `items` those that have answers both from before and after."""
     former = session.get_one(Project, project_id).config.get("former_classes", {})
-    found = []
-    for part in in_parts(sorted(items)):
-        statement = (
-            select(Submission.item, Submission.annotator, Submission.label, Submission.received_at)
-            .where(col(Submission.item).in_(part))
-            .order_by(col(Submission.id))
-        )
-        before: dict[int, dict[str, LabelJson]] = defaultdict(dict)
-        after: dict[int, LabelJson] = {}
-        for item, annotator, label, received_at in session.exec(statement):
-            if received_at < since:
-                before[item].pop(annotator, None)  # a later answer of the same annotator counts as new
-                before[item][annotator] = in_force(label, former)
-            else:
-                after[item] = in_force(label, former)
-        found += [
-            Again(item, resolve(list(before[item].values()))[0], answer)
-            for item, answer in after.items()
-            if before[item]
-        ]
-    return sorted(found, key=lambda again: again.item)
+    statement = (
+        select(Submission.item, Submission.annotator, Submission.label, Submission.received_at)
+        .where(among(Submission.item, items))
+        .order_by(col(Submission.id))
+    )
+    before: dict[int, dict[str, LabelJson]] = defaultdict(dict)
+    after: dict[int, LabelJson] = {}
+    for item, annotator, label, received_at in session.exec(statement):
+        if received_at < since:
+            before[item].pop(annotator, None)  # a later answer of the same annotator counts as new
+            before[item][annotator] = in_force(label, former)
+        else:
+            after[item] = in_force(label, former)
+    return [
+        Again(item, resolve(list(before[item].values()))[0], answer)
+        for item, answer in sorted(after.items())
+        if before[item]
+    ]
 
 
 def store_doubts(session: Session, project_id: int, items: Collection[int], *, why: str) -> None:
@@ -98,10 +95,7 @@ def answered_before(session: Session, project_id: int, time: float) -> list[int]
 
 def standing_labels(session: Session, items: Sequence[int]) -> Mapping[int, LabelJson]:
     """Item row number -> the label that stands for it."""
-    found: dict[int, LabelJson] = {}
-    for part in in_parts(items):
-        found |= dict(session.exec(select(Label.item, Label.value).where(col(Label.item).in_(part))).all())
-    return found
+    return dict(session.exec(select(Label.item, Label.value).where(among(Label.item, items))).all())
 
 
 def _newest_answers(project_id: int) -> Subquery:

@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, func, or_
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
+from shared.among import among
 from shared.pool import Index
-from shared.repository.parts import in_parts
 from shared.repository.pools import space_of
 from shared.tables import Item
 from shared.vectors import Vectors, latest_vectors
@@ -40,7 +40,7 @@ def read_items(session: Session, ids: Index, *, project_id: int, encoder: str, f
 
     Where all of them repeat earlier ones, they are seen all the same.
     """
-    rows = [row for part in in_parts(ids.tolist()) for row in _read(session, part)]
+    rows = _read(session, ids.tolist())
     standing = [row for row in rows if row[4] in (None, row[0])] or rows
     keys = np.array([row[3] for row in standing], dtype=np.int64)
     vectors = latest_vectors(session, space=space_of(project_id), encoder=encoder, folder=folder, keys=keys)
@@ -102,19 +102,17 @@ def count_duplicates(session: Session, project_id: int, *, through: int, count: 
 
 def texts_of(session: Session, ids: Iterable[int]) -> dict[int, str]:
     """Texts by row number."""
-    wanted = sorted(set(ids))
-    found = (session.exec(select(Item.id, Item.text).where(col(Item.id).in_(part))) for part in in_parts(wanted))
-    return {item: text for rows in found for item, text in rows}
+    return dict(session.exec(select(Item.id, Item.text).where(among(Item.id, set(ids)))).all())
 
 
-def _read(session: Session, ids: Sequence[int]) -> Iterable[tuple[int, str, str, int, int | None]]:
+def _read(session: Session, ids: Sequence[int]) -> list[tuple[int, str, str, int, int | None]]:
     statement = (
         sql_select(col(Item.id), col(Item.source), col(Item.text), col(Item.text_key), col(Item.duplicate_group))
-        .where(col(Item.id).in_(ids))
+        .where(among(Item.id, ids))
         .order_by(col(Item.id))
     )
     found = session.connection().execute(statement)
-    return ((item, source, text, key, group) for item, source, text, key, group in found)
+    return [(item, source, text, key, group) for item, source, text, key, group in found]
 
 
 def _stands() -> ColumnElement[bool]:

@@ -7,11 +7,11 @@ import numpy as np
 from sqlalchemy import exists, func, update
 from sqlmodel import Session, col, select
 
+from shared.among import among
 from shared.descriptions import description_texts
 from shared.pool import Index
 from shared.project import Rule
 from shared.repository.lexical import featured_keys
-from shared.repository.parts import in_parts
 from shared.repository.pools import description_space_of, encoder_in_use, space_of
 from shared.tables import Item, Project, RuleHit
 from shared.vectors import count_vectors, stored_keys
@@ -96,8 +96,5 @@ def first_items(session: Session, project_id: int) -> tuple[Index, Index]:
 
 def duplicate_groups(session: Session, items: Sequence[int]) -> dict[int, int]:
     """Row number -> representative, of those items that belong to a duplicate group."""
-    found: dict[int, int] = {}
-    for part in in_parts(items):
-        statement = select(Item.id, Item.duplicate_group).where(col(Item.id).in_(part))
-        found |= {item: group for item, group in session.exec(statement) if group is not None}
-    return found
+    statement = select(Item.id, Item.duplicate_group).where(among(Item.id, items))
+    return {item: group for item, group in session.exec(statement) if group is not None}

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from sqlmodel import Session, col, select
 
+from shared.among import among
 from shared.database import now
 from shared.drift_tables import FreshLabels
 from shared.labels import LabelJson, in_force
 from shared.pool import Index
-from shared.repository.parts import in_parts
 from shared.tables import Submission
 
 _ITEM = "<i8"
@@ -53,14 +53,13 @@ def items_seen(session: Session, project_id: int, *, began: int) -> tuple[Index,
 def answers_to(session: Session, items: Sequence[int], former: Mapping[str, str]) -> list[GivenAnswer]:
     """The last answer of each annotator to each of some items, by item and annotator."""
     latest: dict[tuple[int, str], LabelJson] = {}
-    for part in in_parts(items):
-        statement = (
-            select(Submission.item, Submission.annotator, Submission.label)
-            .where(col(Submission.item).in_(part))
-            .order_by(col(Submission.id))
-        )
-        for item, annotator, label in session.exec(statement):
-            latest[item, annotator] = in_force(label, former)
+    statement = (
+        select(Submission.item, Submission.annotator, Submission.label)
+        .where(among(Submission.item, items))
+        .order_by(col(Submission.id))
+    )
+    for item, annotator, label in session.exec(statement):
+        latest[item, annotator] = in_force(label, former)
     return [GivenAnswer(item, annotator, latest[item, annotator]) for item, annotator in sorted(latest)]
 
 

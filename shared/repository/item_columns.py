@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from sqlalchemy import Executable, or_, select
 from sqlmodel import Session, col
 
+from shared.among import among
 from shared.names import Names
 from shared.pool import Index, Mask, places
-from shared.repository.parts import in_parts
 from shared.tables import Item
 from shared.vectors import text_key
 
@@ -106,15 +106,11 @@ def with_changed(session: Session, known: ItemColumns, changed: Index) -> ItemCo
         known: The columns.
         changed: (k,) int64, as `shared.repository.item_changes` names items: with each come those of its group.
     """
-    found = [
-        row
-        for part in in_parts(changed[changed <= known.last].tolist())
-        for row in session.connection().execute(
-            select(col(Item.id), col(Item.duplicate_group), col(Item.fold)).where(
-                or_(col(Item.id).in_(part), col(Item.duplicate_group).in_(part))
-            )
-        )
-    ]
+    wanted = changed[changed <= known.last].tolist()
+    statement = select(col(Item.id), col(Item.duplicate_group), col(Item.fold)).where(
+        or_(among(Item.id, wanted), among(Item.duplicate_group, wanted))
+    )
+    found = session.connection().execute(statement).all()
     if not found:
         return known
     ids, groups, folds = _group_column(found)

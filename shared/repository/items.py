@@ -3,14 +3,15 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import attrgetter
 
 from sqlalchemy import bindparam, func, insert, or_, select, text, update
 from sqlmodel import Session, col
 
 from shared import lanes
+from shared.among import among
+from shared.bulk import insert_rows
 from shared.repository import item_changes
-from shared.repository.parts import in_parts
 from shared.tables import Item, Lane, RuleHit
 
 
@@ -106,6 +107,8 @@ def set_duplicate_groups(session: Session, project_id: int, groups: Mapping[int,
     item_changes.note(session, project_id, {*groups, *groups.values()})
 
 
+_OF_ITEM = ("item_id", "text", "source", "group", "timestamp", "text_key", "normal_key")
+_of_item = attrgetter(*_OF_ITEM)
 _Fresh = tuple[NewItem, float, Mapping[str, float]]
 """A new item with its draw and the scores of the rules that hit it."""
 
@@ -126,13 +129,10 @@ def hold(session: Session, project_id: int) -> None:
 
 
 def _text_keys(session: Session, project_id: int, item_ids: Collection[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for part in in_parts(sorted(item_ids)):
-        statement = select(col(Item.item_id), col(Item.text_key)).where(
-            col(Item.project_id) == project_id, col(Item.item_id).in_(part)
-        )
-        found |= {row[0]: row[1] for row in session.connection().execute(statement)}
-    return found
+    statement = select(col(Item.item_id), col(Item.text_key)).where(
+        col(Item.project_id) == project_id, among(Item.item_id, item_ids)
+    )
+    return {row[0]: row[1] for row in session.connection().execute(statement)}
 
 
 def _insert(session: Session, project_id: int, fresh: Sequence[_Fresh], time: float) -> None:
@@ -140,24 +140,12 @@ def _insert(session: Session, project_id: int, fresh: Sequence[_Fresh], time: fl
         return
     ids = _next_ids(session, len(fresh))
     groups = _exact_groups(session, project_id, ids, [item.normal_key for item, _, _ in fresh])
-    rows: list[dict[str, Any]] = [
-        {
-            "id": row,
-            "project_id": project_id,
-            "item_id": item.item_id,
-            "text": item.text,
-            "source": item.source,
-            "group": item.group,
-            "timestamp": item.timestamp,
-            "text_key": item.text_key,
-            "normal_key": item.normal_key,
-            "duplicate_group": group,
-            "draw": draw,
-            "added_at": time,
-        }
+    columns = ("id", "project_id", *_OF_ITEM, "duplicate_group", "draw", "added_at")
+    rows = (
+        (row, project_id, *_of_item(item), group, draw, time)
         for row, group, (item, draw, _) in zip(ids, groups, fresh, strict=True)
-    ]
-    session.connection().execute(insert(Item), rows)
+    )
+    insert_rows(session, Item, columns, rows)
     hits = [
         {"item": row, "rule": rule, "project_id": project_id, "score": score}
         for row, (_, _, rules) in zip(ids, fresh, strict=True)
@@ -179,8 +167,8 @@ def _next_ids(session: Session, count: int) -> list[int]:
 def _exact_groups(session: Session, project_id: int, ids: Sequence[int], keys: Sequence[int]) -> list[int | None]:
     """The representative of each new item, None for one that stands alone; joins earlier items that stood alone."""
     earlier, alone = _earlier_groups(session, project_id, set(keys))
-    for part in in_parts(alone):
-        session.connection().execute(update(Item).where(col(Item.id).in_(part)).values(duplicate_group=Item.id))
+    if alone:
+        session.connection().execute(update(Item).where(among(Item.id, alone)).values(duplicate_group=Item.id))
     times = Counter(keys)
     first: dict[int, int] = {}
     groups: list[int | None] = []
@@ -194,14 +182,13 @@ def _earlier_groups(session: Session, project_id: int, keys: Collection[int]) ->
     """Normal key -> representative of the stored items that have it, and those representatives that stood alone."""
     groups: dict[int, int] = {}
     alone = []
-    for part in in_parts(sorted(keys)):
-        statement = (
-            select(col(Item.normal_key), func.min(col(Item.id)), func.min(col(Item.duplicate_group)))
-            .where(col(Item.project_id) == project_id, col(Item.normal_key).in_(part))
-            .group_by(col(Item.normal_key))
-        )
-        for key, row, group in session.connection().execute(statement):
-            groups[key] = row if group is None else group
-            if group is None:
-                alone.append(row)
+    statement = (
+        select(col(Item.normal_key), func.min(col(Item.id)), func.min(col(Item.duplicate_group)))
+        .where(col(Item.project_id) == project_id, among(Item.normal_key, keys))
+        .group_by(col(Item.normal_key))
+    )
+    for key, row, group in session.connection().execute(statement):
+        groups[key] = row if group is None else group
+        if group is None:
+            alone.append(row)
     return groups, alone

@@ -12,12 +12,12 @@ import numpy as np
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from shared.among import among
 from shared.labels import classes_of
 from shared.pool import Floats, Index, Mask, places
 from shared.project import ProjectConfig
 from shared.repository.audit import load_bands, stored_bands
 from shared.repository.item_columns import ItemColumns
-from shared.repository.parts import in_parts
 from shared.tables import Assignment, AssignmentState, Label, RuleHit, Submission
 
 
@@ -91,13 +91,8 @@ def with_new_labels(session: Session, project_id: int, config: ProjectConfig, kn
     answered = sorted({row[2] for row in rows if row[0] > known.submission[0]})
     if not answered:
         return known
-    found: dict[int, Any] = {}
-    for part in in_parts(answered):
-        found |= dict(
-            session.connection()
-            .execute(select(col(Label.item), col(Label.value)).where(col(Label.item).in_(part)))
-            .all()
-        )
+    standing = select(col(Label.item), col(Label.value)).where(among(Label.item, answered))
+    found = {row[0]: row[1] for row in session.connection().execute(standing)}
     fresh = np.array(sorted(found), dtype=np.int64)
     kept = ~np.isin(known.items, answered)
     items = np.concatenate([known.items[kept], fresh])

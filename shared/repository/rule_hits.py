@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import delete, func, insert
 from sqlmodel import Session, col, select
 
-from shared.repository.parts import in_parts
 from shared.tables import Item, RuleHit
 
 # Rows of one statement.
@@ -50,5 +49,5 @@ def add_hits(session: Session, project_id: int, rule: str, scores: Mapping[int, 
     rows = [
         {"item": item, "rule": rule, "project_id": project_id, "score": score} for item, score in sorted(scores.items())
     ]
-    for part in in_parts(rows):
-        session.connection().execute(insert(RuleHit), part)
+    if rows:
+        session.connection().execute(insert(RuleHit), rows)

@@ -12,44 +12,43 @@ from typing import Any, NamedTuple
 from sqlalchemy import BindParameter, bindparam, delete, insert, update
 from sqlmodel import Session, col, select
 
+from shared.among import among, several
 from shared.database import now
 from shared.labels import LabelJson, classes_of, in_force, resolve
-from shared.repository.parts import in_parts
 from shared.tables import Assignment, AssignmentState, DeadLetter, Item, Label, Submission
 
 # Rows that are in memory at once.
 _AT_ONCE = 1_000
 
 _PROJECT: BindParameter[int] = bindparam("project")
-_THESE: BindParameter[Any] = bindparam("these", expanding=True)
 _TIME: BindParameter[float] = bindparam("time")
 _RESOLVED: dict[str, Any] = {name: bindparam(name) for name in ("value", "agreement", "submissions")}
 
 _FIND_ITEMS = select(Item.item_id, Item.id, Item.text).where(
-    col(Item.project_id) == _PROJECT, col(Item.item_id).in_(_THESE)
+    col(Item.project_id) == _PROJECT, among(Item.item_id, several("these", str))
 )
 _FIND_EARLIER = (
     select(Submission.submission_id, Item.item_id, Submission.annotator, Submission.label)
     .join(Item, col(Item.id) == col(Submission.item))
-    .where(col(Submission.project_id) == _PROJECT, col(Submission.submission_id).in_(_THESE))
+    .where(col(Submission.project_id) == _PROJECT, among(Submission.submission_id, several("these", str)))
 )
 _FIND_ASSIGNMENTS = (
     select(Assignment.item, Assignment.id, Assignment.lease, Assignment.state)
-    .where(col(Assignment.item).in_(_THESE))
+    .where(among(Assignment.item, several("these", int)))
     .order_by(col(Assignment.id))
 )
 _STORE = insert(Submission)
 _CLOSE = (
     update(Assignment)
-    .where(col(Assignment.id).in_(_THESE), col(Assignment.state) == AssignmentState.OPEN)
+    .where(among(Assignment.id, several("these", int)), col(Assignment.state) == AssignmentState.OPEN)
     .values(state=AssignmentState.DONE, closed_at=_TIME)
 )
 _FIND_ANSWERS = (
     select(Submission.item, Submission.annotator, Submission.label)
-    .where(col(Submission.item).in_(_THESE))
+    .where(among(Submission.item, several("these", int)))
     .order_by(col(Submission.id))
 )
-_FIND_LABELS = select(Label.item).where(col(Label.item).in_(_THESE))
+_FIND_LABELS = select(Label.item).where(among(Label.item, several("these", int)))
 _NEW_LABEL = insert(Label).values(item=bindparam("key"), project_id=_PROJECT, updated_at=_TIME, **_RESOLVED)
 _CHANGED_LABEL = update(Label).where(col(Label.item) == bindparam("key")).values(updated_at=_TIME, **_RESOLVED)
 
@@ -77,30 +76,23 @@ class Asked(NamedTuple):
 
 def find_items(session: Session, project_id: int, item_ids: Collection[str]) -> dict[str, tuple[int, str]]:
     """`item_id` -> (row number, text) of those that exist."""
-    found: dict[str, tuple[int, str]] = {}
-    for part in in_parts(sorted(item_ids)):
-        these = session.connection().execute(_FIND_ITEMS, {"project": project_id, "these": part})
-        found |= {item_id: (row, text) for item_id, row, text in these}
-    return found
+    these = session.connection().execute(_FIND_ITEMS, {"project": project_id, "these": item_ids})
+    return {item_id: (row, text) for item_id, row, text in these}
 
 
 def find_earlier(
     session: Session, project_id: int, submission_ids: Collection[str]
 ) -> dict[str, tuple[str, str, LabelJson]]:
     """`submission_id` -> (item_id, annotator, label) of those that were stored before."""
-    found: dict[str, tuple[str, str, LabelJson]] = {}
-    for part in in_parts(sorted(submission_ids)):
-        these = session.connection().execute(_FIND_EARLIER, {"project": project_id, "these": part})
-        found |= {key: (item_id, annotator, label) for key, item_id, annotator, label in these}
-    return found
+    these = session.connection().execute(_FIND_EARLIER, {"project": project_id, "these": submission_ids})
+    return {key: (item_id, annotator, label) for key, item_id, annotator, label in these}
 
 
 def find_assignments(session: Session, items: Collection[int]) -> dict[int, list[Asked]]:
     """Item row number -> all its assignments, the oldest first."""
     found: dict[int, list[Asked]] = defaultdict(list)
-    for part in in_parts(sorted(items)):
-        for item, number, lease, state in session.connection().execute(_FIND_ASSIGNMENTS, {"these": part}):
-            found[item].append(Asked(number, lease, state == AssignmentState.OPEN))
+    for item, number, lease, state in session.connection().execute(_FIND_ASSIGNMENTS, {"these": items}):
+        found[item].append(Asked(number, lease, state == AssignmentState.OPEN))
     return found
 
 
@@ -119,10 +111,9 @@ def store_answers(session: Session, project_id: int, answers: Sequence[Answer], 
     session.connection().execute(
         _STORE, [{"project_id": project_id, "received_at": time, **vars(answer)} for answer in answers]
     )
-    for part in in_parts([answer.assignment for answer in answers if answer.assignment is not None]):
-        session.connection().execute(_CLOSE, {"these": part, "time": time})
-    for part in in_parts(sorted({answer.item for answer in answers})):
-        _resolve(session, part, {"project": project_id, "time": time}, former)
+    if closed := [answer.assignment for answer in answers if answer.assignment is not None]:
+        session.connection().execute(_CLOSE, {"these": closed, "time": time})
+    _resolve(session, {answer.item for answer in answers}, {"project": project_id, "time": time}, former)
 
 
 def store_dead_letter(session: Session, *, origin: str, project: str | None, payload: str, reason: str) -> None:
@@ -153,8 +144,10 @@ def resolve_again(session: Session, project_id: int, former: Mapping[str, str]) 
     """
     changed, time = 0, now(session)
     standing = session.exec(select(Label.item).where(col(Label.project_id) == project_id).order_by(col(Label.item)))
-    for part in in_parts(standing.all()):
-        labels = {label.item: label for label in session.exec(select(Label).where(col(Label.item).in_(part)))}
+    items = standing.all()
+    for start in range(0, len(items), _AT_ONCE):
+        part = items[start : start + _AT_ONCE]
+        labels = {label.item: label for label in session.exec(select(Label).where(among(Label.item, part)))}
         for item, answers in _latest_answers(session, part).items():
             label, (value, agreement) = labels[item], resolve([in_force(answer, former) for answer in answers])
             if (label.value, label.agreement) != (value, agreement):
@@ -174,7 +167,7 @@ def answered_classes(session: Session, project_id: int, former: Mapping[str, str
     return counts
 
 
-def _resolve(session: Session, items: Sequence[int], written: Mapping[str, Any], former: Mapping[str, str]) -> None:
+def _resolve(session: Session, items: Collection[int], written: Mapping[str, Any], former: Mapping[str, str]) -> None:
     standing = set(session.connection().execute(_FIND_LABELS, {"these": items}).scalars())
     resolved = []
     for item, answers in _latest_answers(session, items).items():
@@ -186,7 +179,7 @@ def _resolve(session: Session, items: Sequence[int], written: Mapping[str, Any],
         session.connection().execute(_CHANGED_LABEL, old)
 
 
-def _latest_answers(session: Session, items: Sequence[int]) -> dict[int, list[LabelJson]]:
+def _latest_answers(session: Session, items: Collection[int]) -> dict[int, list[LabelJson]]:
     """Item row number -> the last answer of each annotator, the oldest first."""
     latest: dict[int, dict[str, LabelJson]] = defaultdict(dict)
     for item, annotator, label in session.connection().execute(_FIND_ANSWERS, {"these": items}):

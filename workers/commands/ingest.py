@@ -1,5 +1,6 @@
 """`quietcorner ingest`: items from files into the pool of a project."""
 
+import gc
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
+from shared.database import take_stock
 from shared.errors import InvalidInputError
 from shared.repository.items import NewItem, Stored
 from workers.commands import edge, rejected
@@ -83,14 +85,20 @@ def ingest(
     rules = Rules(config.rules)
     columns = replace(columns, hints=hint_columns(config.rules))
     redis_answers = True
+    added = counted = 0
 
     def store(items: list[NewItem]) -> Stored:
-        nonlocal redis_answers
+        nonlocal redis_answers, added, counted
         stored = store_items(database, project_id, items, rules=rules, seed=config.seed)
+        added += stored.added
+        if added > 2 * counted:
+            take_stock(database, "item")
+            counted = added
         if stored.added and redis_answers:  # asked once in vain, the rest is left to the sweep
             redis_answers = edge.kick(in_force, database)
         return stored
 
+    gc.freeze()  # what is loaded stays; a million rows would have the collector look through it again and again
     started = time.monotonic()
     outcomes = [_with_progress(file, columns, store) for file in _without_rejected(files)]
     _summarise(name, outcomes, time.monotonic() - started, as_json=as_json)

@@ -1,0 +1,38 @@
+"""Many rows at once, by the way of each database: COPY on PostgreSQL, one prepared INSERT on SQLite.
+
+SQLAlchemy's own way makes a dictionary of each row and reads it again, which takes longer than to store it.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session, SQLModel
+
+
+def insert_rows(session: Session, table: type[SQLModel], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert rows, which hold the values of these columns in this order, as the database's driver takes them.
+
+    Raises:
+        DBAPIError: as of any other statement.
+    """
+    connection = session.connection()
+    quote = connection.dialect.identifier_preparer.quote
+    into = f"{quote(str(table.__tablename__))} ({', '.join(map(quote, columns))})"
+    if connection.dialect.name == "postgresql":
+        _copy(connection, f"COPY {into} FROM STDIN", rows)
+    elif rows := list(map(tuple, rows)):
+        places = ", ".join("?" * len(columns))
+        connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({places})", rows)  # noqa: S608 - names of our own tables
+
+
+def _copy(connection: Connection, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+    import psycopg
+
+    try:
+        with connection.connection.cursor() as cursor, cursor.copy(statement) as copy:  # type: ignore[attr-defined] # DB-API has none
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.Error as error:  # past SQLAlchemy, which would have said it so
+        raise DBAPIError.instance(statement, None, error, psycopg.Error, dialect=connection.dialect) from error
