@@ -4,15 +4,18 @@ Those that each answer needs are put together once: answers come by the thousand
 together takes SQLAlchemy several times as long as to run it.
 """
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, bindparam, delete, insert, update
 from sqlmodel import Session, col, select
 
 from shared.among import among, several
+from shared.bulk import insert_rows
 from shared.database import now
 from shared.labels import LabelJson, classes_of, in_force, resolve
 from shared.tables import Assignment, AssignmentState, DeadLetter, Item, Label, Submission
@@ -37,7 +40,6 @@ _FIND_ASSIGNMENTS = (
     .where(among(Assignment.item, several("these", int)))
     .order_by(col(Assignment.id))
 )
-_STORE = insert(Submission)
 _CLOSE = (
     update(Assignment)
     .where(among(Assignment.id, several("these", int)), col(Assignment.state) == AssignmentState.OPEN)
@@ -66,6 +68,11 @@ class Answer:
     unasked: bool
 
 
+# All of an answer that is stored as it is.
+_PLAIN = ("submission_id", "item", "annotator", "assignment", "late", "unasked")
+_plain = attrgetter(*_PLAIN)
+
+
 class Asked(NamedTuple):
     """An assignment, as far as an answer to it is concerned."""
 
@@ -76,7 +83,7 @@ class Asked(NamedTuple):
 
 def find_items(session: Session, project_id: int, item_ids: Collection[str]) -> dict[str, tuple[int, str]]:
     """`item_id` -> (row number, text) of those that exist."""
-    these = session.connection().execute(_FIND_ITEMS, {"project": project_id, "these": item_ids})
+    these = session.connection().execute(_FIND_ITEMS, {"project": project_id, "these": item_ids}).all()
     return {item_id: (row, text) for item_id, row, text in these}
 
 
@@ -84,14 +91,14 @@ def find_earlier(
     session: Session, project_id: int, submission_ids: Collection[str]
 ) -> dict[str, tuple[str, str, LabelJson]]:
     """`submission_id` -> (item_id, annotator, label) of those that were stored before."""
-    these = session.connection().execute(_FIND_EARLIER, {"project": project_id, "these": submission_ids})
+    these = session.connection().execute(_FIND_EARLIER, {"project": project_id, "these": submission_ids}).all()
     return {key: (item_id, annotator, label) for key, item_id, annotator, label in these}
 
 
 def find_assignments(session: Session, items: Collection[int]) -> dict[int, list[Asked]]:
     """Item row number -> all its assignments, the oldest first."""
     found: dict[int, list[Asked]] = defaultdict(list)
-    for item, number, lease, state in session.connection().execute(_FIND_ASSIGNMENTS, {"these": items}):
+    for item, number, lease, state in session.connection().execute(_FIND_ASSIGNMENTS, {"these": items}).all():
         found[item].append(Asked(number, lease, state == AssignmentState.OPEN))
     return found
 
@@ -108,8 +115,11 @@ def store_answers(session: Session, project_id: int, answers: Sequence[Answer], 
     if not answers:
         return
     time = now(session)
-    session.connection().execute(
-        _STORE, [{"project_id": project_id, "received_at": time, **vars(answer)} for answer in answers]
+    insert_rows(
+        session,
+        Submission,
+        ("project_id", "received_at", "label", *_PLAIN),
+        ((project_id, time, json.dumps(answer.label), *_plain(answer)) for answer in answers),
     )
     if closed := [answer.assignment for answer in answers if answer.assignment is not None]:
         session.connection().execute(_CLOSE, {"these": closed, "time": time})
@@ -182,7 +192,7 @@ def _resolve(session: Session, items: Collection[int], written: Mapping[str, Any
 def _latest_answers(session: Session, items: Collection[int]) -> dict[int, list[LabelJson]]:
     """Item row number -> the last answer of each annotator, the oldest first."""
     latest: dict[int, dict[str, LabelJson]] = defaultdict(dict)
-    for item, annotator, label in session.connection().execute(_FIND_ANSWERS, {"these": items}):
+    for item, annotator, label in session.connection().execute(_FIND_ANSWERS, {"these": items}).all():
         latest[item].pop(
             annotator, None
         )  # a later answer of the same annotator replaces the earlier, and counts as new

@@ -10,6 +10,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -139,6 +140,8 @@ async def over_redis(url: str, project: str, names: Sequence[str], answer: Answe
         await asyncio.sleep(0.05)
     noted.others["no receipt"] += len(due_at)
     reader.cancel()
+    with suppress(asyncio.CancelledError):
+        await reader  # its read of the stream is still under way
     await client.aclose()
 
 
