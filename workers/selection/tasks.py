@@ -27,7 +27,7 @@ from workers.selection.campaigns import Served, most_places, serve
 from workers.selection.nearness import Nearness
 from workers.selection.round import RoundPlan, Selected, round_seed, select
 from workers.selection.stability import COMPARED
-from workers.selection.triggers import Situation, due, too_early
+from workers.selection.triggers import Situation, due, may_rest, too_early
 from workers.training import bands, model_storage, prior_shift
 from workers.training.classifier import LinearModel
 from workers.training.provenance import provenance
@@ -73,8 +73,8 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
             encoder = pools.encoder_in_use(session, project_id)
             stored = rounds.newest_models(session, project_id, encoder=encoder or "", count=COMPARED)
             scorers = [bands.load(blob) for blob in load_scorers(session, project_id, encoder=encoder or "")]
-        if not pool:
-            _rest(held, claimed, ask_again=bool(why) and early)
+        if not pool or (not len(pool.eligible) and may_rest(config, situation)):
+            _rest(held, claimed, ask_again=bool(why) and (early or situation.new_labels > 0))
             return False
         served = serve(running, pool, most=most_places(config.selection.batch_size, config.drift.campaign_share))
         earlier = [model_storage.load(blob) for blob in stored]

@@ -8,7 +8,7 @@ from shared.project import ProjectConfig
 # While embedding has only begun, a round chooses one of so many: who labels a beginning as fast as it is embedded gets
 # items at random, in effect.
 _CHOICE = 5
-# Nobody waits longer than this for a better choice, whatever keeps the embedding.
+# Nobody waits longer than this for a better choice, whatever keeps the embedding, or for the last labels to be learned.
 _PATIENCE_S = 60.0
 
 
@@ -54,6 +54,13 @@ def due(config: ProjectConfig, situation: Situation) -> str | None:
     if trigger.after_s is not None and situation.new_labels and situation.since_last_s >= trigger.after_s:
         return f"{situation.since_last_s:.0f} s since the last batch"
     return None
+
+
+def may_rest(config: ProjectConfig, situation: Situation) -> bool:
+    """Whether a round that is due need not be now, given that no item is left to choose: it would only train."""
+    if situation.asked or situation.campaign or situation.new_labels >= config.selection.batch_size:
+        return False
+    return not situation.new_labels or situation.since_last_s < _PATIENCE_S
 
 
 def too_early(config: ProjectConfig, situation: Situation) -> bool:

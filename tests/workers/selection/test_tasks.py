@@ -1,4 +1,4 @@
-"""Rounds beside embedding: neither waits for the whole of the other."""
+"""Rounds beside embedding: neither waits for the whole of the other. And rounds of a pool in which nothing is left."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,18 @@ from sqlalchemy import update
 from sqlmodel import select
 
 from shared import lanes
+from shared.contracts import SubmissionMessage
 from shared.database import Database
 from shared.pool import Floats
 from shared.project import ProjectConfig, Selection
 from shared.repository.projects import all_projects, create_project
 from shared.settings import Settings
 from shared.streams import connect
-from shared.tables import Assignment, AssignmentState, Batch
+from shared.tables import Assignment, AssignmentState, Batch, Item
 from tests.workers.simulation.made_up import WordEncoder, make_dataset, make_rows
 from workers.context import Context
 from workers.embedding import tasks as embedding_tasks
+from workers.intake.answers import take_answers
 from workers.intake.rules import Rules
 from workers.intake.storing import store_items
 from workers.selection.tasks import conduct_round
@@ -60,6 +62,16 @@ class FastAnnotators:
         rows = [row.item for row in make_dataset(make_rows(items)).items]
         store_items(self.held.database, self.project_id, rows, rules=Rules(()), seed=0)
         embedding_tasks.embed_pending(project_id=self.project_id)
+
+    def label(self, items: Sequence[str], annotator: str) -> None:
+        messages = [
+            SubmissionMessage(
+                project="p", submission_id=f"{annotator}-{item}", item_id=item, annotator=annotator, label="common"
+            )
+            for item in items
+        ]
+        with self.held.database.write() as session:
+            take_answers(session, project_id=self.project_id, messages=messages, origin="test")
 
     def rounds_wanted(self) -> bool:
         with self.held.database.read() as session:
@@ -108,3 +120,23 @@ def test_a_person_who_asks_gets_a_batch_at_once(annotators: FastAnnotators) -> N
     annotators.encode = ask  # type: ignore[method-assign] # asks in between
     annotators.embed(1_000)
     assert got == [True]
+
+
+def test_with_nothing_left_to_choose_a_round_waits_for_labels_that_are_worth_it(annotators: FastAnnotators) -> None:
+    annotators.embed(120)
+    with annotators.held.database.read() as session:
+        items = session.exec(select(Item.item_id)).all()
+    annotators.label(items, "ann")
+    assert annotators.want(), "many new labels"
+    assert not annotators.want(), "there is no new label"
+    assert not annotators.rounds_wanted()
+    annotators.label(items[:1], "bob")
+    assert not annotators.want()
+    assert annotators.rounds_wanted(), "the label is not forgotten"
+    with annotators.held.database.write() as session:
+        session.connection().execute(update(Batch).values(selected_at=Batch.selected_at - 60))
+    assert annotators.want(), "it has waited for a minute"
+    annotators.label(items[1:50], "bob")
+    assert not annotators.want()
+    annotators.label(items[50:51], "bob")
+    assert annotators.want(), "as many labels as a batch has"

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from shared.project import BatchTrigger, ProjectConfig, Selection
-from workers.selection.triggers import Situation, due, too_early
+from workers.selection.triggers import Situation, due, may_rest, too_early
 
 AT_REST = Situation(
     waiting=50,
@@ -74,3 +74,21 @@ def test_nobody_waits_for_a_pool_that_is_full_or_for_more_than_a_minute() -> Non
 def test_a_person_or_a_campaign_that_asks_is_not_held_back() -> None:
     assert not is_early(embedded=100, asked=True)
     assert not is_early(embedded=100, campaign=True)
+
+
+@pytest.mark.parametrize(
+    ("situation", "rests"),
+    [
+        ({"new_labels": 0, "since_last_s": 1e6}, True),
+        ({"new_labels": 49}, True),
+        ({"new_labels": 50}, False),
+        ({"new_labels": 1, "since_last_s": 60.0}, False),
+        ({"new_labels": 1, "since_last_s": math.inf}, False),
+        ({"asked": True}, False),
+        ({"campaign": True}, False),
+    ],
+)
+def test_with_nothing_left_to_choose_only_new_labels_are_worth_a_round(
+    situation: dict[str, object], rests: bool
+) -> None:
+    assert may_rest(CONFIG, Situation(**(vars(AT_REST) | situation))) is rests
