@@ -127,8 +127,10 @@ async def _forget_warm_up(pace: Pace, noted: dict[str, Noted]) -> None:
 
 
 def _answers(made: Made) -> Any:
-    """Right answers for items drawn at random from a quarter of the pool, which leaves enough to choose for rounds; each
-    under a submission id of its own."""
+    """Right answers for items drawn at random, each under a submission id of its own.
+
+    They are of a quarter of the pool, which leaves rounds enough to choose.
+    """
     numbers, items = itertools.count(), list(made.truth)[: len(made.truth) // 4]
     rng = np.random.default_rng(0)
 
