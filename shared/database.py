@@ -166,27 +166,31 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     mode = connection.get_execution_options().get("sqlite_begin", "IMMEDIATE")
-    if mode != "IMMEDIATE" or not _has_turn(connection.connection.driver_connection):
+    if mode != "IMMEDIATE":
         connection.exec_driver_sql(f"BEGIN {mode}")
-
-
-def _has_turn(driver: Any) -> bool:
-    """Begin to write once no other connection does; False when that takes too long, or is not what is in the way."""
-    end = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
+        return
+    driver: Any = connection.connection.driver_connection
     driver.execute("PRAGMA busy_timeout = 0")
     try:
-        while time.monotonic() < end:
-            try:
-                driver.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                    return False
-                time.sleep(_LOOK_S)
-            else:
-                return True
-        return False
+        if not _begins_to_write(driver):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # once more, for SQLAlchemy to say what is in the way
     finally:
         driver.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+
+
+def _begins_to_write(driver: Any) -> bool:
+    """Begin once no other connection writes; False when that takes too long, or is not what is in the way."""
+    end = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
+    while time.monotonic() < end:
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                return False
+            time.sleep(_LOOK_S)
+        else:
+            return True
+    return False
 
 
 def _one_migration_at_a_time(connection: Connection) -> None:
