@@ -10,8 +10,6 @@ import asyncio
 import itertools
 import json
 import os
-import platform
-import socket
 import tempfile
 import threading
 import time
@@ -28,6 +26,7 @@ from sqlmodel import col, func, select
 
 from scripts.bench.latency_loop import NAME, Made, make_pool
 from scripts.bench.load_loop.clients import Connection, Noted, Pace, over_http, over_redis, takes_tasks
+from scripts.bench.load_loop.machine import free_port, machine
 from shared.database import Database, open_database
 from shared.project import BatchTrigger
 from shared.repository.projects import store_config
@@ -72,7 +71,7 @@ def databases(only: str | None) -> Iterator[Settings]:
         urls.append(base.database_url)
     for url in urls:
         with tempfile.TemporaryDirectory(prefix="qc-load-") as folder:
-            changes = {"data_dir": Path(folder), "redis_url": None, "database_url": url, "http_port": _free_port()}
+            changes = {"data_dir": Path(folder), "redis_url": None, "database_url": url, "http_port": free_port()}
             yield base.model_copy(update={**changes, "http_rate": 100_000.0})
 
 
@@ -182,7 +181,7 @@ def _report(
         "command": f"scripts/bench/load --annotators {given.annotators} --seconds {given.seconds:g} "
         f"--rate {given.rate:g} --redis {given.redis:g} --items {given.items} --batch {given.batch}",
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        "machine": machine(),
         "load_average": round(os.getloadavg()[0], 1),
         "database": database.url.partition(":")[0],
         "offered_per_s": given.rate,
@@ -241,13 +240,6 @@ def _open_assignments(database: Database) -> int:
     with database.read() as session:
         statement = select(func.count()).select_from(Assignment).where(col(Assignment.state) == AssignmentState.OPEN)
         return session.exec(statement).one()
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":
