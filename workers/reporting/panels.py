@@ -86,6 +86,8 @@ def _model(model: Status) -> Text:
     metrics = model["metrics"]
     if metrics is None:
         return Text(line + "not measured yet")
+    if model["measured"] != model["version"]:
+        line += f"version {model['measured']}: "
     if metrics["macro_f1"] is None:
         return Text(line + f"too few audit items to measure it ({metrics['n']:,})")
     macro = metrics["macro_f1"]

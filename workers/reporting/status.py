@@ -39,9 +39,10 @@ def project_status(database: Database, project_id: int, name: str, config: Proje
 
     `items.embedded` counts distinct texts with a vector and compares with `items.distinct`. A label of several classes
     counts for each of them. `agreement` is as `workers.reporting.agreement` counts it. `queue.leased` holds what an
-    annotator works on, `queue.waiting` the other open assignments. `model` is the newest version; its `metrics` are
-    null until it was measured, and without what only plots need. `goals` tells of each class with a goal what is wanted
-    and, by the newest measured version, what is reached: `met` is null while nobody can tell. `done` are the classes
+    annotator works on, `queue.waiting` the other open assignments. `model` is the newest version; `model.metrics` are
+    those of the newest version that was measured, `model.measured`, and without what only plots need: rounds may be
+    faster than measuring. `goals` tells of each class with a goal what is wanted and, by that version, what is
+    reached: `met` is null while nobody can tell. `done` are the classes
     that got no places in the newest batch, since enough of them is found. `rules` are as
     `workers.reporting.rules.judge` gives them. Times are seconds since 1970.
     """
@@ -52,7 +53,7 @@ def project_status(database: Database, project_id: int, name: str, config: Proje
 def read_status(session: Session, project_id: int, name: str, config: ProjectConfig) -> dict[str, Any]:
     """`project_status` inside the caller's transaction."""
     items = _items(session, project_id)
-    measured = _measured(session, project_id)
+    measured_version, measured = _measured(session, project_id)
     return {
         "project": name,
         "task": config.task.value,
@@ -62,7 +63,11 @@ def read_status(session: Session, project_id: int, name: str, config: ProjectCon
         "agreement": asdict(read_agreement(session, project_id, config.former_classes)),
         "queue": _queue(session, project_id),
         "rounds": _count(session, Batch, col(Batch.project_id) == project_id),
-        "model": _model(session, project_id),
+        "model": {
+            **_model(session, project_id),
+            "measured": measured_version,
+            "metrics": measured and without_details(measured),
+        },
         "goals": _goals(config, measured),
         "done": _done(session, project_id),
         "rules": judge(rule_lines(session, project_id, config), read_quality(measured) if measured else None),
@@ -157,26 +162,25 @@ def _queue(session: Session, project_id: int) -> dict[str, int]:
 
 def _model(session: Session, project_id: int) -> dict[str, Any]:
     newest = (
-        select(col(Model.version), col(Model.labels), col(Model.metrics))
+        select(col(Model.version), col(Model.labels))
         .where(col(Model.project_id) == project_id)
         .order_by(col(Model.version).desc())
         .limit(1)
     )
-    row = session.connection().execute(newest).one_or_none()
-    version, labels, metrics = (None, None, None) if row is None else row
-    return {"version": version, "labels": labels, "metrics": metrics and without_details(metrics)}
+    version, labels = session.connection().execute(newest).one_or_none() or (None, None)
+    return {"version": version, "labels": labels}
 
 
-def _measured(session: Session, project_id: int) -> dict[str, Any] | None:
-    """Metrics of the newest version that has some."""
+def _measured(session: Session, project_id: int) -> tuple[int | None, dict[str, Any] | None]:
+    """The newest version that has metrics, and these."""
     newest = (
-        select(col(Model.metrics))
+        select(col(Model.version), col(Model.metrics))
         .where(col(Model.project_id) == project_id, col(Model.metrics).is_not(None))
         .order_by(col(Model.version).desc())
         .limit(1)
     )
-    found: dict[str, Any] | None = session.connection().execute(newest).scalar_one_or_none()
-    return found
+    version, metrics = session.connection().execute(newest).one_or_none() or (None, None)
+    return version, metrics
 
 
 def _goals(config: ProjectConfig, measured: dict[str, Any] | None) -> dict[str, Any]:

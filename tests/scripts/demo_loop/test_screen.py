@@ -33,6 +33,7 @@ def measured(at_first: dict[str, Any]) -> dict[str, Any]:
     status["model"] = {
         "version": 3,
         "labels": 120,
+        "measured": 3,
         "metrics": {
             "n": 40,
             "macro_f1": {"value": 0.71, "low": 0.6, "high": 0.8},

@@ -26,6 +26,12 @@ def test_the_panels_tell_the_figures(database: Database) -> None:
         assert told in shown
 
 
+def test_figures_of_an_earlier_version_are_told_as_its_own(database: Database) -> None:
+    status = _status(database, make_example(database))
+    status["model"]["version"] = 3
+    assert "version 3, trained on 20 labeled items; version 2: macro-F1 0.70 (0.60 to 0.80)" in _shown(status)
+
+
 def test_rules_are_told_with_their_precision_once_it_is_known(database: Database) -> None:
     status = _status(database, make_example(database))
     assert "Seeding rules" not in _shown(status)

@@ -41,7 +41,7 @@ def test_a_project_without_anything_has_a_status_of_zeros(database: Database) ->
         "agreement": {"items": 0, "pairs": 0, "equal": 0, "share": None},
         "queue": {"waiting": 0, "leased": 0, "done": 0},
         "rounds": 0,
-        "model": {"version": None, "labels": None, "metrics": None},
+        "model": {"version": None, "labels": None, "measured": None, "metrics": None},
         "goals": {},
         "done": [],
         "rules": [],
@@ -67,7 +67,7 @@ def test_a_project_under_way_is_counted(database: Database) -> None:
     }
     assert status["queue"] == {"waiting": 1, "leased": 1, "done": 3}
     assert status["rounds"] == 2
-    assert status["model"] == {"version": 2, "labels": 20, "metrics": metrics(0.7)}
+    assert status["model"] == {"version": 2, "labels": 20, "measured": 2, "metrics": metrics(0.7)}
     assert status["drift"]["windows"] == 3
     assert (status["drift"]["last"]["window"], status["drift"]["last"]["level"]) == (3, "act")
     assert status["drift"]["campaigns"] == 1
@@ -95,7 +95,8 @@ def test_goals_are_told_with_what_the_newest_measured_version_reaches(database: 
         "wanted": {"recall": 0.9, "precision": None},
         **dict.fromkeys(("recall", "precision", "met", "sentence")),
     }
-    assert after["model"]["metrics"] is None
+    assert (after["model"]["version"], after["model"]["measured"]) == (2, 1)
+    assert after["model"]["metrics"]["n"] > 0
     assert after["goals"][RARE]["met"] is not None
     assert after["goals"][RARE]["recall"]["value"] > 0
     assert after["goals"]["delay"]["met"] is None
