@@ -26,6 +26,11 @@ _DEADLOCK = "40P01"
 # PostgreSQL ends a transaction whose writer stands still for this long: stopped, it would keep its locks for ever.
 _IDLE_MS = 30_000
 
+_CLOCKS = {
+    "sqlite": sql("SELECT (julianday('now') - 2440587.5) * 86400.0"),
+    "postgresql": sql("SELECT extract(epoch FROM clock_timestamp())::float8"),
+}
+
 
 class Database:
     """Transactions on one database. Safe to share between threads, not across a fork."""
@@ -128,11 +133,8 @@ def take_stock(database: Database, table: str) -> None:
 
 def now(session: Session) -> float:
     """Seconds since 1970 by the database's clock, which all workers share."""
-    if session.get_bind().dialect.name == "sqlite":
-        statement = "SELECT (julianday('now') - 2440587.5) * 86400.0"
-    else:
-        statement = "SELECT extract(epoch FROM clock_timestamp())::float8"
-    return float(session.connection().execute(sql(statement)).scalar_one())
+    connection = session.connection()
+    return float(connection.execute(_CLOCKS[connection.dialect.name]).scalar_one())
 
 
 def was_deadlock(error: DatabaseUnavailableError) -> bool:

@@ -8,8 +8,6 @@
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import sys
 import time
@@ -23,6 +21,7 @@ import torch
 from rich.console import Console
 
 from scripts.bench.ending import ended
+from scripts.bench.machine import machine
 from scripts.bench.selection_loop.markdown import number, table
 from scripts.tickets import tickets
 from shared.pool import Floats
@@ -118,8 +117,7 @@ def _report(
     return {
         "command": f"scripts/bench/encode {options}",
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, torch "
-        f"{torch.__version__}",
+        "machine": f"{machine()}, torch {torch.__version__}",
         "characters_a_text": round(statistics.mean(map(len, texts))),
         "ways": {
             name: {

@@ -7,8 +7,6 @@ waits for the last answer of a batch, so that every round starts when the clock 
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import tempfile
 import time
@@ -24,6 +22,7 @@ from rich.console import Console
 from rich.progress import track
 from sqlmodel import col, select
 
+from scripts.bench.machine import machine
 from shared.contracts import SUBMISSION_TYPE, SubmissionMessage, pack
 from shared.database import Database, now, open_database, take_stock
 from shared.events import Event, emit
@@ -175,7 +174,7 @@ def report(waits: list[float], database: Database, given: argparse.Namespace) ->
         "command": f"scripts/bench/latency --items {given.items} --classes {given.classes} --labels {given.labels} "
         f"--batch {given.batch} --rounds {given.rounds}",
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        "machine": machine(),
         "database": database.url.partition(":")[0],
         "rounds": len(waits),
         "median_s": round(statistics.median(waits), 3),

@@ -42,9 +42,8 @@ def project_status(database: Database, project_id: int, name: str, config: Proje
     annotator works on, `queue.waiting` the other open assignments. `model` is the newest version; `model.metrics` are
     those of the newest version that was measured, `model.measured`, and without what only plots need: rounds may be
     faster than measuring. `goals` tells of each class with a goal what is wanted and, by that version, what is
-    reached: `met` is null while nobody can tell. `done` are the classes
-    that got no places in the newest batch, since enough of them is found. `rules` are as
-    `workers.reporting.rules.judge` gives them. Times are seconds since 1970.
+    reached: `met` is null while nobody can tell. `done` are the classes that got no places in the newest batch, since
+    enough of them is found. `rules` are as `workers.reporting.rules.judge` gives them. Times are seconds since 1970.
     """
     with database.read() as session:
         return read_status(session, project_id, name, config)

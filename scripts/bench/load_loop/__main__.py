@@ -26,7 +26,7 @@ from sqlmodel import col, func, select
 
 from scripts.bench.latency_loop import NAME, Made, make_pool
 from scripts.bench.load_loop.clients import Connection, Noted, Pace, over_http, over_redis, takes_tasks
-from scripts.bench.load_loop.machine import free_port, machine
+from scripts.bench.machine import free_port, machine
 from shared.database import Database, open_database
 from shared.project import BatchTrigger
 from shared.repository.projects import store_config

@@ -23,7 +23,7 @@ from typing import Any
 import httpx2 as httpx
 import numpy as np
 
-from scripts.bench.load_loop.machine import free_port, machine
+from scripts.bench.machine import free_port, machine
 
 _START_S, _TASKS = 300.0, 2_000
 _CONFIG = (

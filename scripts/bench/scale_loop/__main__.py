@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -18,6 +17,7 @@ from rich.console import Console
 
 from scripts.bench.ending import ended
 from scripts.bench.latency_loop import make_pool
+from scripts.bench.machine import machine
 from scripts.bench.selection_loop.markdown import number, table
 from shared.database import open_database
 from shared.settings import load_settings
@@ -88,8 +88,7 @@ def _conditions(given: argparse.Namespace) -> dict[str, str]:
         "command": f"scripts/bench/scale --items {sizes} --classes {given.classes} --labels {given.labels} "
         f"--batch {given.batch} --rounds {given.rounds}",
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, load "
-        f"{os.getloadavg()[2]:.1f} over 15 minutes",
+        "machine": f"{machine()}, load {os.getloadavg()[2]:.1f} over 15 minutes",
     }
 
 

@@ -1,4 +1,4 @@
-"""What both benches of load need of the machine."""
+"""What benches need of the machine."""
 
 import os
 import platform
