@@ -24,7 +24,7 @@ def insert_rows(session: Session, table: type[SQLModel], columns: Sequence[str],
         _copy(connection, f"COPY {into} FROM STDIN", rows)
     elif rows := list(map(tuple, rows)):
         places = ", ".join("?" * len(columns))
-        connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({places})", rows)  # noqa: S608 - names of our own tables
+        connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({places})", rows)  # nosec B608 # noqa: S608 - names of our own tables
 
 
 def _copy(connection: Connection, statement: str, rows: Iterable[Sequence[Any]]) -> None:
