@@ -10,7 +10,6 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -113,6 +112,7 @@ async def takes_tasks(
 async def over_redis(url: str, project: str, names: Sequence[str], answer: Answer, pace: Pace, noted: Noted) -> None:
     """Annotators who put answers on the stream, and one reader of all their receipts."""
     due_at: dict[str, float] = {}
+    ended = asyncio.Event()
     client = redis.asyncio.Redis.from_url(url)
 
     async def send(name: str) -> None:
@@ -124,7 +124,7 @@ async def over_redis(url: str, project: str, names: Sequence[str], answer: Answe
 
     async def listen() -> None:
         last: dict[Any, Any] = {receipts_key(name): "0-0" for name in names}
-        while True:
+        while not ended.is_set():
             read: Any = await client.xread(last, count=_RECEIPTS_AT_ONCE, block=1_000)
             for key, entries in read or ():
                 for entry, fields in entries:
@@ -139,9 +139,8 @@ async def over_redis(url: str, project: str, names: Sequence[str], answer: Answe
     while due_at and time.monotonic() < until:
         await asyncio.sleep(0.05)
     noted.others["no receipt"] += len(due_at)
-    reader.cancel()
-    with suppress(asyncio.CancelledError):
-        await reader  # its read of the stream is still under way
+    ended.set()
+    await reader  # whose last read of the stream is still under way; a cancellation may get lost in the client
     await client.aclose()
 
 
