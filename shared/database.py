@@ -32,13 +32,24 @@ _CLOCKS = {
 }
 
 
+# Under this name a session is told that its transaction writes an event into the outbox.
+EMITS = "emits"
+
+
 class Database:
-    """Transactions on one database. Safe to share between threads, not across a fork."""
+    """Transactions on one database. Safe to share between threads, not across a fork.
+
+    Attributes:
+        url: Where it is.
+        engine: Its connections.
+        emitted: How many transactions of this process wrote events into the outbox.
+    """
 
     def __init__(self, url: str) -> None:
         """Prepare (but do not yet open) a pool of connections to the database at `url`."""
         self.url = url
         self.engine = _engine(url)
+        self.emitted = 0
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -53,6 +64,7 @@ class Database:
                 yield session
                 crash_points.before_commit(session)
             crash_points.after_commit(session)
+            self.emitted += EMITS in session.info
 
     @contextmanager
     def read(self) -> Iterator[Session]:

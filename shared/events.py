@@ -14,7 +14,7 @@ from sqlmodel import Session, col
 
 from shared.among import among, several
 from shared.crash_points import name_commit, reached
-from shared.database import Database, now
+from shared.database import EMITS, Database, now
 from shared.tables import OutboxEvent
 
 # Published events are kept this long, as a short history for `status` and the demo.
@@ -58,6 +58,7 @@ Send = Callable[[str, int], None]
 
 def emit(session: Session, event: Event, *, project_id: int, **payload: Any) -> None:
     """Write an event into the outbox, in the caller's transaction."""
+    session.info[EMITS] = True
     row = {"project_id": project_id, "event": event, "payload": payload, "created_at": now(session)}
     session.connection().execute(_EMIT, row)
 
@@ -70,12 +71,13 @@ def relay(database: Database, send: Send) -> int:
     Returns:
         How many events were published.
     """
-    published = 0
-    while True:
+    published, goes_on = 0, True
+    while goes_on:
         with database.read() as session:
             waiting = session.connection().execute(_WAITING).all()
         if not waiting:
-            return published
+            break
+        goes_on = len(waiting) == _AT_ONCE  # what came meanwhile, whoever wrote it publishes
         for event, project_id in dict.fromkeys((row.event, row.project_id) for row in waiting):
             reached("before-send.outbox", project_id)
             send(event, project_id)
@@ -84,6 +86,7 @@ def relay(database: Database, send: Send) -> int:
             name_commit(session, "outbox.publish")
             session.connection().execute(_PUBLISHED, {"these": [row.id for row in waiting], "time": now(session)})
         published += len(waiting)
+    return published
 
 
 def oldest_unpublished(session: Session) -> int | None:

@@ -59,7 +59,12 @@ class Context:
 
     @contextmanager
     def lane(self, project_id: int, room: str) -> Iterator[Claim | None]:
-        """Hold a lane for the block, then publish what the block wrote into the outbox. See `shared.lanes.held`."""
+        """Hold a lane for the block, then publish what the block wrote into the outbox. See `shared.lanes.held`.
+
+        Where it wrote nothing, nothing is published: a round that finds itself not due would else send itself the
+        hint of the next answer, and so on as long as answers come.
+        """
+        emitted = self.database.emitted
         owner = f"{socket.gethostname()}:{os.getpid()}"
         with (
             structlog.contextvars.bound_contextvars(project_id=project_id, room=room),
@@ -74,7 +79,7 @@ class Context:
             ) as claimed,
         ):
             yield claimed
-        if claimed is not None:
+        if self.database.emitted > emitted:
             self.relay()
 
     def relay(self) -> None:

@@ -17,8 +17,8 @@ from workers.context import Context
 from workers.dispatch.queue import remove_tasks
 from workers.hints import send_hint
 
-# Hints to workers are sent for all commits of such a time together; with Redis away, it is tried now and then only.
-_TOGETHER_S, _AWAY_S = 0.2, 1.0
+# A commit is followed at once, those of so long a time after it together; with Redis away, it is tried now and then.
+_TOGETHER_S, _AWAY_S = 0.1, 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -48,11 +48,13 @@ class Aftermath:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._end.is_set():
+        is_open = True
+        while is_open:
             self._work.wait()
-            self._end.wait(_TOGETHER_S)
             self._work.clear()
+            is_open = not self._end.is_set()
             self._follow()
+            self._end.wait(_TOGETHER_S)
 
     def _follow(self) -> None:
         with self._changing:

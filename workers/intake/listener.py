@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ from workers.readiness import say_ready
 
 _AT_ONCE = 500
 _BLOCK_MS = 1_000
+# Workers are told of the first answers at once, and of those of so long a time after it together.
+_TOGETHER_S = 0.1
 # An entry that was handed out this often without being acknowledged is taken for one that kills its reader.
 _MOST_DELIVERIES = 5
 _DEAD_KEPT = 10_000
@@ -77,13 +80,22 @@ def serve(held: Context, stop: threading.Event) -> None:
 
 
 def _listen(held: Context, consumer: str, stop: threading.Event) -> None:
+    untold, tell_at = False, 0.0
     while not stop.is_set():
         for entry in _abandoned(held, consumer):
             take_entries(held, [entry])  # one by one: one of them may have killed its reader
-        read = held.redis.xreadgroup(INTAKE, consumer, {SUBMISSIONS: ">"}, count=_AT_ONCE, block=_BLOCK_MS)
+            untold = True
+        block_ms = max(1, round(1000 * (tell_at - time.monotonic()))) if untold else _BLOCK_MS
+        read = held.redis.xreadgroup(INTAKE, consumer, {SUBMISSIONS: ">"}, count=_AT_ONCE, block=block_ms)
         for _, fresh in cast(list[tuple[bytes, list[tuple[bytes, Fields]]]], read):
             reached("after-read.listener")
             take_entries(held, [_read(id_, fields) for id_, fields in fresh])
+            untold = True
+        if untold and time.monotonic() >= tell_at:
+            held.relay()
+            untold, tell_at = False, time.monotonic() + _TOGETHER_S
+    if untold:
+        held.relay()
 
 
 def take_entries(held: Context, entries: Sequence[Entry]) -> None:
@@ -102,7 +114,6 @@ def take_entries(held: Context, entries: Sequence[Entry]) -> None:
         else:
             receipts += _take(held, name, known, group)
     _acknowledge(held, receipts)
-    held.relay()
 
 
 def _take(held: Context, name: str, project_id: int, group: Sequence[Entry]) -> list[tuple[Entry, ReceiptMessage]]:
