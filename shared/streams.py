@@ -6,6 +6,8 @@
 | `quietcorner:submissions` | stream | answers from annotators; consumer group `quietcorner` |
 | `quietcorner:receipts:ANNOTATOR` | stream | what became of that sender's submissions; short, expires |
 | `quietcorner:dead` | stream | copies of refused messages with reasons; short, the database holds all |
+| `quietcorner:shared:ROOM:PROJECT` | string | token of the lane whose holder shares its work now; expires |
+| `quietcorner:shared:ROOM:PROJECT:TOKEN:*` | lists, hash | parts that are open, what they ask for, results; expire |
 | `quietcorner:celery:*` | Celery's own | hints that wake workers |
 """
 
@@ -40,17 +42,23 @@ def receipts_key(annotator: str) -> str:
     return f"{PREFIX}receipts:{annotator}"
 
 
-def connect(settings: Settings, *, again: bool = True) -> redis.Redis:
+def shared_key(room: str, project_id: int) -> str:
+    """Which holder of a lane shares its work now; what it shares lies under keys that begin alike."""
+    return f"{PREFIX}shared:{room}:{project_id}"
+
+
+def connect(settings: Settings, *, again: bool = True, patience_s: float = 30.0) -> redis.Redis:
     """A client for the Redis in force. Opens no connection yet.
 
     Args:
         settings: Which Redis.
         again: Whether it sends a command again when no answer came. Redis may have done it all the same.
+        patience_s: How long it waits for an answer.
     """
     return redis.Redis.from_url(
         settings.redis_in_force,
-        socket_timeout=30,
-        socket_connect_timeout=5,
+        socket_timeout=patience_s,
+        socket_connect_timeout=min(patience_s, 5.0),
         health_check_interval=30,
         retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 3 if again else 0),
     )

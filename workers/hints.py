@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from celery import group
 from redis.exceptions import RedisError
 
 from shared import lanes
@@ -25,6 +26,9 @@ LISTENERS: dict[str, tuple[str, ...]] = {
     Event.CAMPAIGN_ENDED: ("drift.tend_campaigns",),
 }
 
+# Of the priorities that Celery has on Redis, where 0 is the first and what hints have without one.
+_LAST = 9
+
 ROOM_TASKS: dict[str, str] = {
     lanes.EMBED: "embedding.embed_pending",
     lanes.ROUND: "selection.run_round",
@@ -45,6 +49,13 @@ def send_hint(event: str, project_id: int) -> None:
 def send_task(task: str, project_id: int) -> None:
     """Send one hint. It expires, since the sweep repeats what is still true."""
     app.send_task(task, kwargs={"project_id": project_id}, expires=HINTS_EXPIRE_S, retry=False)
+
+
+def call_helpers(task: str, seats: int, **named: object) -> None:
+    """Send so many hints of one kind at once. They wait behind all others of their queue, as a worker's own work goes
+    before helping. Raises as `send_task`."""
+    hints = group([app.signature(task, kwargs=named) for _ in range(seats)], app=app)
+    hints.apply_async(expires=HINTS_EXPIRE_S, retry=False, priority=_LAST)
 
 
 def wake(lanes_with_work: Iterable[tuple[int, str]]) -> None:

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from shared.pool import Floats, Index
-from shared.vectors import VectorTable
+from shared.pool import Index
+from shared.vectors import Vectors, VectorTable
 from workers.intake.cells import Cells
 from workers.intake.duplicates import Pairs, near_duplicates
 
@@ -25,7 +25,7 @@ class KnownTexts:
     items: Index
     cells: Cells = field(default_factory=Cells)
 
-    def near_duplicates(self, keys: Index, vectors: Floats, stored: VectorTable, *, threshold: float) -> Pairs:
+    def near_duplicates(self, keys: Index, vectors: Vectors, stored: VectorTable, *, threshold: float) -> Pairs:
         """Pairs of row numbers, of new texts with each other and with stored ones.
 
         Args:
@@ -40,7 +40,7 @@ class KnownTexts:
         whole = len(rows) == len(stored.matrix)
         return near_duplicates(
             new_ids=self._first_items(keys),
-            new=vectors.astype(np.float16),
+            new=vectors,
             known_ids=by_row[rows],
             known=stored.matrix if whole else stored.matrix[rows],
             threshold=threshold,

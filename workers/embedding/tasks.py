@@ -1,25 +1,31 @@
 """Embedding tasks: give every text a vector, segment by segment, and find near duplicates as they appear; and lexical
 features, where the project wants them."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from itertools import islice
 
 import numpy as np
 import structlog
 
 from shared import lanes
+from shared.arrays import dump_arrays, load_arrays
+from shared.errors import ConfigError
 from shared.events import Event, emit
 from shared.lanes import Claim
-from shared.pool import Floats, Index
+from shared.pool import Index
 from shared.project import Rule
 from shared.repository import augmentation, embedding, items, lexical, pools
-from shared.vectors import VectorTable, append_segment, load_vectors
+from shared.vectors import Vectors, VectorTable, append_segment, load_vectors, text_key
 from workers.app import app
 from workers.context import Context, context
 from workers.embedding.encoders import Encoder, load_encoder
 from workers.embedding.known import KnownTexts
 from workers.embedding.lexicon import FEWEST_TEXTS, MOST_TEXTS, Lexicon
-from workers.embedding.segments import segments
+from workers.embedding.segments import runs, segments
+from workers.hints import call_helpers
 from workers.intake.duplicates import merge_groups
+from workers.sharing import Arrays, Board, Helper, Parts, Sharing, take_seat
 
 _log = structlog.get_logger(__name__)
 
@@ -39,21 +45,85 @@ def embed_pending(*, project_id: int) -> None:
             known = KnownTexts(*embedding.first_items(session, project_id))
         stored: VectorTable | None = None
         lexicon = _known_lexicon(held, project_id)
-        for part in segments(len(pending.keys)):
-            with held.database.read() as session:
-                texts = embedding.texts_of(session, pending.items[part].tolist())
-            vectors = encoder.encode(texts)
-            if lexicon:  # before the vectors, so that every text with a vector has features too
-                _store_features(held, claimed, lexicon, pending.keys[part], texts)
-            stored = _store(
-                held, claimed, encoder.key, config.near_duplicate_cosine, known, stored, pending.keys[part], vectors
-            )
-            _log.info("texts.embedded", done=part.stop, of=len(pending.keys))
+        with closing(_vectors(held, claimed, encoder, pending)) as encoded:
+            for part in segments(len(pending.keys)):
+                vectors = np.concatenate(list(islice(encoded, len(runs(part.stop - part.start)))))
+                if lexicon:  # before the vectors, so that every text with a vector has features too
+                    _store_features(held, claimed, lexicon, pending.keys[part], _texts(held, pending.items[part]))
+                stored = _store(
+                    held, claimed, encoder.key, config.near_duplicate_cosine, known, stored, pending.keys[part], vectors
+                )
+                _log.info("texts.embedded", done=part.stop, of=len(pending.keys))
         _embed_augmented(held, claimed, encoder)
         if lexicon or config.training.lexical:
             _add_features(held, claimed, lexicon, seed=config.seed)
         with held.database.write() as session:
             lanes.complete(session, claimed)
+
+
+@app.task(name="embedding.encode_part")
+def encode_part(*, project_id: int, token: int, encoder: str) -> None:
+    """Help the worker that embeds a project: encode the next of its runs of texts that is open, if one is."""
+    held = context()
+    board = Board.of(held.settings, room=lanes.EMBED, project_id=project_id, token=token)
+    take_seat(
+        board,
+        prepare=lambda: _helper(held, project_id, encoder),
+        pass_on=lambda: call_helpers(encode_part.name, 1, project_id=project_id, token=token, encoder=encoder),
+    )
+
+
+def _helper(held: Context, project_id: int, wanted: str) -> Helper | None:
+    """What encodes a run as the holder does; None with other weights than the holder's."""
+    _, config = held.project(project_id)
+    encoder = load_encoder(config.encoder, threads=held.settings.compute_threads)
+    if encoder.key != wanted:
+        _log.warning("part.of_another_encoder", ours=encoder.key, wanted=wanted)
+        return None
+    return lambda asked: _answer(held, encoder, asked)
+
+
+def _answer(held: Context, encoder: Encoder, asked: bytes) -> Arrays:
+    arrays, _ = load_arrays(asked)
+    texts = _texts(held, arrays["items"])
+    if [text_key(text) for text in texts] != arrays["keys"].tolist():
+        raise ConfigError(
+            "the worker that shares its texts has others under the same numbers. DATABASE_URL names another database "
+            "here than there: mend it, or let REDIS_URL name another Redis."
+        )
+    return _encoded(encoder, texts)
+
+
+def _vectors(
+    held: Context, claimed: Claim, encoder: Encoder, pending: embedding.PendingTexts
+) -> Generator[Vectors, None, None]:
+    """The vectors of all that is pending, run by run, in order; workers that are free do some of the runs."""
+    parts, named = runs(len(pending.keys)), {"project_id": claimed.project_id, "token": claimed.token}
+    sharing = Sharing(
+        held.settings,
+        claimed,
+        Parts(
+            count=len(parts),
+            ask=lambda number: dump_arrays(
+                {"items": pending.items[parts[number]], "keys": pending.keys[parts[number]]}, {"encoder": encoder.key}
+            ),
+            do=lambda number: _encoded(encoder, _texts(held, pending.items[parts[number]])),
+            call=lambda seats: call_helpers(encode_part.name, seats, encoder=encoder.key, **named),
+        ),
+    )
+    with closing(sharing.results()) as results:
+        for result in results:
+            yield result["vectors"]
+
+
+def _encoded(encoder: Encoder, texts: Sequence[str]) -> Arrays:
+    """One run's `vectors`: (k, d) float16, as precisely as they are stored."""
+    return {"vectors": encoder.encode(texts).astype(np.float16)}
+
+
+def _texts(held: Context, items_: Index) -> list[str]:
+    with held.database.read() as session:
+        return embedding.texts_of(session, items_.tolist())
 
 
 def _describe(held: Context, claimed: Claim, encoder: Encoder, rules: Sequence[Rule]) -> None:
@@ -104,9 +174,7 @@ def _add_features(held: Context, claimed: Claim, lexicon: Lexicon | None, *, see
     if lexicon is None:
         return
     for part in segments(len(lacking.keys)):
-        with held.database.read() as session:
-            texts = embedding.texts_of(session, lacking.items[part].tolist())
-        _store_features(held, claimed, lexicon, lacking.keys[part], texts)
+        _store_features(held, claimed, lexicon, lacking.keys[part], _texts(held, lacking.items[part]))
         _log.info("texts.featured", done=part.stop, of=len(lacking.keys))
     if made:
         _store_features(held, claimed, lexicon, np.array(list(made), dtype=np.int64), list(made.values()))
@@ -120,8 +188,7 @@ def _make_lexicon(held: Context, claimed: Claim, lacking: embedding.PendingTexts
     if len(lacking.keys) < FEWEST_TEXTS:
         return None
     drawn = np.sort(np.random.default_rng(seed).permutation(len(lacking.keys))[:MOST_TEXTS])
-    with held.database.read() as session:
-        texts = embedding.texts_of(session, lacking.items[drawn].tolist())
+    texts = _texts(held, lacking.items[drawn])
     lexicon = Lexicon.fit(texts, seed=seed)
     with held.database.write() as session:
         lanes.confirm(session, claimed)
@@ -149,7 +216,7 @@ def _store(
     known: KnownTexts,
     stored: VectorTable | None,
     keys: Index,
-    vectors: Floats,
+    vectors: Vectors,
 ) -> VectorTable:
     """Store one segment and the groups of its near duplicates; what was stored before it, to be given to the next call
     as `stored`."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.errors import EncoderUnavailableError
 from workers.embedding.encoders import PACKAGED, find_encoder, load_encoder
-from workers.embedding.segments import segments
+from workers.embedding.segments import RUN, runs, segments
 
 
 def test_the_packaged_encoder_gives_unit_vectors_that_know_meaning() -> None:
@@ -49,6 +49,10 @@ def test_segments_cover_every_text_once_and_the_first_is_small(count: int) -> No
     assert sum(part.stop - part.start for part in parts) == count
     assert all(one.stop == other.start for one, other in pairwise(parts))
     assert not parts or parts[0].stop <= 256
+    assert all(part.start % RUN == 0 for part in parts)
+    assert [piece for part in parts for piece in range(part.start, part.stop, RUN)] == [
+        run.start for run in runs(count)
+    ]
 
 
 def test_the_pool_never_grows_by_more_than_a_quarter_at_once_after_its_beginning() -> None:
