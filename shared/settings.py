@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     kept_items: Annotated[int, Field(ge=0, description="most items that a worker keeps in memory between rounds")] = (
         2_000_000
     )
+    shared_items: int = Field(
+        default=500_000, ge=1, description="items from which on training workers share what a round computes"
+    )
     http_host: str = Field(default="127.0.0.1", description="address that the HTTP API listens on")
     http_port: Annotated[int, Field(ge=1, le=65_535)] | None = Field(
         default=None, description="where `quietcorner up` serves the HTTP API; not at all if unset"

@@ -111,7 +111,7 @@ def load_vectors(
         return known
     if not segments:
         return VectorTable(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 0), np.float16))
-    copy = folder / hashlib.sha256(f"{space}\0{encoder}".encode()).hexdigest()[:24]
+    copy = _copy(folder, space, encoder)
     with _locked(copy):
         held = _sound_part(copy, segments)
         _extend(session, copy, held=held, wanted=segments)
@@ -127,7 +127,7 @@ def latest_vectors(session: Session, *, space: str, encoder: str, folder: Path, 
     segments = _segment_list(session, space=space, encoder=encoder)
     if not segments:
         return None
-    copy = folder / hashlib.sha256(f"{space}\0{encoder}".encode()).hexdigest()[:24]
+    copy = _copy(folder, space, encoder)
     with _locked(copy):
         _extend(session, copy, held=_sound_part(copy, segments), wanted=segments)
         count, dimension = sum(segment[1] for segment in segments), segments[0][2]
@@ -135,6 +135,30 @@ def latest_vectors(session: Session, *, space: str, encoder: str, folder: Path, 
         matrix = np.memmap(copy / "vectors.f16", dtype="<f2", mode="r", shape=(count, dimension))
     rows = _latest_rows(stored, keys)
     return None if (rows < 0).any() else np.array(matrix[rows], dtype=np.float16)
+
+
+def name_of_first(session: Session, *, space: str, encoder: str, count: int) -> str | None:
+    """A name of the first segments that hold `count` vectors together, the same to all who see these; None where no
+    number of segments holds so many."""
+    return _name(_first(_segment_list(session, space=space, encoder=encoder), count))
+
+
+def first_vectors(
+    session: Session, *, space: str, encoder: str, folder: Path, count: int
+) -> tuple[Vectors, str] | None:
+    """The first vectors (count, d) as they were stored, row by row those of `load_vectors`, and `name_of_first`.
+
+    They come through the local copy, without the keys, which takes milliseconds where the copy is there.
+    """
+    segments = _segment_list(session, space=space, encoder=encoder)
+    name = _name(_first(segments, count))
+    if name is None:
+        return None
+    copy = _copy(folder, space, encoder)
+    with _locked(copy):
+        _extend(session, copy, held=_sound_part(copy, segments), wanted=segments)
+        shape = (count, segments[0][2])
+        return np.memmap(copy / "vectors.f16", dtype="<f2", mode="r", shape=shape), name
 
 
 def _latest_rows(stored: Keys, keys: Keys) -> Keys:
@@ -163,6 +187,20 @@ def _segment_list(session: Session, *, space: str, encoder: str) -> list[Segment
         .order_by(col(VectorSegment.id))
     )
     return [(row[0], row[1], row[2]) for row in rows]
+
+
+def _first(segments: list[Segment], count: int) -> list[Segment]:
+    """The first that hold `count` vectors together; none where no number of them does."""
+    ends = np.cumsum([0, *(segment[1] for segment in segments)]).tolist()
+    return segments[: ends.index(count)] if count in ends else []
+
+
+def _name(segments: list[Segment]) -> str | None:
+    return hashlib.sha256(json.dumps(segments).encode()).hexdigest()[:24] if segments else None
+
+
+def _copy(folder: Path, space: str, encoder: str) -> Path:
+    return folder / hashlib.sha256(f"{space}\0{encoder}".encode()).hexdigest()[:24]
 
 
 @contextmanager

@@ -1,6 +1,9 @@
 """A project of made-up texts without worker processes: embedded, answered and run round by round at a test's word."""
 
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +12,7 @@ from sqlmodel import col, select
 from shared import lanes
 from shared.arrays import load_arrays
 from shared.contracts import SubmissionMessage
-from shared.database import Database
+from shared.database import Database, open_database
 from shared.project import ProjectConfig
 from shared.repository.projects import all_projects, create_project
 from shared.settings import Settings
@@ -22,6 +25,16 @@ from workers.intake.answers import take_answers
 from workers.intake.rules import Rules
 from workers.intake.storing import store_items
 from workers.selection.tasks import conduct_round
+
+
+@contextmanager
+def copied_database(migrated: Path, folder: Path, settings: Settings) -> Iterator[Database]:
+    """A database of its own in a new folder, a copy of the file `migrated`: to compare two courses of one project."""
+    folder.mkdir()
+    shutil.copyfile(migrated, folder / "own.db")
+    opened = open_database(settings.model_copy(update={"database_url": f"sqlite:///{folder / 'own.db'}"}))
+    yield opened
+    opened.close()
 
 
 class Rounds:

@@ -1,6 +1,6 @@
 """Hints: which tasks an event wakes, and how a hint is sent."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from celery import group
 from redis.exceptions import RedisError
@@ -51,10 +51,10 @@ def send_task(task: str, project_id: int) -> None:
     app.send_task(task, kwargs={"project_id": project_id}, expires=HINTS_EXPIRE_S, retry=False)
 
 
-def call_helpers(task: str, seats: int, **named: object) -> None:
+def call_helpers(task: str, seats: int, named: Mapping[str, object]) -> None:
     """Send so many hints of one kind at once. They wait behind all others of their queue, as a worker's own work goes
     before helping. Raises as `send_task`."""
-    hints = group([app.signature(task, kwargs=named) for _ in range(seats)], app=app)
+    hints = group([app.signature(task, kwargs=dict(named)) for _ in range(seats)], app=app)
     hints.apply_async(expires=HINTS_EXPIRE_S, retry=False, priority=_LAST)
 
 

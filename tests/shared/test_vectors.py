@@ -11,8 +11,10 @@ from shared.vectors import (
     VectorTable,
     append_segment,
     count_vectors,
+    first_vectors,
     latest_vectors,
     load_vectors,
+    name_of_first,
     stored_keys,
     text_key,
 )
@@ -106,3 +108,22 @@ def test_the_key_of_a_text_is_the_same_everywhere_and_fits_the_database() -> Non
     assert text_key("") == text_key("")
     assert text_key("a") != text_key("b")
     assert -(2**63) <= text_key("\ud800 and more") < 2**63
+
+
+def test_the_first_segments_come_in_the_order_in_which_they_were_stored_and_have_one_name(
+    database: Database, tmp_path: Path
+) -> None:
+    fill(database, range(100, 120)), fill(database, range(10), seed=1)
+    pool = load(database, tmp_path / "here").matrix
+    with database.read() as session:
+        name = name_of_first(session, space="p", encoder="e", count=30)
+    fill(database, range(50, 55), seed=2)
+    with database.read() as session:
+        found = first_vectors(session, space="p", encoder="e", folder=tmp_path / "there", count=30)
+        assert found is not None
+        assert np.array_equal(found[0], pool)
+        assert found[1] == name
+        assert name_of_first(session, space="p", encoder="e", count=20) not in {name, None}
+        assert first_vectors(session, space="p", encoder="e", folder=tmp_path / "there", count=29) is None
+        assert first_vectors(session, space="p", encoder="other", folder=tmp_path / "there", count=30) is None
+    assert len(load(database, tmp_path / "there").keys) == 35

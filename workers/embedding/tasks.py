@@ -64,12 +64,11 @@ def embed_pending(*, project_id: int) -> None:
 @app.task(name="embedding.encode_part")
 def encode_part(*, project_id: int, token: int, encoder: str) -> None:
     """Help the worker that embeds a project: encode the next of its runs of texts that is open, if one is."""
-    held = context()
-    board = Board.of(held.settings, room=lanes.EMBED, project_id=project_id, token=token)
+    held, seat = context(), {"project_id": project_id, "token": token, "encoder": encoder}
     take_seat(
-        board,
+        Board.of(held.settings, room=lanes.EMBED, project_id=project_id, token=token),
         prepare=lambda: _helper(held, project_id, encoder),
-        pass_on=lambda: call_helpers(encode_part.name, 1, project_id=project_id, token=token, encoder=encoder),
+        pass_on=lambda: call_helpers(encode_part.name, 1, seat),
     )
 
 
@@ -98,7 +97,8 @@ def _vectors(
     held: Context, claimed: Claim, encoder: Encoder, pending: embedding.PendingTexts
 ) -> Generator[Vectors, None, None]:
     """The vectors of all that is pending, run by run, in order; workers that are free do some of the runs."""
-    parts, named = runs(len(pending.keys)), {"project_id": claimed.project_id, "token": claimed.token}
+    parts = runs(len(pending.keys))
+    seat = {"project_id": claimed.project_id, "token": claimed.token, "encoder": encoder.key}
     sharing = Sharing(
         held.settings,
         claimed,
@@ -108,7 +108,7 @@ def _vectors(
                 {"items": pending.items[parts[number]], "keys": pending.keys[parts[number]]}, {"encoder": encoder.key}
             ),
             do=lambda number: _encoded(encoder, _texts(held, pending.items[parts[number]])),
-            call=lambda seats: call_helpers(encode_part.name, seats, encoder=encoder.key, **named),
+            call=lambda seats: call_helpers(encode_part.name, seats, seat),
         ),
     )
     with closing(sharing.results()) as results:

@@ -1,13 +1,13 @@
 """One round: train, score, select. Workers and the simulation both call it, so they choose the same items."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from shared.contracts import Reason
 from shared.halves import widen
-from shared.pool import Floats, Mask, Pool, rows_of
+from shared.pool import Floats, Index, Mask, Matrix, Pool, rows_of
 from shared.project import ProjectConfig
 from workers.selection.channels import Proposal, proposal
 from workers.selection.filling import Pick, Picks, fill, take
@@ -25,6 +25,9 @@ from workers.training.audit import AuditSample
 from workers.training.bands import Banded, Scorer
 from workers.training.classifier import LinearModel
 from workers.training.tuning import train_on
+
+Score = Callable[[LinearModel, Matrix, Index], Floats]
+"""Class probabilities of some rows of a matrix, see `classifier.probabilities`."""
 
 # Times the audit sample's share of a batch that it may take.
 _MOST_DUE = 2
@@ -101,6 +104,7 @@ def select(
     plan: RoundPlan,
     *,
     nearness: Nearness | None = None,
+    score: Score = classifier.probabilities,
 ) -> Selected:
     """Choose the next batch.
 
@@ -114,6 +118,7 @@ def select(
         config: The project.
         plan: What is asked for.
         nearness: What an earlier round of this pool found out, which saves time and changes nothing.
+        score: What gives the pool its probabilities; others than `classifier.probabilities` give the same.
     """
     seed = round_seed(config.seed, plan.number)
     sealed = audit.sealed(pool, plan.audit)
@@ -121,7 +126,7 @@ def select(
     pool = banded.pool if banded else pool
     kappas = None if model is None else _kappas(pool, [*plan.earlier, model])
     model = model and _asking(pool, model, config, sealed)
-    probability = None if model is None else classifier.probabilities(model, pool.features, pool.rows)
+    probability = None if model is None else score(model, pool.features, pool.rows)
     rng, nearness = np.random.default_rng(seed), nearness or Nearness()
     view = View(pool, config, model, probability, plan.audit, rng, sealed, kappas, nearness)
     campaign = len(plan.drift) + len(plan.relabel) + len(plan.drawn)

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,14 +22,18 @@ from shared.repository import campaigns, embedding, items, pools, rounds
 from shared.repository.audit import load_scorers, store_bands, store_scorers
 from shared.repository.rounds import LastRound
 from shared.tables import Batch
+from shared.vectors import first_vectors, name_of_first
 from workers.app import app
 from workers.context import Context, context
+from workers.hints import call_helpers
+from workers.selection import scoring
 from workers.selection.campaigns import Served, most_places, serve
 from workers.selection.nearness import Nearness
-from workers.selection.round import RoundPlan, Selected, round_seed, select
+from workers.selection.round import RoundPlan, Score, Selected, round_seed, select
 from workers.selection.stability import COMPARED
 from workers.selection.triggers import Situation, due, may_rest, too_early
-from workers.training import bands, model_storage, prior_shift
+from workers.sharing import Board, Helper, take_seat
+from workers.training import bands, classifier, model_storage, prior_shift
 from workers.training.classifier import LinearModel
 from workers.training.provenance import provenance
 from workers.training.splits import assign_folds
@@ -85,7 +90,8 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
         model, carried = prior_shift.carried(model, load_arrays(stored[-1])[1] if stored else {})
         marks.append(time.perf_counter())
         nearness = held.pools.beside(project_id).setdefault("nearness", Nearness())
-        selected = select(pool, model, config, plan, nearness=nearness)
+        score = _scoring(held, claimed, pool, plan.encoder)
+        selected = select(pool, model, config, plan, nearness=nearness, score=score)
         marks.append(time.perf_counter())
         took = np.diff(marks).tolist()
         folds = _changed(pool, recorded)
@@ -97,6 +103,49 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
         durations = {name: round(time_s, 3) for name, time_s in zip(_STEPS, took, strict=True)}
         _log.info("round.done", round=plan.number, why=why, chosen=len(selected.choices), **durations)
         return True
+
+
+@app.task(name="selection.score_part")
+def score_part(*, project_id: int, token: int, encoder: str, count: int, vectors: str) -> None:
+    """Help the worker that runs a project's round: score the next part of its pool that is open, if one is.
+
+    Args:
+        project_id: The project.
+        token: Of the holder of its lane.
+        encoder: Key of the encoder whose vectors the round uses.
+        count: How many of these its pool has.
+        vectors: Their name, see `shared.vectors.name_of_first`.
+    """
+    held = context()
+    seat = {"project_id": project_id, "token": token, "encoder": encoder, "count": count, "vectors": vectors}
+    take_seat(
+        Board.of(held.settings, room=lanes.ROUND, project_id=project_id, token=token),
+        prepare=lambda: _scorer(held, project_id, encoder, count=count, name=vectors),
+        pass_on=lambda: call_helpers(score_part.name, 1, seat),
+    )
+
+
+def _scorer(held: Context, project_id: int, encoder: str, *, count: int, name: str) -> Helper | None:
+    """What scores a part as the holder does; None without the vectors that the holder has."""
+    space = pools.space_of(project_id)
+    with held.database.read() as session:
+        found = first_vectors(session, space=space, encoder=encoder, folder=held.vector_folder, count=count)
+    if found is None or found[1] != name:
+        _log.warning("part.of_other_vectors", project_id=project_id, encoder=encoder, vectors=count)
+        return None
+    return partial(scoring.answer, found[0])
+
+
+def _scoring(held: Context, claimed: Claim, pool: Pool, encoder: str) -> Score:
+    """What scores the pool: this worker alone, or beside it those that are free where the pool is large."""
+    if len(pool) < held.settings.shared_items:
+        return classifier.probabilities
+    count, space = len(pool.matrix), pools.space_of(claimed.project_id)
+    with held.database.read() as session:
+        name = name_of_first(session, space=space, encoder=encoder, count=count)
+    seat = {"project_id": claimed.project_id, "token": claimed.token, "encoder": encoder}
+    seat |= {"count": count, "vectors": name}
+    return partial(scoring.shared, held.settings, claimed, lambda seats: call_helpers(score_part.name, seats, seat))
 
 
 def _plan(config: ProjectConfig, last: LastRound, served: Served, encoder: str) -> RoundPlan:

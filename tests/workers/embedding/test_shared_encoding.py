@@ -1,22 +1,21 @@
 """Texts that several workers encode get the vectors that one worker gives them, and lead to the same batch."""
 
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from sqlmodel import col, select
 
 from shared.arrays import dump_arrays
-from shared.database import Database, open_database
+from shared.database import Database
 from shared.errors import ConfigError
 from shared.pool import Floats
 from shared.project import ProjectConfig, Selection
 from shared.settings import Settings
 from shared.tables import Assignment, Item, VectorSegment
-from tests.rounds import Rounds
+from tests.rounds import Rounds, copied_database
 from tests.workers.simulation.made_up import WordEncoder
 from workers import sharing
 from workers.embedding import segments, tasks
@@ -38,10 +37,10 @@ class Helpers:
         self.encoder = encoder
         self.runs = 0
         self.mine = 0
-        self._seats: list[dict[str, object]] = []
+        self._seats: list[Mapping[str, Any]] = []
         self._helping = False
 
-    def call(self, task: str, seats: int, **named: object) -> None:
+    def call(self, task: str, seats: int, named: Mapping[str, Any]) -> None:
         assert task == "embedding.encode_part"
         self._seats += [named] * seats
 
@@ -53,20 +52,11 @@ class Helpers:
             self._helping = True
             for _ in range(min(len(self._seats), 3)):
                 named = self._seats.pop(0)
-                tasks.encode_part(**named if self.encoder is None else {**named, "encoder": self.encoder})
+                tasks.encode_part(**{**named, "encoder": self.encoder or named["encoder"]})
             self._helping = False
         return RunEncoder().encode(texts)
 
     key = WordEncoder.key
-
-
-@contextmanager
-def database_of(folder: Path, migrated: Path, settings: Settings) -> Iterator[Database]:
-    folder.mkdir()
-    shutil.copyfile(migrated, folder / "own.db")
-    opened = open_database(settings.model_copy(update={"database_url": f"sqlite:///{folder / 'own.db'}"}))
-    yield opened
-    opened.close()
 
 
 def embed_and_choose(
@@ -101,7 +91,7 @@ def alone(
     """What one worker stores and chooses."""
     encoder = Helpers()
     monkeypatch.setattr(encoder, "call", lambda *_, **__: None)
-    with database_of(tmp_path / "alone", migrated_file, redis_settings) as database:
+    with copied_database(migrated_file, tmp_path / "alone", redis_settings) as database:
         found = embed_and_choose(database, redis_settings, monkeypatch, encoder)
     assert (encoder.mine, encoder.runs) == (13, 0)
     return found
@@ -115,7 +105,7 @@ def test_shared_encoding_gives_the_same_vectors_and_the_same_batches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     encoder = Helpers()
-    with database_of(tmp_path / "shared", migrated_file, redis_settings) as database:
+    with copied_database(migrated_file, tmp_path / "shared", redis_settings) as database:
         vectors, batches = embed_and_choose(database, redis_settings, monkeypatch, encoder)
     assert encoder.runs == 9
     assert encoder.mine == 4
@@ -132,7 +122,7 @@ def test_a_helper_with_other_weights_encodes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     encoder = Helpers("words@2")
-    with database_of(tmp_path / "other", migrated_file, redis_settings) as database:
+    with copied_database(migrated_file, tmp_path / "other", redis_settings) as database:
         vectors, _ = embed_and_choose(database, redis_settings, monkeypatch, encoder)
     assert (encoder.mine, encoder.runs) == (13, 0)
     assert vectors == alone[0]
@@ -142,7 +132,7 @@ def test_a_helper_on_another_database_answers_nothing(
     redis_settings: Settings, tmp_path: Path, migrated_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "call_helpers", lambda *_, **__: None)
-    with database_of(tmp_path / "other", migrated_file, redis_settings) as database:
+    with copied_database(migrated_file, tmp_path / "other", redis_settings) as database:
         held = Rounds(database, redis_settings, monkeypatch, CONFIG).held
         asked = dump_arrays({"items": np.array([1, 2]), "keys": np.array([3, 4])}, {})
         with pytest.raises(ConfigError, match="DATABASE_URL"):
