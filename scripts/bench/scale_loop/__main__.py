@@ -1,13 +1,10 @@
-"""`scripts/bench/scale`: arguments, the run of each size, and the table."""
+"""`scripts/bench/scale`: arguments, the run of each size, and the tables."""
 
 import argparse
 import json
 import os
-import shutil
-import statistics
-import subprocess
 import sys
-import tempfile
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,15 +13,17 @@ from typing import Any
 from rich.console import Console
 
 from scripts.bench.ending import ended
-from scripts.bench.latency_loop import make_pool
 from scripts.bench.machine import machine
-from scripts.bench.selection_loop.markdown import number, table
-from shared.database import open_database
+from scripts.bench.scale_loop.bounded import Bounds, run
+from scripts.bench.scale_loop.comparison import compare, missing, product, try_out
+from scripts.bench.scale_loop.plot import draw
+from scripts.bench.scale_loop.pools import Shape, place
+from scripts.bench.scale_loop.tables import report
+from shared.errors import InvalidInputError
 from shared.settings import load_settings
 
-_STEPS = "load_s", "train_s", "select_s", "store_s", "total_s", "cpu_s"
-# The first round of a process loads the pool and tunes the model.
-_WARM = 1
+_LONGEST_S = 6 * 3600.0
+_TOLD = "items", "classes", "labels", "batch", "rounds", "seeds", "peer_items", "peer_seconds", "peer_gib", "more"
 
 console = Console(stderr=True, highlight=False)
 
@@ -32,12 +31,17 @@ console = Console(stderr=True, highlight=False)
 def main() -> int:
     """Measure and print."""
     given = _arguments()
-    measured = [_measure(items, given) for items in given.items]
+    for line in missing() if given.seeds else ():
+        console.print(line, markup=False)
+    sizes = _sizes(given)
+    trial = try_out(given.trial_seeds, Bounds(_LONGEST_S, given.gib)) if given.trial_seeds else {}
+    if given.plot:
+        given.plot.write_text(draw(sizes), encoding="utf-8")
     if given.as_json:
-        print(json.dumps({**_conditions(given), "sizes": measured}, indent=2))
+        print(json.dumps({**_conditions(given), "sizes": sizes, "trial": trial}, indent=2))
         return 0
     print("\n".join(f"{name}: {value}" for name, value in _conditions(given).items()) + "\n")
-    print(_rounds(measured) + "\n\n" + _limits(measured))
+    print(report(sizes, trial))
     return 0
 
 
@@ -45,74 +49,97 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/bench/scale",
         description="Runs rounds on made-up pools of several sizes, in one process each as a worker is, and tells what "
-        "each step took, beside a plain read of the vectors, a plain NumPy pass and another tool's choice. Example: "
-        "scripts/bench/scale --items 10000 100000 --rounds 6",
+        "each step took, beside a plain read of the vectors, a plain NumPy pass and other packages' choices from the "
+        "same probabilities. On SQLite, or on the empty PostgreSQL database in DATABASE_URL. Example: "
+        "scripts/bench/scale --items 10000 100000 --rounds 6 --seeds 3 --plot scale.svg",
     )
     parser.add_argument("--items", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--classes", type=int, default=20)
     parser.add_argument("--labels", type=int, default=2_000)
     parser.add_argument("--batch", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=8, help="of which the first is the start of a worker")
+    parser.add_argument("--seeds", type=int, default=0, help="choices of each other package; 0 leaves them out")
+    parser.add_argument("--peer-items", type=int, default=1_000_000, help="the largest pool that they choose from")
+    parser.add_argument("--peer-seconds", type=float, default=600.0, help="by the clock, of one choice of theirs")
+    parser.add_argument("--peer-gib", type=float, default=12.0, help="memory of one choice of theirs")
+    parser.add_argument("--gib", type=float, default=20.0, help="memory of the product's own process")
+    parser.add_argument("--trial-seeds", type=int, default=0, help="seeds of the trial of what choices are worth")
+    parser.add_argument("--profile", action="store_true", help="look into one more round")
+    parser.add_argument("--more", type=int, default=0, help="items that come to a worker which knows the others")
+    parser.add_argument("--plot", type=Path, help="SVG file of time and memory against the size of the pool")
     parser.add_argument("--pools", type=Path, help="folder in which pools are kept for the next run")
+    parser.add_argument("--out", type=Path, help="file of what is done, by which the same command goes on")
     parser.add_argument("--json", action="store_true", dest="as_json", help="print the figures as JSON")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.rounds < 2:
+        parser.error("--rounds: 2 or more, as the first round is that of a worker that knows nothing")
+    return given
 
 
-def _measure(items: int, given: argparse.Namespace) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="quietcorner-bench-") as scratch:
-        pool = (given.pools or Path(scratch)) / f"{items}-{given.classes}-{given.labels}-{given.batch}"
-        if not pool.exists():
-            _make(pool, items, given)
-        run = Path(scratch) / "run"
-        shutil.copytree(pool, run)
-        console.print(f"{items:,} items: {given.rounds} rounds")
-        command = [sys.executable, "-m", "scripts.bench.scale_loop.measured", str(run), "--rounds", str(given.rounds)]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        found: dict[str, Any] = json.loads(done.stdout)
+def _sizes(given: argparse.Namespace) -> list[dict[str, Any]]:
+    """What was measured of each size; what stands in `--out` is not measured again."""
+    lines = given.out.read_text(encoding="utf-8").splitlines() if given.out and given.out.exists() else []
+    known = {size["items"]: size for size in map(json.loads, lines)}
+    for items in given.items:
+        if items not in known:
+            known[items] = _measure(Shape.of(given, items), given, [known[one] for one in given.items if one in known])
+            if given.out:
+                with given.out.open("a", encoding="utf-8") as out:
+                    out.write(json.dumps(known[items]) + "\n")
+    return [known[items] for items in given.items]
+
+
+def _measure(shape: Shape, given: argparse.Namespace, before: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    compared = given.seeds > 0 and shape.items <= given.peer_items
+    with place(shape, given.pools) as scratch:
+        console.print(f"{shape.items:,} items: {given.rounds} rounds")
+        found = _rounds(scratch, given, compared=compared)
+        if compared:
+            found["ways"] = compare(
+                scratch / "handed",
+                product(found, scratch / "handed"),
+                count=shape.batch,
+                seeds=given.seeds,
+                bounds=Bounds(given.peer_seconds, given.peer_gib),
+                stopped=_stopped(before),
+                tell=lambda what: console.print(f"{shape.items:,} items: {what}"),
+            )
     return found
 
 
-def _make(pool: Path, items: int, given: argparse.Namespace) -> None:
-    unfinished = pool.with_name(pool.name + ".new")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    database = open_database(load_settings().model_copy(update={"data_dir": unfinished, "redis_url": None}))
-    make_pool(database, items=items, classes=given.classes, labels=given.labels, batch=given.batch, seed=0)
-    database.close()
-    unfinished.replace(pool)
+def _rounds(scratch: Path, given: argparse.Namespace, *, compared: bool) -> dict[str, Any]:
+    asked = ["--rounds", str(given.rounds), "--more", str(given.more), "--started-at", str(time.time())]
+    asked += ["--profile"] if given.profile else []
+    asked += ["--hand-over", str(scratch / "handed"), "--seeds", str(given.seeds)] if compared else []
+    module = "scripts.bench.scale_loop.measured"
+    ended_ = run([sys.executable, "-m", module, str(scratch / "run"), *asked], Bounds(_LONGEST_S, given.gib))
+    if ended_.stopped:
+        raise InvalidInputError(f"the rounds came to no end: {ended_.stopped}")
+    found: dict[str, Any] = json.loads(ended_.said)
+    return found
+
+
+def _stopped(before: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Of each peer that came to no end with fewer items: at how many, and why."""
+    told: dict[str, str] = {}
+    for size in before:
+        for way in size.get("ways", ()):
+            if way["stopped"] and not way["cpu_s"]:
+                told.setdefault(way["name"], f"not tried, stopped at {size['items']:,} ({way['stopped']})")
+    return told
 
 
 def _conditions(given: argparse.Namespace) -> dict[str, str]:
-    sizes = " ".join(str(items) for items in given.items)
+    asked = {name.replace("_", "-"): getattr(given, name) for name in _TOLD}
+    asked["items"] = " ".join(str(items) for items in given.items)
+    asked |= {"trial-seeds": given.trial_seeds}
+    url = load_settings().database_url
     return {
-        "command": f"scripts/bench/scale --items {sizes} --classes {given.classes} --labels {given.labels} "
-        f"--batch {given.batch} --rounds {given.rounds}",
+        "command": "scripts/bench/scale " + " ".join(f"--{name} {value}" for name, value in asked.items()),
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{machine()}, load {os.getloadavg()[2]:.1f} over 15 minutes",
+        "machine": f"{machine()}, load {os.getloadavg()[2]:.1f} over 15 minutes, one thread",
+        "database": url.partition(":")[0] if url else "sqlite",
     }
-
-
-def _rounds(measured: Sequence[dict[str, Any]]) -> str:
-    """Medians of the rounds of a warm worker, and what its first one took."""
-    head = ["items", *(name.removesuffix("_s") for name in _STEPS), "first round", "own MiB", "with maps MiB"]
-    rows = []
-    for one in measured:
-        warm = one["rounds"][_WARM:]
-        medians = [number(statistics.median(entry[step] for entry in warm), 2) for step in _STEPS]
-        memory = [number(one[name], 0) for name in ("own_mib", "all_mib")]
-        rows.append([number(one["items"], 0), *medians, number(one["rounds"][0]["total_s"], 1), *memory])
-    return table(head, rows)
-
-
-def _limits(measured: Sequence[dict[str, Any]]) -> str:
-    names = {
-        "read_s": "plain read",
-        "numpy_s": "plain NumPy",
-        "scored_s": "scores",
-        "skactiveml_s": "scikit-activeml",
-    }
-    rows = [[number(one["items"], 0), *(number(one["limits"].get(name), 3) for name in names)] for one in measured]
-    return table(["items", *names.values()], rows)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
-"""What the machine can do, and what another tool takes, on the vectors of a pool: what a round is measured against."""
+"""What the machine can do with the vectors of a pool: what a round is measured against."""
 
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,21 +22,16 @@ def limits(folder: Path, config: ProjectConfig) -> dict[str, float]:
 
     Returns:
         `read_s`: each byte is looked at once; `numpy_s`: the plain way to probabilities and the 100 smallest margins;
-        `scored_s`: the product's way to probabilities; `skactiveml_s`: margin sampling by scikit-activeml, from
-        probabilities that are there already; missing where that is not installed.
+        `scored_s`: the product's way to probabilities.
     """
     matrix = _vectors(folder)
     model = _model(config)
     rows = np.arange(len(matrix))
-    probability = classifier.probabilities(model, matrix, rows)
-    took = {
+    return {
         "read_s": _best_of_three(lambda: _read(matrix)),
         "numpy_s": _best_of_three(lambda: _plain(matrix, model)),
         "scored_s": _best_of_three(lambda: classifier.probabilities(model, matrix, rows)),
     }
-    if margins := _skactiveml():
-        took["skactiveml_s"] = _best_of_three(lambda: margins(probability))
-    return took
 
 
 def _vectors(folder: Path) -> NDArray[np.float16]:
@@ -68,20 +62,6 @@ def _plain(matrix: NDArray[np.float16], model: LinearModel) -> NDArray[np.int64]
         two = np.partition(odds / odds.sum(axis=1, keepdims=True), -2, axis=1)[:, -2:]
         margins.append(two[:, 1] - two[:, 0])
     return np.argpartition(np.concatenate(margins), _BATCH)[:_BATCH]
-
-
-def _skactiveml() -> Callable[[NDArray[np.float32]], Any] | None:
-    try:
-        from skactiveml.pool import uncertainty_scores
-        from skactiveml.utils import simple_batch
-    except ImportError:
-        return None
-
-    def choose(probability: NDArray[np.float32]) -> Any:
-        scores = uncertainty_scores(probability, method="margin_sampling")
-        return simple_batch(scores, random_state=0, batch_size=_BATCH)
-
-    return choose
 
 
 def _best_of_three(run: Callable[[], object]) -> float:
