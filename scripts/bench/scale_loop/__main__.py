@@ -5,8 +5,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from scripts.bench.scale_loop.tables import report
 from shared.errors import InvalidInputError
 from shared.settings import load_settings
 
-_LONGEST_S = 6 * 3600.0
+_LONGEST_S = 3 * 3600.0
 _TOLD = "items", "classes", "labels", "batch", "rounds", "seeds", "peer_items", "peer_seconds", "peer_gib", "more"
 
 console = Console(stderr=True, highlight=False)
@@ -33,8 +34,8 @@ def main() -> int:
     given = _arguments()
     for line in missing() if given.seeds else ():
         console.print(line, markup=False)
-    sizes = _sizes(given)
-    trial = try_out(given.trial_seeds, Bounds(_LONGEST_S, given.gib)) if given.trial_seeds else {}
+    done = _Done(given.out)
+    sizes, trial = _sizes(given, done), _trial(given, done)
     if given.plot:
         given.plot.write_text(draw(sizes), encoding="utf-8")
     if given.as_json:
@@ -60,7 +61,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=8, help="of which the first is the start of a worker")
     parser.add_argument("--seeds", type=int, default=0, help="choices of each other package; 0 leaves them out")
     parser.add_argument("--peer-items", type=int, default=1_000_000, help="the largest pool that they choose from")
-    parser.add_argument("--peer-seconds", type=float, default=600.0, help="by the clock, of one choice of theirs")
+    parser.add_argument("--peer-seconds", type=float, default=600.0, help="of the processor, for one choice of theirs")
     parser.add_argument("--peer-gib", type=float, default=12.0, help="memory of one choice of theirs")
     parser.add_argument("--gib", type=float, default=20.0, help="memory of the product's own process")
     parser.add_argument("--trial-seeds", type=int, default=0, help="seeds of the trial of what choices are worth")
@@ -76,17 +77,37 @@ def _arguments() -> argparse.Namespace:
     return given
 
 
-def _sizes(given: argparse.Namespace) -> list[dict[str, Any]]:
-    """What was measured of each size; what stands in `--out` is not measured again."""
-    lines = given.out.read_text(encoding="utf-8").splitlines() if given.out and given.out.exists() else []
-    known = {size["items"]: size for size in map(json.loads, lines)}
+class _Done:
+    """What was measured, line by line in a file if there is one; that is not measured again."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Read what stands there."""
+        self._path = path
+        lines = path.read_text(encoding="utf-8").splitlines() if path and path.exists() else []
+        self._known: dict[str, Any] = {name: found for line in lines for name, found in json.loads(line).items()}
+
+    def get(self, name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What was measured under a name, now if it was not before."""
+        if name not in self._known:
+            self._known[name] = measure()
+            if self._path:
+                with self._path.open("a", encoding="utf-8") as out:
+                    out.write(json.dumps({name: self._known[name]}) + "\n")
+        found: dict[str, Any] = self._known[name]
+        return found
+
+
+def _sizes(given: argparse.Namespace, done: _Done) -> list[dict[str, Any]]:
+    sizes: list[dict[str, Any]] = []
     for items in given.items:
-        if items not in known:
-            known[items] = _measure(Shape.of(given, items), given, [known[one] for one in given.items if one in known])
-            if given.out:
-                with given.out.open("a", encoding="utf-8") as out:
-                    out.write(json.dumps(known[items]) + "\n")
-    return [known[items] for items in given.items]
+        sizes.append(done.get(str(items), partial(_measure, Shape.of(given, items), given, list(sizes))))
+    return sizes
+
+
+def _trial(given: argparse.Namespace, done: _Done) -> dict[str, list[float]]:
+    if not given.trial_seeds:
+        return {}
+    return done.get("trial", lambda: try_out(given.trial_seeds, Bounds(_LONGEST_S, given.gib)))
 
 
 def _measure(shape: Shape, given: argparse.Namespace, before: Sequence[dict[str, Any]]) -> dict[str, Any]:

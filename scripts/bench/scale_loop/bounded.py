@@ -5,12 +5,17 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from tempfile import TemporaryFile
 
 from scripts.bench.scale_loop.memory import held_bytes
 
 _LOOK_S = 0.05
 _GIB = 1024**3
+_CLOCK = 20
+_TICKS_S = os.sysconf("SC_CLK_TCK")
+# Of the fields of /proc/PID/stat that follow the name, those of the process's and the system's time for it.
+_USED = slice(11, 13)
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,7 @@ class Bounds:
     """What a process may take.
 
     Attributes:
-        seconds: By the clock.
+        seconds: Of the processor; by the clock twenty times as many, which only one that hangs takes.
         gib: Memory of its own, in GiB; pages of mapped files, which the system can drop, are not counted.
     """
 
@@ -60,14 +65,23 @@ def run(command: Sequence[str], bounds: Bounds) -> Ended:
 
 
 def _watch(process: "subprocess.Popen[bytes]", bounds: Bounds) -> str | None:
-    end = time.monotonic() + bounds.seconds
+    end = time.monotonic() + _CLOCK * bounds.seconds
     while process.poll() is None:
-        if time.monotonic() > end:
+        if _cpu_s(process.pid) > bounds.seconds or time.monotonic() > end:
             return f"time: over {bounds.seconds:,.0f} s"
         if held_bytes(process.pid)[0] > bounds.gib * _GIB:
             return f"memory: over {bounds.gib:g} GiB"
         time.sleep(_LOOK_S)
     return None
+
+
+def _cpu_s(pid: int) -> float:
+    """Seconds of the processor that a process took; 0 once it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[_USED])) / _TICKS_S
 
 
 def _last_line(text: str) -> str:

@@ -89,7 +89,7 @@ def compare(
         if not peer.installed:
             continue
         way = Way(name, peer.diverse, stopped=stopped.get(name))
-        while way.stopped is None and len(way.cpu_s) < seeds and sum(way.clock_s) < bounds.seconds:
+        while way.stopped is None and len(way.cpu_s) < seeds and sum(way.cpu_s) < bounds.seconds:
             tell(f"{name}, seed {len(way.cpu_s)}")
             _choose(way, folder, count, bounds)
         ways.append(way)

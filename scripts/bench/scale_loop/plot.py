@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter, FuncFormatter, NullFormatter
 
 from scripts.bench.scale_loop.peers import PEERS
 from workers.reporting.drawing import FAINT, INK, LINES, SOFT, legend, panels, style, svg
 
-ROUND, SELECT, PASS, READ = "a round", "its choice", "plain NumPy", "plain read"
+ROUND, SELECT, PASS, READ = "a round", "the choice in it", "plain NumPy", "plain read"
 _DESCRIPTION = (
     "Two plots with logarithmic axes: seconds of the processor and memory against the items of a pool, for a round, "
     "its choice, plain passes over the vectors, and the choices of other packages as far as they came."
@@ -27,7 +28,8 @@ def draw(sizes: Sequence[Mapping[str, Any]]) -> str:
         for axes, lines, name in ((time, seconds(sizes), "seconds of one core"), (memory, mebibytes(sizes), "own MiB")):
             _panel(axes, lines, name)
         legend(figure, time, columns=3)
-        return svg(figure, _DESCRIPTION)
+        # A file of its own is shown on whatever the reader's page is, dark ones too.
+        return svg(figure, _DESCRIPTION).replace("<svg", '<svg style="background: white"', 1)
 
 
 def seconds(sizes: Sequence[Mapping[str, Any]]) -> dict[str, Points]:
@@ -74,3 +76,10 @@ def _panel(axes: Axes, lines: Mapping[str, Points], name: str) -> None:
         items, values = zip(*points, strict=True)
         axes.plot(items, values, color=colour, ls=dashes, marker=marker, markersize=4, lw=thick, label=line)
     axes.set(xscale="log", yscale="log", xlabel="items in the pool", ylabel=name)
+    for axis in (axes.xaxis, axes.yaxis):  # powers of ten would be told in the notation of TeX
+        axis.set_major_formatter(EngFormatter(sep="") if axis is axes.xaxis else FuncFormatter(_plain))
+        axis.set_minor_formatter(NullFormatter())
+
+
+def _plain(value: float, _place: int | None) -> str:
+    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
