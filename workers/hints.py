@@ -26,8 +26,8 @@ LISTENERS: dict[str, tuple[str, ...]] = {
     Event.CAMPAIGN_ENDED: ("drift.tend_campaigns",),
 }
 
-# Of the priorities that Celery has on Redis, where 0 is the first and what hints have without one.
-_LAST = 9
+LAST = 9
+"""The last of the priorities that Celery has on Redis, where 0 is the first and what hints have without one."""
 
 ROOM_TASKS: dict[str, str] = {
     lanes.EMBED: "embedding.embed_pending",
@@ -55,7 +55,7 @@ def call_helpers(task: str, seats: int, named: Mapping[str, object]) -> None:
     """Send so many hints of one kind at once. They wait behind all others of their queue, as a worker's own work goes
     before helping. Raises as `send_task`."""
     hints = group([app.signature(task, kwargs=dict(named)) for _ in range(seats)], app=app)
-    hints.apply_async(expires=HINTS_EXPIRE_S, retry=False, priority=_LAST)
+    hints.apply_async(expires=HINTS_EXPIRE_S, retry=False, priority=LAST)
 
 
 def wake(lanes_with_work: Iterable[tuple[int, str]]) -> None:

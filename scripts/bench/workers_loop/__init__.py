@@ -1,0 +1,1 @@
+"""`scripts/bench/workers`: work that several workers share."""
