@@ -27,6 +27,7 @@ from shared.crash_points import name_commit
 from shared.database import Database, now
 from shared.errors import DatabaseUnavailableError, LeaseLostError
 from shared.tables import Lane
+from shared.tokens import new_secret
 
 ROUND, EMBED, DRIFT, EVALUATE, DISPATCH = "round", "embed", "drift", "evaluate", "dispatch"
 LABELS, CAMPAIGN = "labels", "campaign"
@@ -73,6 +74,8 @@ class Claim:
     token: int
     requested: int
     """How far the requests went when the lane was claimed: what `complete` will have answered."""
+    secret: str = field(default="", compare=False, repr=False)
+    """What the holder and those who read the database know, and nobody else."""
     pulse: Pulse = field(default_factory=Pulse, compare=False, repr=False)
 
 
@@ -103,7 +106,7 @@ def request(session: Session, project_id: int, room: str) -> None:
 
 def claim(session: Session, *, project_id: int, room: str, owner: str, lease_s: float) -> Claim | None:
     """Take the lane if it has work and nobody holds it, else return None. One atomic statement."""
-    at = now(session)
+    at, secret = now(session), new_secret()
     row = (
         session.connection()
         .execute(
@@ -115,7 +118,7 @@ def claim(session: Session, *, project_id: int, room: str, owner: str, lease_s: 
                 _has_work(),
                 _is_free(at),
             )
-            .values(owner=owner, until=at + lease_s, token=Lane.token + 1, attempts=Lane.attempts + 1)
+            .values(owner=owner, until=at + lease_s, token=Lane.token + 1, attempts=Lane.attempts + 1, secret=secret)
             .returning(col(Lane.token), col(Lane.requested))
         )
         .one_or_none()
@@ -123,7 +126,15 @@ def claim(session: Session, *, project_id: int, room: str, owner: str, lease_s: 
     if row is None:
         return None
     name_commit(session, f"{room}.claim", project_id)
-    return Claim(project_id, room, row.token, row.requested)
+    return Claim(project_id, room, row.token, row.requested, secret)
+
+
+def claim_of_another(session: Session, *, project_id: int, room: str, token: int) -> Claim | None:
+    """The claim under which another worker holds the lane; None where it does so no more. It is for helping alone."""
+    lane = session.get(Lane, (project_id, room))
+    if lane is None or lane.token != token or lane.owner is None:
+        return None
+    return Claim(project_id, room, token, lane.requested, lane.secret or "")
 
 
 def renew(session: Session, claimed: Claim, *, lease_s: float) -> None:

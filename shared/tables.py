@@ -278,6 +278,8 @@ class Lane(SQLModel, table=True):
     token: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, default=0))
     attempts: int = 0
     error: str | None = None
+    secret: str | None = None
+    """Of the last claim: what its holder shares over Redis is proven by it."""
 
 
 class OutboxEvent(SQLModel, table=True):

@@ -12,9 +12,12 @@ and hints do not pile up where nobody takes them.
 
 A helper writes nothing to the database. Its result names the part with a hash of all that was asked for, and anything
 else than the answer to what this holder asked is passed over: results of an earlier holder, second ones, damaged ones.
+Annotation tools reach Redis, too, and are trusted with no vector: what lies on the board is proven by a secret of the
+claim, which is in the database alone (HMAC, RFC 2104).
 """
 
 import hashlib
+import hmac
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
@@ -56,32 +59,40 @@ _LIFE_S = 120
 _HELPER_WAITS_S = 1.0
 # An answer of Redis takes milliseconds; the holder does not wait for a Redis that keeps silent.
 _SILENCE_S = 5.0
+_PROOF_BYTES = hashlib.sha256().digest_size
 # To wait for less than a millisecond is for Redis to wait for ever.
 _SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.01, 1.0
 
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True)
 class Board:
-    """What one holder shares: Redis, and whose it is."""
+    """What one holder shares: on which Redis, of which claim."""
 
-    client: redis.Redis
-    room: str
-    project_id: int
-    token: int
+    def __init__(self, client: redis.Redis, claimed: Claim) -> None:
+        """What lies on the board is proven by the claim's secret, which whoever reaches Redis does not know."""
+        self.client, self.project_id, self._token = client, claimed.project_id, claimed.token
+        self._secret = claimed.secret.encode()
+        self._holder = shared_key(claimed.room, claimed.project_id)
 
     @classmethod
-    def of(cls, settings: Settings, *, room: str, project_id: int, token: int) -> Self:
+    def of(cls, settings: Settings, claimed: Claim) -> Self:
         """On the Redis in force, with a connection of its own that waits for nothing for long."""
-        return cls(connect(settings, again=False, patience_s=_SILENCE_S), room, project_id, token)
-
-    @property
-    def _holder(self) -> str:
-        return shared_key(self.room, self.project_id)
+        return cls(connect(settings, again=False, patience_s=_SILENCE_S), claimed)
 
     def _key(self, name: str) -> str:
-        return f"{self._holder}:{self.token}:{name}"
+        return f"{self._holder}:{self._token}:{name}"
+
+    def _proof(self, name: str, blob: bytes) -> bytes:
+        return hmac.digest(self._secret, self._key(name).encode() + b"\0" + blob, hashlib.sha256)
+
+    def _proven(self, name: str, blob: bytes) -> bytes:
+        return self._proof(name, blob) + blob
+
+    def _checked(self, name: str, proven: bytes) -> bytes | None:
+        """What stands behind a proof; None where it does not hold."""
+        blob = proven[_PROOF_BYTES:]
+        return blob if hmac.compare_digest(self._proof(name, blob), proven[:_PROOF_BYTES]) else None
 
     def keep(self) -> bool:
         """Keep the board for another while; whether it was there, with all that was put on it.
@@ -90,23 +101,25 @@ class Board:
             SupersededError: a later holder of the lane shares its work.
         """
         with self.client.pipeline() as pipe:
-            pipe.set(self._holder, self.token, ex=_LIFE_S, get=True)
+            pipe.set(self._holder, self._token, ex=_LIFE_S, get=True)
             for name in ("open", "asked", "done"):
                 pipe.expire(self._key(name), _LIFE_S)
             before = int(pipe.execute()[0] or 0)
-        if before > self.token:
-            raise SupersededError(f"{self._holder}: token {before} came after {self.token}")
-        return before == self.token
+        if before > self._token:
+            raise SupersededError(f"{self._holder}: token {before} came after {self._token}")
+        return before == self._token
 
     def is_kept(self) -> bool:
         """Whether the holder goes on, and no other has taken over."""
         found: Any = self.client.get(self._holder)
-        return found is not None and int(found) == self.token
+        return found is not None and int(found) == self._token
 
     def put(self, asked: Mapping[int, bytes]) -> None:
         """Lay parts open, by number, with what they ask for."""
         with self.client.pipeline() as pipe:
-            pipe.hset(self._key("asked"), mapping={str(number): blob for number, blob in asked.items()})
+            pipe.hset(
+                self._key("asked"), mapping={str(number): self._proven("asked", blob) for number, blob in asked.items()}
+            )
             pipe.rpush(self._key("open"), *asked)
             for name in ("open", "asked"):
                 pipe.expire(self._key(name), _LIFE_S)
@@ -120,13 +133,14 @@ class Board:
     def wait_for_part(self, wait_s: float) -> tuple[int, bytes] | None:
         """As `take`, with what the part asks for; where none is open, one may come meanwhile."""
         found: Any = self.client.blpop([self._key("open")], timeout=wait_s)
-        asked: Any = found and self.client.hget(self._key("asked"), found[1].decode())
-        return (int(found[1]), asked) if asked else None
+        proven: Any = found and self.client.hget(self._key("asked"), found[1].decode())
+        asked = self._checked("asked", proven) if proven else None
+        return None if asked is None else (int(found[1]), asked)
 
     def hand_in(self, result: bytes) -> None:
         """Lay a result down for the holder."""
         with self.client.pipeline() as pipe:
-            pipe.rpush(self._key("done"), result)
+            pipe.rpush(self._key("done"), self._proven("done", result))
             pipe.expire(self._key("done"), _LIFE_S)
             pipe.execute()
 
@@ -134,7 +148,8 @@ class Board:
         """Take the results that were handed in; where there is none, one may come meanwhile."""
         first: Any = self.client.blpop([self._key("done")], timeout=wait_s) if wait_s else None
         more: Any = self.client.lpop(self._key("done"), AHEAD)
-        return [*([] if first is None else [first[1]]), *(more or [])]
+        proven = [*([] if first is None else [first[1]]), *(more or [])]
+        return [blob for each in proven if (blob := self._checked("done", each)) is not None]
 
     def end(self) -> None:
         """Nothing is shared any more."""
@@ -166,7 +181,7 @@ class Sharing:
         self._parts = parts
         self._board: Board | None = None
         if parts.count > 1:
-            self._board = Board.of(settings, room=claimed.room, project_id=claimed.project_id, token=claimed.token)
+            self._board = Board.of(settings, claimed)
         self._asked: dict[int, str] = {}
         self._results: dict[int, Arrays] = {}
         self._own_s: deque[float] = deque(maxlen=_LAST)

@@ -226,3 +226,25 @@ def test_of_many_workers_at_once_exactly_one_gets_the_lane(database: Database) -
 
 def _lane(session: Session, project_id: int) -> Lane:
     return session.exec(select(Lane).where(col(Lane.project_id) == project_id, col(Lane.room) == lanes.ROUND)).one()
+
+
+def test_a_claim_can_be_looked_up_as_long_as_it_holds_and_each_has_a_secret_of_its_own(database: Database) -> None:
+    project_id = make_project(database)
+
+    def found(token: int) -> str | None:
+        with database.read() as session:
+            known = lanes.claim_of_another(session, project_id=project_id, room=lanes.ROUND, token=token)
+            return None if known is None else known.secret
+
+    secrets = set()
+    for _ in range(2):
+        ask(database, project_id)
+        claimed = take(database, project_id)
+        assert claimed is not None
+        assert found(claimed.token) == claimed.secret
+        assert found(claimed.token - 1) is None
+        assert claimed.secret not in repr(claimed)
+        secrets.add(claimed.secret)
+        finish(database, claimed)
+        assert found(claimed.token) is None
+    assert len(secrets) == 2

@@ -30,6 +30,10 @@ def _quick_helpers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sharing, "_HELPER_WAITS_S", 0.02)
 
 
+def claim(token: int, known: str = "to few") -> Claim:
+    return Claim(PROJECT, EMBED, token, 1, known)
+
+
 def ask(number: int) -> bytes:
     return dump_arrays({"number": np.array([number])}, {})
 
@@ -51,8 +55,7 @@ class Work:
         self.done: list[int] = []
         self.meanwhile: Callable[[int], object] = lambda _: None
         self.call: Callable[[int], None] = self.called.append
-        claimed = Claim(PROJECT, EMBED, token, 1)
-        self.sharing = Sharing(settings, claimed, Parts(count, ask, self._do, lambda seats: self.call(seats)))
+        self.sharing = Sharing(settings, claim(token), Parts(count, ask, self._do, lambda seats: self.call(seats)))
 
     def _do(self, number: int) -> Arrays:
         self.done.append(number)
@@ -61,7 +64,7 @@ class Work:
 
     def board(self, *, token: int | None = None) -> Board:
         token = self.token if token is None else token
-        return Board.of(self.settings, room=EMBED, project_id=PROJECT, token=token)
+        return Board.of(self.settings, claim(token))
 
     def help(self, do: Helper = helper) -> bool:
         """One helper takes a seat; whether it passed it on."""
@@ -168,7 +171,7 @@ def test_without_redis_or_without_a_broker_the_holder_goes_on_alone(redis_settin
     assert work.done == list(range(20))
 
 
-EVENTS = "help", "take and keep", "flush", "garbage", "second", "of others", "late", "taken over"
+EVENTS = "help", "take and keep", "flush", "garbage", "second", "of others", "late", "taken over", "forged"
 
 
 @given(st.integers(2, 30), st.lists(st.sampled_from(EVENTS), max_size=30))
@@ -198,6 +201,11 @@ def test_whatever_helpers_and_redis_do_all_results_are_there_in_order(
             case "late":
                 for number, asked in kept:
                     work.board().hand_in(result_of(number, asked))
+            case "forged":
+                outsider = Board.of(redis_settings, claim(TOKEN, "guessed"))
+                for number in range(count):
+                    forged = {"part": number, "asked": sharing._digest(ask(number))}
+                    outsider.hand_in(dump_arrays({"square": np.zeros(2)}, forged))
             case "taken over":
                 work.board(token=TOKEN + 1).keep()
 
@@ -209,6 +217,13 @@ def result_of(number: int, asked: bytes) -> bytes:
     return dump_arrays(answer(number), {"part": number, "asked": sharing._digest(asked)})
 
 
+def test_a_helper_does_nothing_for_whoever_does_not_know_the_secret(redis_settings: Settings) -> None:
+    outsider = Board.of(redis_settings, claim(TOKEN, "guessed"))
+    outsider.keep()
+    outsider.put({0: ask(0)})
+    assert Work(redis_settings, 5).help(pytest.fail)
+
+
 def hang(settings: Settings, folder: Path) -> None:
     """A helper that takes a part, says so and comes to no end."""
 
@@ -217,7 +232,7 @@ def hang(settings: Settings, folder: Path) -> None:
         time.sleep(600)
         raise AssertionError
 
-    board = Board.of(settings, room=EMBED, project_id=PROJECT, token=TOKEN)
+    board = Board.of(settings, claim(TOKEN))
     take_seat(board, prepare=lambda: do, pass_on=lambda: None)
 
 

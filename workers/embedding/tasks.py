@@ -65,8 +65,12 @@ def embed_pending(*, project_id: int) -> None:
 def encode_part(*, project_id: int, token: int, encoder: str) -> None:
     """Help the worker that embeds a project: encode the next of its runs of texts that is open, if one is."""
     held, seat = context(), {"project_id": project_id, "token": token, "encoder": encoder}
+    with held.database.read() as session:
+        holding = lanes.claim_of_another(session, project_id=project_id, room=lanes.EMBED, token=token)
+    if holding is None:
+        return
     take_seat(
-        Board.of(held.settings, room=lanes.EMBED, project_id=project_id, token=token),
+        Board.of(held.settings, holding),
         prepare=lambda: _helper(held, project_id, encoder),
         pass_on=lambda: call_helpers(encode_part.name, 1, seat),
     )

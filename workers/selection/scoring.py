@@ -22,7 +22,12 @@ PART = 65_536
 
 
 def shared(
-    settings: Settings, claimed: Claim, call: Callable[[int], None], model: LinearModel, matrix: Matrix, rows: Index
+    settings: Settings,
+    claimed: Claim,
+    call: Callable[[int], None],
+    model: LinearModel,
+    matrix: Matrix,
+    rows: Index,
 ) -> Floats:
     """As `classifier.probabilities` of the last three.
 

@@ -118,8 +118,12 @@ def score_part(*, project_id: int, token: int, encoder: str, count: int, vectors
     """
     held = context()
     seat = {"project_id": project_id, "token": token, "encoder": encoder, "count": count, "vectors": vectors}
+    with held.database.read() as session:
+        holding = lanes.claim_of_another(session, project_id=project_id, room=lanes.ROUND, token=token)
+    if holding is None:
+        return
     take_seat(
-        Board.of(held.settings, room=lanes.ROUND, project_id=project_id, token=token),
+        Board.of(held.settings, holding),
         prepare=lambda: _scorer(held, project_id, encoder, count=count, name=vectors),
         pass_on=lambda: call_helpers(score_part.name, 1, seat),
     )
