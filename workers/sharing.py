@@ -29,10 +29,9 @@ import redis
 import structlog
 from kombu.exceptions import OperationalError
 from numpy.typing import NDArray
-from redis.exceptions import RedisError
+from redis.exceptions import InvalidResponse, RedisError
 from safetensors import SafetensorError
 
-from shared import crash_points
 from shared.arrays import dump_arrays, load_arrays
 from shared.errors import QuietCornerError
 from shared.lanes import Claim
@@ -71,7 +70,7 @@ class Board:
 
     def __init__(self, client: redis.Redis, claimed: Claim) -> None:
         """What lies on the board is proven by the claim's secret, which whoever reaches Redis does not know."""
-        self.client, self.project_id, self._token = client, claimed.project_id, claimed.token
+        self.client, self._token = client, claimed.token
         self._secret = claimed.secret.encode()
         self._holder = shared_key(claimed.room, claimed.project_id)
 
@@ -104,7 +103,7 @@ class Board:
             pipe.set(self._holder, self._token, ex=_LIFE_S, get=True)
             for name in ("open", "asked", "done"):
                 pipe.expire(self._key(name), _LIFE_S)
-            before = int(pipe.execute()[0] or 0)
+            before = _number(pipe.execute()[0] or b"0")
         if before > self._token:
             raise SupersededError(f"{self._holder}: token {before} came after {self._token}")
         return before == self._token
@@ -112,7 +111,7 @@ class Board:
     def is_kept(self) -> bool:
         """Whether the holder goes on, and no other has taken over."""
         found: Any = self.client.get(self._holder)
-        return found is not None and int(found) == self._token
+        return found is not None and _number(found) == self._token
 
     def put(self, asked: Mapping[int, bytes]) -> None:
         """Lay parts open, by number, with what they ask for."""
@@ -128,14 +127,14 @@ class Board:
     def take(self) -> int | None:
         """The number of the next open part, which is the caller's then; None where none is open."""
         found: Any = self.client.lpop(self._key("open"))
-        return None if found is None else int(found)
+        return None if found is None else _number(found)
 
     def wait_for_part(self, wait_s: float) -> tuple[int, bytes] | None:
         """As `take`, with what the part asks for; where none is open, one may come meanwhile."""
         found: Any = self.client.blpop([self._key("open")], timeout=wait_s)
         proven: Any = found and self.client.hget(self._key("asked"), found[1].decode())
         asked = self._checked("asked", proven) if proven else None
-        return None if asked is None else (int(found[1]), asked)
+        return None if asked is None else (_number(found[1]), asked)
 
     def hand_in(self, result: bytes) -> None:
         """Lay a result down for the holder."""
@@ -284,7 +283,6 @@ def take_seat(board: Board, *, prepare: Callable[[], Helper | None], pass_on: Ca
             return
         part = board.wait_for_part(_HELPER_WAITS_S)
         if part is not None:
-            crash_points.reached("part.taken", board.project_id)
             number, asked = part
             result = helper(asked)
             board.hand_in(dump_arrays(result, {"part": number, "asked": _digest(asked)}))
@@ -295,6 +293,14 @@ def take_seat(board: Board, *, prepare: Callable[[], Helper | None], pass_on: Ca
         _log.warning("part.not_done", error=str(error))  # the holder will do it
     finally:
         board.client.close()
+
+
+def _number(found: bytes) -> int:
+    """A number that is kept in Redis, where others may have written anything."""
+    try:
+        return int(found)
+    except ValueError as error:
+        raise InvalidResponse(f"{found[:20]!r} stands where a number is expected") from error
 
 
 def _digest(asked: bytes) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from sqlmodel import col, select
 
@@ -29,7 +30,7 @@ _DONE = r"part\.done +part=(\d+)"
 
 
 @contextmanager
-def another_worker(running: Running, log: Path) -> Iterator[None]:
+def another_worker(running: Running, log: Path) -> Iterator[psutil.Process]:
     """One more embedding worker for the length of the block, as on another machine: with a data folder of its own."""
     settings = running.place.settings
     environment = running.place.environment | {
@@ -42,7 +43,7 @@ def another_worker(running: Running, log: Path) -> Iterator[None]:
         process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=output, stderr=output)
     try:
         wait_for(lambda: " ready." in log.read_text() or process.poll() is not None, what="another worker")
-        yield
+        yield psutil.Process(process.pid)
     finally:
         process.terminate()
         process.wait(30)
@@ -50,30 +51,49 @@ def another_worker(running: Running, log: Path) -> Iterator[None]:
 
 def test_two_workers_share_the_texts_of_a_project_and_store_what_one_would(running: Running, tmp_path: Path) -> None:
     rows = [ticket.row() for ticket in tickets((RUNS + 2) * RUN, seed=8)]
-    logs = running.place.settings.folder / "logs" / "embedding.log", tmp_path / "worker.log"
+    logs = logs_of(running), tmp_path / "worker.log"
     with another_worker(running, logs[1]):
-        before = said(logs, _HELPED).total()
-        embed(running, tmp_path, rows[: 2 * RUN], name="first")
-        wait_for(lambda: said(logs, _HELPED).total() > before, what="both to have loaded the encoder", limit_s=120)
+        let_both_load(running, tmp_path, logs, rows[: 2 * RUN])
         earlier = said(logs, _DONE)
-        project = embed(running, tmp_path, rows[2 * RUN :], name="shared")
+        project = make(running, tmp_path, rows[2 * RUN :], name="shared")
+        wait_for(lambda: is_embedded(project), what="all vectors", limit_s=120)
     done = [int(number) for number in said(logs, _DONE) - earlier]
-    keys, vectors = stored(project)
-    assert len(keys) > (RUNS - 1) * RUN
     assert 0 < len(done) < RUNS
-    part = slice(done[0] * RUN, (done[0] + 1) * RUN)
-    texts = {text_key(text): text for text in (str(row["text"]) for row in rows)}
-    encoder = load_encoder(PACKAGED, threads=running.place.settings.compute_threads)
-    alone = encoder.encode([texts[key] for key in keys[part].tolist()])
-    assert np.array_equal(vectors[part], alone.astype(np.float16))
+    assert has_vectors_of_one_worker(project, rows, run=done[0])
 
 
-def embed(running: Running, folder: Path, rows: Sequence[dict[str, Any]], *, name: str) -> LiveProject:
-    """A new project whose texts all have their vectors."""
-    project = make_project(running.place, folder, 'classes = ["praise", "fraud"]', rows, name=name)
+def logs_of(running: Running) -> Path:
+    """What the embedding worker that runs all along says."""
+    return running.place.settings.folder / "logs" / "embedding.log"
+
+
+def let_both_load(running: Running, folder: Path, logs: Sequence[Path], rows: Sequence[dict[str, Any]]) -> None:
+    """Give two workers texts, so that each has the encoder in memory afterwards."""
+    before = said(logs, _HELPED).total()
+    project = make(running, folder, rows, name=f"first-{folder.name}")
+    wait_for(lambda: said(logs, _HELPED).total() > before, what="both to have loaded the encoder", limit_s=120)
+    wait_for(lambda: is_embedded(project), what="all vectors", limit_s=120)
+
+
+def make(running: Running, folder: Path, rows: Sequence[dict[str, Any]], *, name: str) -> LiveProject:
+    """A new project with these texts."""
+    return make_project(running.place, folder, 'classes = ["praise", "fraud"]', rows, name=name)
+
+
+def is_embedded(project: LiveProject) -> bool:
+    """Whether all its texts have vectors."""
     done = "SELECT 1 FROM lane JOIN me ON me.id = project_id WHERE room = 'embed' AND completed = requested"
-    wait_for(lambda: project.query(done), what="all vectors", limit_s=120)
-    return project
+    return bool(project.query(done))
+
+
+def has_vectors_of_one_worker(project: LiveProject, rows: Sequence[dict[str, Any]], *, run: int) -> bool:
+    """Whether the vectors of one run are those that this process makes of its texts, byte for byte."""
+    keys, vectors = stored(project)
+    part = slice(run * RUN, (run + 1) * RUN)
+    texts = {text_key(text): text for text in (str(row["text"]) for row in rows)}
+    encoder = load_encoder(PACKAGED, threads=project.place.settings.compute_threads)
+    alone = encoder.encode([texts[key] for key in keys[part].tolist()])
+    return np.array_equal(vectors[part], alone.astype(np.float16))
 
 
 def said(logs: Sequence[Path], pattern: str) -> Counter[str]:

@@ -171,7 +171,19 @@ def test_without_redis_or_without_a_broker_the_holder_goes_on_alone(redis_settin
     assert work.done == list(range(20))
 
 
-EVENTS = "help", "take and keep", "flush", "garbage", "second", "of others", "late", "taken over", "forged"
+EVENTS = (
+    "help",
+    "take and keep",
+    "flush",
+    "garbage",
+    "second",
+    "of others",
+    "late",
+    "taken over",
+    "forged",
+    "nonsense",
+    "no number",
+)
 
 
 @given(st.integers(2, 30), st.lists(st.sampled_from(EVENTS), max_size=30))
@@ -206,6 +218,10 @@ def test_whatever_helpers_and_redis_do_all_results_are_there_in_order(
                 for number in range(count):
                     forged = {"part": number, "asked": sharing._digest(ask(number))}
                     outsider.hand_in(dump_arrays({"square": np.zeros(2)}, forged))
+            case "nonsense":
+                redis_client.rpush(f"quietcorner:shared:embed:{PROJECT}:{TOKEN}:open", "-3", "99", "one")
+            case "no number":
+                redis_client.set(f"quietcorner:shared:embed:{PROJECT}", "five")
             case "taken over":
                 work.board(token=TOKEN + 1).keep()
 
@@ -221,7 +237,11 @@ def test_a_helper_does_nothing_for_whoever_does_not_know_the_secret(redis_settin
     outsider = Board.of(redis_settings, claim(TOKEN, "guessed"))
     outsider.keep()
     outsider.put({0: ask(0)})
-    assert Work(redis_settings, 5).help(pytest.fail)
+
+    def refuse(_: bytes) -> Arrays:
+        raise AssertionError("nobody who may asked for it")
+
+    assert Work(redis_settings, 5).help(refuse)
 
 
 def hang(settings: Settings, folder: Path) -> None:
