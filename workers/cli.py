@@ -68,7 +68,7 @@ _COMMANDS = {
     "simulate": _Entry(
         "simulate:simulate",
         "Replay a labeled file: choose, look up the labels, train, measure, and so on.",
-        "quietcorner simulate labeled.jsonl --rare fraud --rounds 20",
+        "quietcorner simulate labeled.csv --column label=category --rare fraud --rounds 20",
     ),
     "doctor": _Entry(
         "doctor:doctor",

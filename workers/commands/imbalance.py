@@ -29,7 +29,13 @@ def imbalance(
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="labeled rows: .jsonl, .ndjson, .csv (or .gz) or .parquet; all is counted"),
+        typer.Option(
+            metavar="FILE", help="labeled rows: .jsonl, .ndjson, .csv, .tsv (or .gz), .parquet; all is counted"
+        ),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD=COLUMN", help="where a field of the file stands, as in label=category; repeatable"),
     ] = None,
     beta: Annotated[
         float,
@@ -49,7 +55,7 @@ def imbalance(
     from workers.training.imbalance import measure
     from workers.training.remedies import findings
 
-    tally, audit, in_force = _count(name, file)
+    tally, audit, in_force = _count(name, file, column or [])
     measured = measure(tally, audit, beta=beta)
     called_for = remedies(findings(measured, in_force.targets), measured, in_force)
     if as_json:
@@ -59,16 +65,16 @@ def imbalance(
     _print(name or str(file), measured, called_for, counted=file is not None)
 
 
-def _count(name: str | None, file: Path | None) -> "tuple[Tally, AuditTally, InForce]":
+def _count(name: str | None, file: Path | None, column: Sequence[str]) -> "tuple[Tally, AuditTally, InForce]":
     from workers.reporting import tallies
     from workers.reporting.remedies import InForce
 
     if (name is None) == (file is None):
         raise InvalidInputError("give either a project's NAME or --file FILE, one of the two")
     if file is not None:
-        from workers.simulation.dataset import read_dataset
+        from workers.simulation.dataset import LabeledColumns, read_dataset
 
-        dataset = read_dataset(file)
+        dataset = read_dataset(file, LabeledColumns.parse(column))
         if dataset.rejected:
             first = dataset.rejected[0]
             typer.echo(

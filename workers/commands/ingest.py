@@ -17,7 +17,7 @@ from shared.errors import InvalidInputError
 from shared.repository.items import NewItem, Stored
 from workers.commands import edge, rejected
 from workers.intake.readers import RejectedRow, item_of, read_rows, reject
-from workers.intake.rows import Columns, parse_columns
+from workers.intake.rows import Columns
 from workers.intake.rules import Rules, hint_columns
 from workers.intake.storing import store_items
 
@@ -66,7 +66,9 @@ class Outcome:
 
 def ingest(
     name: Annotated[str, typer.Argument(metavar="NAME", help="the project")],
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help=".jsonl, .ndjson, .csv (or .gz) or .parquet")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help=".jsonl, .ndjson, .csv, .tsv (or .gz) or .parquet")
+    ],
     column: Annotated[
         list[str] | None, typer.Option(metavar="FIELD=COLUMN", help="where a field stands, as in text=body; repeatable")
     ] = None,
@@ -78,7 +80,7 @@ def ingest(
     seeding rules read. Rows that are there already are left alone, so a run that was cut short is simply repeated.
     Rows that can't be taken are written to FILE.rejected.jsonl with the reason.
     """
-    columns = parse_columns(column or [])
+    columns = Columns.parse(column or [])
     in_force = edge.settings()
     database = edge.database(in_force)
     project_id, config = edge.open_project(database, name)

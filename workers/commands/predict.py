@@ -16,7 +16,7 @@ from shared.repository.items import NewItem
 from workers.commands import edge, rejected
 from workers.commands.destination import destination
 from workers.intake.readers import RawRow, RejectedRow, item_of, read_lines, read_rows
-from workers.intake.rows import Columns, parse_columns
+from workers.intake.rows import Columns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +54,7 @@ def predict(
         Path,
         typer.Argument(
             metavar="[FILE]",
-            help=".jsonl, .ndjson, .csv (or .gz) or .parquet; - reads lines of JSON or plain text from standard input",
+            help=".jsonl, .ndjson, .csv, .tsv (or .gz), .parquet; - reads lines of JSON or text from standard input",
         ),
     ] = Path("-"),
     version: Annotated[int | None, typer.Option(metavar="N", help="which version; the newest if left out")] = None,
@@ -77,7 +77,7 @@ def predict(
     from shared.repository.lexical import load_lexicon
     from workers.reporting.models import read_version
 
-    columns = parse_columns(column or [])
+    columns = Columns.parse(column or [])
     in_force = edge.settings()
     database = edge.database(in_force)
     project_id, config = edge.open_project(database, name)

@@ -8,6 +8,7 @@ import tomllib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -25,7 +26,7 @@ from shared.project import ProjectConfig, Rule, explain, read_project
 from workers.commands import edge
 from workers.embedding.encoders import PACKAGED, load_encoder
 from workers.intake.rules import hint_columns
-from workers.simulation.dataset import Dataset, read_dataset
+from workers.simulation.dataset import Dataset, LabeledColumns, read_dataset
 
 if TYPE_CHECKING:
     from shared.settings import Settings
@@ -48,7 +49,7 @@ class Strategy(StrEnum):
 
 def simulate(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="labeled rows: .jsonl, .ndjson, .csv (or .gz) or .parquet")
+        Path, typer.Argument(metavar="FILE", help="labeled rows: .jsonl, .ndjson, .csv, .tsv (or .gz) or .parquet")
     ],
     strategy: Annotated[Strategy, typer.Option(help="how batches are chosen")] = Strategy.QUIETCORNER,
     init: Annotated[int, typer.Option(min=1, metavar="N", help="labels of the first round, which has no model")] = 50,
@@ -72,6 +73,10 @@ def simulate(
             help="a project file with rules, costs, goals, caps and options of training; --seed, --batch and --encoder "
             "stand for its own, and it augments nothing",
         ),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD=COLUMN", help="where a field stands, as in label=category; repeatable"),
     ] = None,
     encoder: Annotated[str, typer.Option(metavar="NAME", help="sentence encoder: a name or a folder")] = PACKAGED,
     json_path: Annotated[
@@ -100,7 +105,7 @@ def simulate(
         raise InvalidInputError("--rules and --config exclude each other: a project file holds its rules")
     project = read_project(config_path) if config_path else None
     seeding = project.rules if project else _read_rules(rules) if rules else ()
-    dataset = read_dataset(file, hints=hint_columns(seeding))
+    dataset = read_dataset(file, replace(LabeledColumns.parse(column or []), hints=hint_columns(seeding)))
     if project and config_path:
         config = _as_planned(project, dataset, origin=config_path, seed=seed, batch=batch, encoder=encoder)
     else:

@@ -6,6 +6,7 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -22,6 +23,8 @@ _SHOWN = 1_000
 _CHUNK = 1 << 18
 _BATCH = 1_000
 _BOM = b"\xef\xbb\xbf"
+# What stands between the fields of a line, the most usual first: spreadsheets of many countries write semicolons.
+_DELIMITERS = ",;\t"
 
 
 class RejectedRow(NamedTuple):
@@ -103,12 +106,12 @@ def _reader_of(path: Path) -> Callable[[Path, Columns], Iterator[RawRow]]:
     plain = name.removesuffix(".gz")
     if plain.endswith((".jsonl", ".ndjson")):
         return _read_jsonl
-    if plain.endswith(".csv"):
+    if plain.endswith((".csv", ".tsv")):
         return _read_csv
     if name.endswith(".parquet"):
         return _read_parquet
     raise InvalidInputError(
-        f"{path}: unknown kind of file; .jsonl, .ndjson and .csv (each also with .gz) and .parquet can be read"
+        f"{path}: unknown kind of file; .jsonl, .ndjson, .csv and .tsv (each also with .gz) and .parquet can be read"
     )
 
 
@@ -147,8 +150,10 @@ def _parse_text(line: bytes, column: str) -> Row | RejectedRow | None:
 def _read_csv(path: Path, columns: Columns) -> Iterator[RawRow]:
     csv.field_size_limit(LONGEST_LINE)  # of the whole process; nothing else here reads CSV
     lines = _CsvLines(path)
-    records = csv.reader(lines, strict=True)
     try:
+        first_line = next(lines)
+        delimiter = _delimiter(first_line, columns)
+        records = csv.reader(chain([first_line], lines), delimiter=delimiter, strict=True)
         header = [name.strip() for name in next(records)]
     except StopIteration:
         return
@@ -169,6 +174,14 @@ def _read_csv(path: Path, columns: Columns) -> Iterator[RawRow]:
             yield RawRow(first, _csv_row(header, record), lines.bytes_read)
 
 
+def _delimiter(header: str, columns: Columns) -> str:
+    """What parts the header into the columns that are needed; where nothing does, what parts it most."""
+    fitting = [
+        found for found in _DELIMITERS if columns.required <= {name.strip(' "\r\n') for name in header.split(found)}
+    ]
+    return fitting[0] if fitting else max(_DELIMITERS, key=header.count)
+
+
 def _csv_row(header: list[str], record: list[str]) -> Row | RejectedRow:
     if len(record) != len(header):
         shown = json.dumps(record, ensure_ascii=False)[:_SHOWN]
@@ -176,7 +189,7 @@ def _csv_row(header: list[str], record: list[str]) -> Row | RejectedRow:
     row = dict(zip(header, record, strict=True))
     for column, value in row.items():
         if not value.isascii() and any("\udc80" <= character <= "\udcff" for character in value):
-            return reject(f"{column} is not valid UTF-8", row)
+            return reject(f"{column} is not valid UTF-8; `iconv -f WINDOWS-1252 -t UTF-8` may mend the file", row)
     return row
 
 
@@ -253,7 +266,7 @@ def _check_header(path: Path, header: list[str], columns: Columns) -> None:
         if column not in header:
             raise InvalidInputError(
                 f"{path}: there is no column {column!r}; there are: {there}. "
-                "Rename the right one, or name it to `quietcorner ingest`: --column text=body."
+                "Rename the right one, or say which it is: --column text=body."
             )
     for column in sorted(columns.wanted):
         if header.count(column) > 1:

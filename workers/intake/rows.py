@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any, ClassVar, Self
 
 from shared.errors import InvalidInputError
 from shared.repository.items import NewItem
@@ -37,6 +38,7 @@ class Columns:
     """Which columns of a file hold the fields of an item.
 
     Attributes:
+        FIELDS: what a column may be named for.
         text: Column of the text; every row must have it.
         item_id: Columns of the item id, of which the first that a row has is taken.
         source: Column of the source; a row may lack it, as it may lack the next two.
@@ -46,6 +48,8 @@ class Columns:
         hints: Columns of scores that seeding rules read; a row or a whole file may lack them.
     """
 
+    FIELDS: ClassVar[tuple[str, ...]] = ("text", "id", "source", "group", "timestamp")
+
     text: str = "text"
     item_id: tuple[str, ...] = ("item_id", "id")
     source: str = "source"
@@ -53,6 +57,28 @@ class Columns:
     timestamp: str = "timestamp"
     named: frozenset[str] = frozenset()
     hints: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, pairs: Sequence[str]) -> Self:
+        """Read pairs `FIELD=COLUMN`, as in `text=body`; a field that is not named is looked for under its own name.
+
+        Raises:
+            InvalidInputError: names the pair that is wrong and the fields that there are.
+        """
+        chosen: dict[str, Any] = {}
+        for pair in pairs:
+            name, _, column = pair.partition("=")
+            field = "id" if name == "item_id" else name
+            if not column or field not in cls.FIELDS:
+                *others, last = cls.FIELDS
+                fields = f"{', '.join(others)} or {last}"
+                raise InvalidInputError(f"column {pair!r}: FIELD=COLUMN is expected, FIELD being {fields}")
+            if field in chosen:
+                raise InvalidInputError(f"column {pair!r}: {field} was given before as {chosen[field]!r}")
+            chosen[field] = column
+        named = frozenset(chosen.values())
+        ids = (chosen.pop("id"),) if "id" in chosen else ("item_id", "id")
+        return cls(item_id=ids, named=named, **chosen)
 
     @property
     def wanted(self) -> frozenset[str]:
@@ -63,33 +89,6 @@ class Columns:
     def required(self) -> frozenset[str]:
         """Columns that a file with a header must have."""
         return self.named | {self.text}
-
-
-def parse_columns(pairs: Sequence[str]) -> Columns:
-    """Read pairs `FIELD=COLUMN`, as in `text=body`; a field that is not named is looked for under its own name.
-
-    Raises:
-        InvalidInputError: names the pair that is wrong and the fields that there are.
-    """
-    chosen: dict[str, str] = {}
-    for pair in pairs:
-        name, _, column = pair.partition("=")
-        field = "id" if name == "item_id" else name
-        if not column or field not in ("text", "id", "source", "group", "timestamp"):
-            raise InvalidInputError(
-                f"column {pair!r}: FIELD=COLUMN is expected, FIELD being text, id, source, group or timestamp"
-            )
-        if field in chosen:
-            raise InvalidInputError(f"column {pair!r}: {field} was given before as {chosen[field]!r}")
-        chosen[field] = column
-    return Columns(
-        text=chosen.get("text", "text"),
-        item_id=(chosen["id"],) if "id" in chosen else ("item_id", "id"),
-        source=chosen.get("source", "source"),
-        group=chosen.get("group", "group"),
-        timestamp=chosen.get("timestamp", "timestamp"),
-        named=frozenset(chosen.values()),
-    )
 
 
 def parse_row(row: Row, *, columns: Columns, derived: Counter[str]) -> NewItem:

@@ -56,23 +56,38 @@ class Dataset:
         return any(row.test for row in self.items)
 
 
-def read_dataset(path: Path, *, hints: tuple[str, ...] = ()) -> Dataset:
-    """Read a labeled file: JSONL (or .gz), CSV (or .gz) or Parquet.
+@dataclass(frozen=True)
+class LabeledColumns(Columns):
+    """The columns of an item, with those that hold its label and split."""
 
-    A row has a `text`, and either a `label` (a string: one class; a list of strings: any number of classes) or
-    `tokens` with BIO2 `tags`; it may have an id, a source, a group and a timestamp, as at intake. Rows with
+    FIELDS = (*Columns.FIELDS, "label", "split")
+
+    label: str = "label"
+    split: str = "split"
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """Every column that may be read."""
+        return super().wanted | {self.label, "tokens", "tags", self.split}
+
+
+def read_dataset(path: Path, columns: LabeledColumns | None = None) -> Dataset:
+    """Read a labeled file: JSONL, CSV (each or .gz) or Parquet.
+
+    A row has a `text`, and either a `label` (a string or whole number: one class; a list of them: any number of
+    classes) or `tokens` with BIO2 `tags`; it may have an id, a source, a group and a timestamp, as at intake. Rows with
     `split` = `test` are for testing. The first label says which task it is; rows of another shape are rejected.
 
     Args:
         path: The file.
-        hints: Columns of scores that seeding rules read.
+        columns: Which columns hold what, where some have other names.
 
     Raises:
         InvalidInputError: the file can't be read, holds no labeled row, or names fewer than two classes.
     """
     rejected: list[Rejected] = []
     found: dict[str, tuple[Task, LabeledItem]] = {}
-    for line, task, row in _labeled_rows(path, hints, rejected):
+    for line, task, row in _labeled_rows(path, columns or LabeledColumns(), rejected):
         first = next(iter(found.values()))[0] if found else task
         if task is not first:
             rejected.append(Rejected(line, f"{_SHAPES[task]}, where the first labeled row has {_SHAPES[first]}"))
@@ -81,7 +96,10 @@ def read_dataset(path: Path, *, hints: tuple[str, ...] = ()) -> Dataset:
         else:
             found[row.item.item_id] = task, row
     if not found:
-        raise InvalidInputError(f"{path}: there is no labeled row: {_explain(rejected)}")
+        raise InvalidInputError(
+            f"{path}: there is no labeled row: {_explain(rejected)}. Where the label stands in a column of another "
+            "name, say which: --column label=category."
+        )
     items = tuple(row for _, row in found.values())
     classes = tuple(sorted(frozenset().union(*(row.classes for row in items))))
     if len(classes) < 2:
@@ -91,43 +109,34 @@ def read_dataset(path: Path, *, hints: tuple[str, ...] = ()) -> Dataset:
     return Dataset(next(iter(found.values()))[0], items, classes, tuple(rejected))
 
 
-@dataclass(frozen=True)
-class _LabeledColumns(Columns):
-    """The columns of an item, with those that hold its label and split."""
-
-    @property
-    def wanted(self) -> frozenset[str]:
-        return super().wanted | {"label", "tokens", "tags", "split"}
-
-
 def _labeled_rows(
-    path: Path, hints: tuple[str, ...], rejected: list[Rejected]
+    path: Path, columns: LabeledColumns, rejected: list[Rejected]
 ) -> Iterator[tuple[int, Task, LabeledItem]]:
-    columns, derived = _LabeledColumns(hints=hints), Counter[str]()
+    derived = Counter[str]()
     for raw in read_rows(path, columns=columns):
         if isinstance(raw.content, RejectedRow):
             rejected.append(Rejected(raw.line, raw.content.reason))
             continue
         try:
-            task, classes = _parse_label(raw.content)
-            item = parse_row(_with_text(raw.content), columns=columns, derived=derived)
+            task, classes = _parse_label(raw.content, columns.label)
+            item = parse_row(_with_text(raw.content, columns.text), columns=columns, derived=derived)
         except InvalidInputError as error:
             rejected.append(Rejected(raw.line, str(error)))
             continue
-        yield raw.line, task, LabeledItem(item, classes, raw.content.get("split") == "test")
+        yield raw.line, task, LabeledItem(item, classes, raw.content.get(columns.split) == "test")
 
 
-def _parse_label(row: Row) -> tuple[Task, frozenset[str]]:
-    label, tags = row.get("label"), row.get("tags")
+def _parse_label(row: Row, column: str) -> tuple[Task, frozenset[str]]:
+    label, tags = row.get(column), row.get("tags")
     if label is None or label == "":
         if tags is None:
-            raise InvalidInputError("label is missing: a class, a list of classes, or tokens with tags are expected")
+            raise InvalidInputError(
+                f"{column} is missing: a class, a list of classes, or tokens with tags are expected"
+            )
         return Task.NER, frozenset(_entity_classes(row.get("tokens"), tags))
-    if isinstance(label, str):
-        return Task.SINGLE, frozenset([_class_name(label)])
     if isinstance(label, list):
-        return Task.MULTI, frozenset(_class_name(name) for name in label)
-    raise InvalidInputError(f"label = {label!r}: a class or a list of classes is expected")
+        return Task.MULTI, frozenset(_class_name(name, column) for name in label)
+    return Task.SINGLE, frozenset([_class_name(label, column)])
 
 
 def _entity_classes(tokens: object, tags: object) -> Iterator[str]:
@@ -138,20 +147,25 @@ def _entity_classes(tokens: object, tags: object) -> Iterator[str]:
             match = _TAG.fullmatch(tag) if isinstance(tag, str) else None
             if match is None:
                 raise InvalidInputError(f"tags holds {tag!r}: O, B-class or I-class is expected")
-            yield _class_name(match[1])
+            yield _class_name(match[1], "tags")
 
 
-def _class_name(name: object) -> str:
+def _class_name(name: object, column: str) -> str:
+    """A class; many a file numbers its classes, and a number is as good a name as any."""
+    if isinstance(name, int) and not isinstance(name, bool):
+        name = str(name)
     if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME:
-        raise InvalidInputError(f"label holds {name!r}: a class name of 1 to {LONGEST_NAME} characters is expected")
+        raise InvalidInputError(
+            f"{column} holds {name!r}: a class name of 1 to {LONGEST_NAME} characters or a whole number is expected"
+        )
     return name
 
 
-def _with_text(row: Row) -> Row:
+def _with_text(row: Row, column: str) -> Row:
     """The row; one that has tokens alone gets them joined by spaces as its text."""
     tokens = row.get("tokens")
-    if row.get("text") is None and isinstance(tokens, list):
-        return {**row, "text": " ".join(str(token) for token in tokens)}
+    if row.get(column) is None and isinstance(tokens, list):
+        return {**row, column: " ".join(str(token) for token in tokens)}
     return row
 
 

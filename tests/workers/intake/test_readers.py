@@ -19,7 +19,7 @@ from pyarrow import parquet
 from shared.errors import InvalidInputError
 from workers.intake import readers
 from workers.intake.readers import RawRow, RejectedRow, read_rows
-from workers.intake.rows import Columns, parse_columns
+from workers.intake.rows import Columns
 
 
 def write(folder: Path, name: str, content: bytes | str) -> Path:
@@ -30,7 +30,7 @@ def write(folder: Path, name: str, content: bytes | str) -> Path:
 
 
 def read(path: Path, *pairs: str) -> list[RawRow]:
-    return list(read_rows(path, columns=parse_columns(pairs)))
+    return list(read_rows(path, columns=Columns.parse(pairs)))
 
 
 def texts(rows: Sequence[RawRow]) -> list[Any]:
@@ -96,7 +96,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["items.txt", "items.json", "items.parquet.gz", "items", "items.gz"])
 def test_an_unknown_kind_of_file_is_refused_and_the_kinds_are_named(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InvalidInputError, match=r"\.jsonl, \.ndjson and \.csv"):
+    with pytest.raises(InvalidInputError, match=r"\.jsonl, \.ndjson, \.csv and \.tsv"):
         read(write(tmp_path, name, "x"))
 
 
@@ -208,8 +208,27 @@ def test_ragged_and_broken_csv_rows_are_set_aside_and_the_rest_goes_on(tmp_path:
     assert reasons[3] == "1 fields where the header has 2"
     assert reasons[4] == "3 fields where the header has 2"
     assert "not valid CSV" in reasons[5]
-    assert reasons[7] == reasons[10] == "text is not valid UTF-8"
+    assert reasons[7] == reasons[10]
+    assert "text is not valid UTF-8; `iconv" in reasons[7]
     assert "up to line 14" in reasons[13]
+
+
+@pytest.mark.parametrize("name", ["items.csv", "items.tsv", "items.tsv.gz"])
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_fields_may_be_parted_by_semicolons_or_tabs(tmp_path: Path, name: str, delimiter: str) -> None:
+    lines = [["id", '"body"'], ["1", "one, two"], ["2", f'"three{delimiter}four"'], ["3", "five", "six"]]
+    path = write(tmp_path, name, "".join(delimiter.join(line) + "\r\n" for line in lines))
+    rows = read(path, "text=body")
+    assert [row.content for row in rows[:2]] == [
+        {"id": "1", "body": "one, two"},
+        {"id": "2", "body": f"three{delimiter}four"},
+    ]
+    assert refused(rows) == {4: "3 fields where the header has 2"}
+
+
+def test_a_missing_column_is_told_with_those_that_there_are(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"no column 'text'; there are: v1, v2\. .*--column text=body"):
+        read(write(tmp_path, "items.csv", "v1;v2\n1;one, two\n"))
 
 
 def test_a_csv_field_longer_than_the_module_allows_by_default_is_read(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.errors import InvalidInputError
 from shared.repository.items import NewItem
-from workers.intake.rows import Columns, normalise, parse_columns, parse_row, permanent_draw
+from workers.intake.rows import Columns, normalise, parse_row, permanent_draw
 
 
 def parse(row: dict[str, Any], columns: Columns | None = None) -> NewItem:
@@ -199,7 +199,7 @@ def test_a_derived_id_depends_on_all_that_is_known_of_the_item() -> None:
 
 
 def test_columns_are_renamed() -> None:
-    columns = parse_columns(["text=body", "id=ticket", "source=channel"])
+    columns = Columns.parse(["text=body", "id=ticket", "source=channel"])
 
     item = parse({"body": "Hello", "ticket": 3, "channel": "mail", "text": "ignored", "item_id": "ignored"}, columns)
 
@@ -207,13 +207,13 @@ def test_columns_are_renamed() -> None:
 
 
 def test_an_id_column_that_the_user_named_must_be_there() -> None:
-    assert "ticket is missing" in refusal({"text": "a", "id": "1"}, parse_columns(["id=ticket"]))
+    assert "ticket is missing" in refusal({"text": "a", "id": "1"}, Columns.parse(["id=ticket"]))
 
 
 @pytest.mark.parametrize("pairs", [["body"], ["text="], ["label=x"], ["text=a", "text=b"], ["id=a", "item_id=b"]])
 def test_a_wrong_column_option_names_the_pair(pairs: list[str]) -> None:
     with pytest.raises(InvalidInputError, match=pairs[-1]):
-        parse_columns(pairs)
+        Columns.parse(pairs)
 
 
 @pytest.mark.parametrize(

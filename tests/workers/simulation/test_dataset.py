@@ -9,7 +9,7 @@ from pyarrow import parquet
 from shared.errors import InvalidInputError
 from shared.project import Task
 from tests.workers.simulation.made_up import write_rows
-from workers.simulation.dataset import Dataset, read_dataset
+from workers.simulation.dataset import Dataset, LabeledColumns, read_dataset
 
 TWO = [{"id": "a", "text": "one", "label": "x"}, {"id": "b", "text": "two", "label": "y"}]
 
@@ -29,6 +29,26 @@ def test_a_list_is_any_number_of_classes(tmp_path: Path) -> None:
     dataset = read(tmp_path, {"text": "one", "label": ["x", "y"]}, {"text": "two", "label": []})
     assert dataset.task is Task.MULTI
     assert [row.classes for row in dataset.items] == [{"x", "y"}, frozenset()]
+
+
+def test_classes_may_be_numbered(tmp_path: Path) -> None:
+    assert read(tmp_path, {"text": "one", "label": 0}, {"text": "two", "label": 1}).classes == ("0", "1")
+    assert read(tmp_path, {"text": "one", "label": [0, 2]}, {"text": "two", "label": []}).classes == ("0", "2")
+
+
+def test_columns_may_have_other_names(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("tweet,category,fold,label\none,x,train,7\ntwo,y,test,8\n")
+    columns = LabeledColumns.parse(["text=tweet", "label=category", "split=fold"])
+    assert [(row.item.text, row.classes, row.test) for row in read_dataset(path, columns).items] == [
+        ("one", frozenset("x"), False),
+        ("two", frozenset("y"), True),
+    ]
+
+
+def test_a_file_without_a_label_says_how_to_name_its_column(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="--column label=category"):
+        read(tmp_path, {"text": "one", "category": "x"})
 
 
 def test_tags_give_the_entity_classes_that_occur(tmp_path: Path) -> None:
@@ -68,7 +88,8 @@ def test_labels_and_splits_are_read_from_every_kind_of_file(tmp_path: Path, kind
     [
         ({"text": "three"}, "label is missing"),
         ({"text": "three", "label": ""}, "label is missing"),
-        ({"text": "three", "label": 3}, "label = 3"),
+        ({"text": "three", "label": 0.5}, "label holds 0.5"),
+        ({"text": "three", "label": True}, "label holds True"),
         ({"text": "three", "label": " "}, "label holds ' '"),
         ({"text": "three", "label": ["x"]}, "a list of classes, where the first labeled row has one class"),
         ({"id": "a", "text": "three", "label": "x"}, "the id 'a' belongs to an earlier row"),
