@@ -27,7 +27,7 @@ _COMMANDS = {
     "submit": _Entry(
         "submit:submit",
         "Take labels from a file.",
-        "quietcorner submit tickets labels.jsonl --annotator anna",
+        "quietcorner submit tickets labels.csv --column label=verdict --annotator anna",
     ),
     "status": _Entry(
         "status:status",

@@ -56,6 +56,26 @@ class Outcome:
         self.counts["unasked"] += receipt.unasked
 
 
+@dataclass(frozen=True)
+class AnswerColumns(Columns):
+    """Which columns of a file hold an answer; those of an item are not looked at."""
+
+    FIELDS = ("id", "label", "annotator")
+
+    label: str = "label"
+    annotator: str = "annotator"
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """Every column that may be read."""
+        return frozenset((*self.item_id, self.label, self.annotator, "submission_id"))
+
+    @property
+    def required(self) -> frozenset[str]:
+        """Columns that a file with a header must have."""
+        return self.named | {self.label}
+
+
 class _Checked(NamedTuple):
     line: int
     content: Row
@@ -64,8 +84,18 @@ class _Checked(NamedTuple):
 
 def submit(
     name: Annotated[str, typer.Argument(metavar="NAME", help="the project")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON lines, also .gz; - reads standard input")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help=".jsonl, .ndjson, .csv, .tsv (or .gz), .parquet; - reads JSON lines from standard input",
+        ),
+    ],
     annotator: Annotated[str, typer.Option(help="who answered, in rows that don't say")] = "file",
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD=COLUMN", help="where a field stands, as in label=verdict; repeatable"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the summary as JSON")] = False,
 ) -> None:
     """Take labels from a file.
@@ -76,13 +106,14 @@ def submit(
     answer back to an earlier one, give it a submission_id of its own. Rows that
     can't be taken are written to FILE.rejected.jsonl with the reason.
     """
+    columns = AnswerColumns.parse(column or [])
     in_force = edge.settings()
     database = edge.database(in_force)
     project_id, config = edge.open_project(database, name)
     rejected_file = _rejected_file(file)
     with _readable(file) as path:
         outcome = submit_file(
-            database, project_id, name, config, path, annotator=annotator, rejected_file=rejected_file
+            database, project_id, name, config, path, columns, annotator=annotator, rejected_file=rejected_file
         )
     if edge.kick(in_force, database):
         _clear_queue(in_force, name, outcome.entries)
@@ -96,6 +127,7 @@ def submit_file(
     name: str,
     config: ProjectConfig,
     path: Path,
+    columns: AnswerColumns,
     *,
     annotator: str,
     rejected_file: Path,
@@ -107,15 +139,16 @@ def submit_file(
         project_id: The project's row number.
         name: The project's name.
         config: The project.
-        path: JSON lines, also compressed.
+        path: The file.
+        columns: Which of its columns hold what.
         annotator: Who answered, in rows that don't say.
         rejected_file: Begun anew; not made when every row can be taken.
     """
     outcome = Outcome()
     rejected.begin(rejected_file)
-    rows = _read(path, outcome)
+    rows = _read(path, columns, outcome)
     while chunk := list(islice(rows, _AT_ONCE)):
-        checked = [_check(row, project=name, config=config, annotator=annotator) for row in chunk]
+        checked = [_check(row, columns, project=name, config=config, annotator=annotator) for row in chunk]
         good = [row for row in checked if isinstance(row, _Checked)]
         bad = {raw.line: row for raw, row in zip(chunk, checked, strict=True) if isinstance(row, RejectedRow)}
         outcome.counts["refused"] += len(bad)
@@ -134,33 +167,39 @@ def derive_submission_id(*, item_id: object, annotator: object, label: object, c
     return hashlib.sha256(json.dumps([item_id, annotator, label], sort_keys=True).encode()).hexdigest()
 
 
-def _read(path: Path, outcome: Outcome) -> Iterator[RawRow]:
+def _read(path: Path, columns: AnswerColumns, outcome: Outcome) -> Iterator[RawRow]:
     """The rows of a file; what keeps it from being read on goes into the outcome."""
     try:
-        yield from read_rows(path, columns=Columns())
+        yield from read_rows(path, columns=columns)
     except InvalidInputError as error:
         outcome.error = error
 
 
-def _check(raw: RawRow, *, project: str, config: ProjectConfig, annotator: str) -> _Checked | RejectedRow:
+def _check(
+    raw: RawRow, columns: AnswerColumns, *, project: str, config: ProjectConfig, annotator: str
+) -> _Checked | RejectedRow:
     if isinstance(raw.content, RejectedRow):
         return raw.content
     try:
-        return _Checked(raw.line, raw.content, _message(raw.content, project, config, annotator))
+        return _Checked(raw.line, raw.content, _message(raw.content, columns, project, config, annotator))
     except InvalidInputError as error:
         return reject(str(error), raw.content)
     except RecursionError:
         return reject("label is nested too deeply", raw.content)
 
 
-def _message(row: Row, project: str, config: ProjectConfig, annotator: str) -> SubmissionMessage:
+def _message(
+    row: Row, columns: AnswerColumns, project: str, config: ProjectConfig, annotator: str
+) -> SubmissionMessage:
     """The submission that a row stands for; columns that a submission does not have are ignored."""
-    if "label" not in row:
-        raise InvalidInputError("label is missing: the answer is expected")
-    item_id = _name(row["item_id"] if "item_id" in row else row.get("id"))
-    who = _name(row.get("annotator")) or annotator
+    if columns.label not in row:
+        raise InvalidInputError(f"{columns.label} is missing: the answer is expected")
+    given = row[columns.label]
+    label = [_name(part) for part in given] if isinstance(given, list) else _name(given)
+    item_id = _name(next((row[column] for column in columns.item_id if column in row), None))
+    who = _name(row.get(columns.annotator)) or annotator
     submission_id = _name(row.get("submission_id")) or derive_submission_id(
-        item_id=item_id, annotator=who, label=row["label"], config=config
+        item_id=item_id, annotator=who, label=label, config=config
     )
     return parse_submission(
         json.dumps(
@@ -169,7 +208,7 @@ def _message(row: Row, project: str, config: ProjectConfig, annotator: str) -> S
                 "submission_id": submission_id,
                 "item_id": item_id,
                 "annotator": who,
-                "label": row["label"],
+                "label": label,
             }
         ).encode()
     )
@@ -207,8 +246,6 @@ def _clear_queue(in_force: Settings, name: str, entries: Sequence[str]) -> None:
 def _readable(file: Path) -> Iterator[Path]:
     """A file that can be read; standard input becomes one."""
     if str(file) != "-":
-        if not file.name.lower().removesuffix(".gz").endswith((".jsonl", ".ndjson")):
-            raise InvalidInputError(f"{file}: unknown kind of file; .jsonl and .ndjson (also with .gz) can be read")
         yield file
         return
     with tempfile.TemporaryDirectory() as folder:

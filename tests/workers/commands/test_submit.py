@@ -143,7 +143,8 @@ def test_a_file_of_which_nothing_can_be_taken_is_an_error(there: Database) -> No
     [
         ("missing.jsonl", None, "no such file"),
         ("empty.jsonl", b"", "no rows"),
-        ("labels.parquet", b"PAR1", "unknown kind of file"),
+        ("labels.xlsx", b"PK", "unknown kind of file"),
+        ("labels.parquet", b"PAR1", "not a Parquet file"),
         (
             "broken.jsonl.gz",
             gzip.compress(b'{"id": "item-1", "label": "praise"}\n' * 10_000, mtime=0)[:-20],
@@ -157,6 +158,23 @@ def test_a_file_that_can_not_be_read_is_told(there: Database, name: str, content
         Path(name).write_bytes(content)
     with pytest.raises(InvalidInputError, match=told):
         run("submit", NAME, name)
+
+
+def test_a_spreadsheet_with_columns_of_other_names_is_taken(there: Database) -> None:
+    _project(there)
+    Path("labels.csv").write_text("ticket;who;verdict;text\nitem-1;anna;praise;a, b\nitem-2;;delay;c\nitem-9;;;d\n")
+    told = run(
+        "submit",
+        NAME,
+        "labels.csv",
+        *(f"--column={pair}" for pair in ("id=ticket", "annotator=who")),
+        "--column=label=verdict",
+    )
+
+    assert "2 accepted (0 late, 2 unasked), 0 duplicate, 1 refused" in told.stdout
+    with there.read() as session:
+        stored = session.exec(select(Submission).order_by(col(Submission.id))).all()
+        assert [(row.annotator, row.label) for row in stored] == [("anna", "praise"), ("file", "delay")]
 
 
 def test_compressed_files_and_standard_input_are_read(there: Database) -> None:
