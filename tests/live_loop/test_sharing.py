@@ -25,8 +25,9 @@ from workers.embedding.segments import RUN
 pytestmark = pytest.mark.live
 
 RUNS = 3
-_HELPED = r"Task embedding\.encode_part\S* (succeeded)"
-_DONE = r"part\.done +part=(\d+)"
+_DONE = re.compile(r"part\.done +part=(\d+)")
+# The first task that a worker ended after it had begun to load the encoder.
+_LOADED = re.compile(r"Loading SentenceTransformer.*Task embedding\.\S+ (succeeded|raised)", re.DOTALL)
 
 
 @contextmanager
@@ -54,10 +55,10 @@ def test_two_workers_share_the_texts_of_a_project_and_store_what_one_would(runni
     logs = logs_of(running), tmp_path / "worker.log"
     with another_worker(running, logs[1]):
         let_both_load(running, tmp_path, logs, rows[: 2 * RUN])
-        earlier = said(logs, _DONE)
+        earlier = parts_done(logs)
         project = make(running, tmp_path, rows[2 * RUN :], name="shared")
         wait_for(lambda: is_embedded(project), what="all vectors", limit_s=120)
-    done = [int(number) for number in said(logs, _DONE) - earlier]
+    done = list(parts_done(logs) - earlier)
     assert 0 < len(done) < RUNS
     assert has_vectors_of_one_worker(project, rows, run=done[0])
 
@@ -68,10 +69,9 @@ def logs_of(running: Running) -> Path:
 
 
 def let_both_load(running: Running, folder: Path, logs: Sequence[Path], rows: Sequence[dict[str, Any]]) -> None:
-    """Give two workers texts, so that each has the encoder in memory afterwards."""
-    before = said(logs, _HELPED).total()
+    """Give two workers texts, one to hold them and one to help, so that each has the encoder in memory afterwards."""
     project = make(running, folder, rows, name=f"first-{folder.name}")
-    wait_for(lambda: said(logs, _HELPED).total() > before, what="both to have loaded the encoder", limit_s=120)
+    wait_for(lambda: all(_LOADED.search(log.read_text()) for log in logs), what="both to have the encoder", limit_s=120)
     wait_for(lambda: is_embedded(project), what="all vectors", limit_s=120)
 
 
@@ -96,9 +96,9 @@ def has_vectors_of_one_worker(project: LiveProject, rows: Sequence[dict[str, Any
     return np.array_equal(vectors[part], alone.astype(np.float16))
 
 
-def said(logs: Sequence[Path], pattern: str) -> Counter[str]:
-    """What workers said, and how often."""
-    return Counter(found for log in logs for found in re.findall(pattern, log.read_text()))
+def parts_done(logs: Sequence[Path]) -> Counter[int]:
+    """Numbers of the parts that workers did for each other."""
+    return Counter(int(number) for log in logs for number in _DONE.findall(log.read_text()))
 
 
 def stored(project: LiveProject) -> tuple[Keys, Vectors]:
