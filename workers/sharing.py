@@ -125,16 +125,26 @@ class Board:
             pipe.execute()
 
     def take(self) -> int | None:
-        """The number of the next open part, which is the caller's then; None where none is open."""
+        """The number of the next open part, which is the holder's then; None where none is open."""
         found: Any = self.client.lpop(self._key("open"))
-        return None if found is None else _number(found)
+        if found is None:
+            return None
+        number = _number(found)
+        self.client.hdel(self._key("asked"), str(number))
+        return number
 
     def wait_for_part(self, wait_s: float) -> tuple[int, bytes] | None:
-        """As `take`, with what the part asks for; where none is open, one may come meanwhile."""
+        """The next open part, which is the caller's then, with what it asks for; one may come meanwhile."""
         found: Any = self.client.blpop([self._key("open")], timeout=wait_s)
-        proven: Any = found and self.client.hget(self._key("asked"), found[1].decode())
+        if found is None:
+            return None
+        number = _number(found[1])
+        with self.client.pipeline() as pipe:
+            pipe.hget(self._key("asked"), str(number))
+            pipe.hdel(self._key("asked"), str(number))
+            proven = pipe.execute()[0]
         asked = self._checked("asked", proven) if proven else None
-        return None if asked is None else (_number(found[1]), asked)
+        return None if asked is None else (number, asked)
 
     def hand_in(self, result: bytes) -> None:
         """Lay a result down for the holder."""
@@ -204,6 +214,7 @@ class Sharing:
                     number = self._next(self._board, wanted, waited_s=time.monotonic() - began)
                 except (RedisError, OperationalError, SupersededError) as error:
                     _log.warning("sharing.ends", error=str(error))
+                    self._board.client.close()
                     self._board = None
             if number is not None:
                 self._do(number)

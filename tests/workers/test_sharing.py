@@ -219,7 +219,7 @@ def test_whatever_helpers_and_redis_do_all_results_are_there_in_order(
                     forged = {"part": number, "asked": sharing._digest(ask(number))}
                     outsider.hand_in(dump_arrays({"square": np.zeros(2)}, forged))
             case "nonsense":
-                redis_client.rpush(f"quietcorner:shared:embed:{PROJECT}:{TOKEN}:open", "-3", "99", "one")
+                redis_client.rpush(f"quietcorner:shared:embed:{PROJECT}:{TOKEN}:open", "-3", "99", b"\xff")
             case "no number":
                 redis_client.set(f"quietcorner:shared:embed:{PROJECT}", "five")
             case "taken over":
