@@ -26,7 +26,7 @@ def make_size(items: int = 1_000) -> dict[str, Any]:
     return {
         "items": items,
         "ready_s": 5.0,
-        "rounds": [one | {"total_s": 7.0}, one, one],
+        "rounds": [one | {"total_s": 7.0, "cpu_s": 3.0}, one, one],
         "own_mib": 300,
         "all_mib": 400,
         "limits": {"read_s": 0.0, "numpy_s": 0.25, "scored_s": 0.1},
@@ -60,7 +60,7 @@ def test_the_bar_names_every_rival_and_says_where_there_is_none() -> None:
 def test_rounds_are_medians_of_the_warm_ones_beside_the_first() -> None:
     row = rounds([make_size()]).splitlines()[-1]
     assert row == (
-        "| 1,000 | 0.10 | 0.20 | 0.50 | 0.10 | 0.90 (0.90 to 0.90) | 2.00 (2.00 to 2.00) | 7.0 | 300 | 400 |"
+        "| 1,000 | 0.10 | 0.20 | 0.50 | 0.10 | 0.90 (0.90 to 0.90) | 2.00 (2.00 to 2.00) | 3.0 | 300 | 400 |"
     )
 
 
