@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -152,6 +153,19 @@ def test_a_label_for_an_item_that_was_never_queued_is_accepted_and_marked_so(des
     (receipt,) = desk.receipts()
     assert (receipt["status"], receipt["unasked"]) == ("accepted", True)
     assert [submission.unasked for submission in desk.submissions()] == [True]
+
+
+def test_workers_are_told_of_many_answers_together_and_of_the_last_one_too(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(Context, "relay", lambda _: told.append(len(desk.submissions())))
+    with desk.listening():
+        for number in range(30):
+            desk.send(submission_id=f"s-{number}", annotator=f"anna-{number}")
+            time.sleep(0.02)
+        wait_for(lambda: bool(told) and told[-1] == 30, what="a hint of the last answer")
+    assert 2 <= len(told) < 15
 
 
 def test_with_redis_down_at_its_start_it_waits_and_then_takes_what_comes(
