@@ -125,7 +125,7 @@ async def over_redis(url: str, project: str, names: Sequence[str], answer: Answe
     async def listen() -> None:
         last: dict[Any, Any] = {receipts_key(name): "0-0" for name in names}
         while not ended.is_set():
-            read: Any = await client.xread(last, count=_RECEIPTS_AT_ONCE, block=1_000)
+            read: Any = await client.xread(last, count=_RECEIPTS_AT_ONCE, block=100)
             for key, entries in read or ():
                 for entry, fields in entries:
                     last[key.decode()] = entry
