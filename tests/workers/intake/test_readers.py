@@ -226,6 +226,10 @@ def test_fields_may_be_parted_by_semicolons_or_tabs(tmp_path: Path, name: str, d
     assert refused(rows) == {4: "3 fields where the header has 2"}
 
 
+def test_what_parts_the_needed_columns_counts_and_not_what_is_there_more_often(tmp_path: Path) -> None:
+    assert texts(read(write(tmp_path, "items.csv", "text,a;b;c\none; two,3\n"))) == ["one; two"]
+
+
 def test_a_missing_column_is_told_with_those_that_there_are(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"no column 'text'; there are: v1, v2\. .*--column text=body"):
         read(write(tmp_path, "items.csv", "v1;v2\n1;one, two\n"))
