@@ -31,7 +31,6 @@ _CLOCKS = {
     "postgresql": sql("SELECT extract(epoch FROM clock_timestamp())::float8"),
 }
 
-
 # Under this name a session is told that its transaction writes an event into the outbox.
 EMITS = "emits"
 

@@ -15,10 +15,10 @@ from shared import events
 from shared.errors import DatabaseUnavailableError
 from workers.context import Context
 from workers.dispatch.queue import remove_tasks
-from workers.hints import send_hint
+from workers.hints import TOGETHER_S, send_hint
 
-# A commit is followed at once, those of so long a time after it together; with Redis away, it is tried now and then.
-_TOGETHER_S, _AWAY_S = 0.1, 1.0
+# With Redis away, it is tried now and then only.
+_AWAY_S = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -54,7 +54,7 @@ class Aftermath:
             self._work.clear()
             is_open = not self._end.is_set()
             self._follow()
-            self._end.wait(_TOGETHER_S)
+            self._end.wait(TOGETHER_S)
 
     def _follow(self) -> None:
         with self._changing:

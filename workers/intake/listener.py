@@ -28,14 +28,13 @@ from shared.streams import DEAD, INTAKE, SUBMISSIONS, ensure_group
 from shared.tables import Project
 from workers.context import Context, context
 from workers.dispatch import queue
+from workers.hints import TOGETHER_S
 from workers.intake.answers import take_answers, until_alone
 from workers.intake.submissions import Verdict
 from workers.readiness import say_ready
 
 _AT_ONCE = 500
 _BLOCK_MS = 1_000
-# Workers are told of the first answers at once, and of those of so long a time after it together.
-_TOGETHER_S = 0.1
 # An entry that was handed out this often without being acknowledged is taken for one that kills its reader.
 _MOST_DELIVERIES = 5
 _DEAD_KEPT = 10_000
@@ -93,7 +92,7 @@ def _listen(held: Context, consumer: str, stop: threading.Event) -> None:
             untold = True
         if untold and time.monotonic() >= tell_at:
             held.relay()
-            untold, tell_at = False, time.monotonic() + _TOGETHER_S
+            untold, tell_at = False, time.monotonic() + TOGETHER_S
     if untold:
         held.relay()
 

@@ -19,6 +19,7 @@ from sqlalchemy import delete
 from sqlmodel import col, select
 
 from scripts.bench.latency_loop import NAME
+from scripts.bench.scale_loop.measured import Silent
 from scripts.tickets import tickets
 from shared import lanes
 from shared.pool import Index
@@ -50,13 +51,6 @@ Run = dict[str, Any]
 console = Console(stderr=True, highlight=False)
 
 
-class Silent(Context):
-    """A worker's connections; what is put into the outbox stays there, so that no helper finds work of its own."""
-
-    def relay(self) -> None:
-        """Publish nothing."""
-
-
 class Seats:
     """Hints to helpers, of which only so many are sent as are to help; a seat is passed on and never more."""
 
@@ -81,6 +75,7 @@ def main() -> None:
     given = parser.parse_args()
     found: dict[str, list[Run]] = {}
     usual, seats = context(), Seats()
+    # No helper is to find work of its own.
     held = Silent(usual.settings, usual.database, usual.redis)
     measure = partial(_measure, held, seats, given.workers, given.rounds)
     for tasks in (embedding_tasks, selection_tasks):
