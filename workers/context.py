@@ -21,6 +21,7 @@ from shared.logs import configure_logs
 from shared.pool import Pool
 from shared.project import ProjectConfig
 from shared.repository.pools import KeptPools
+from shared.repository.projects import ProjectNumbers
 from shared.settings import Settings, load_settings
 from shared.streams import connect
 from shared.tables import Project
@@ -41,6 +42,11 @@ class Context:
     def pools(self) -> KeptPools:
         """The pools that this process keeps between rounds."""
         return KeptPools(self.settings.kept_items)
+
+    @cached_property
+    def project_numbers(self) -> ProjectNumbers:
+        """Row numbers of projects by name."""
+        return ProjectNumbers(self.database)
 
     def pool(self, session: Session, project_id: int, config: ProjectConfig) -> Pool:
         """All embedded items of a project with their labels, in one consistent view."""

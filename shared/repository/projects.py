@@ -5,7 +5,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from shared import lanes
-from shared.database import now
+from shared.database import Database, now
 from shared.project import ProjectConfig
 from shared.tables import Project
 
@@ -45,3 +45,26 @@ def store_config(session: Session, project_id: int, config: ProjectConfig) -> No
 def all_projects(session: Session) -> list[Project]:
     """All projects by name."""
     return list(session.exec(select(Project).order_by(col(Project.name))))
+
+
+class ProjectNumbers:
+    """Row numbers of projects by name, each read once: a project is never deleted, and keeps its number."""
+
+    def __init__(self, database: Database) -> None:
+        """Know none yet."""
+        self._database = database
+        self._known: dict[str, int] = {}
+
+    def known(self, name: str) -> int | None:
+        """The number of a project that was found before; never waits for the database."""
+        return self._known.get(name)
+
+    def find(self, name: str) -> int | None:
+        """The number of a project; None while there is none of that name."""
+        number = self._known.get(name)
+        if number is None:
+            with self._database.read() as session:
+                number = session.exec(select(Project.id).where(col(Project.name) == name)).one_or_none()
+            if number is not None:
+                self._known[name] = number
+        return number

@@ -8,6 +8,7 @@ import redis
 from fastapi import Depends, FastAPI
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from starlette.types import ASGIApp
 
 from shared.settings import Settings
 from workers.context import Context
@@ -18,6 +19,7 @@ from workers.gateway.keyring import Keyring
 from workers.gateway.limits import Limits
 from workers.gateway.metrics import Counted, Metrics
 from workers.gateway.reception import Desk
+from workers.gateway.short_way import ShortWay
 
 _ABOUT = """Items and answers in, tasks out. docs/http.md tells the story.
 
@@ -26,7 +28,7 @@ made. Every answer that is no success has one shape: `{"error": {"what", "where"
 """
 
 
-def create_api(held: Context) -> FastAPI:
+def create_api(held: Context) -> ASGIApp:
     """The application. Its threads end with it: serve it with its lifespan."""
     aftermath = Aftermath(held)
     commits = GroupCommit(held.database, aftermath.note)
@@ -51,9 +53,7 @@ def create_api(held: Context) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},  # /metrics has what there is to tell
     )
     api.add_middleware(Limits)
-    api.add_middleware(Counted, metrics=metrics)
     faults.install(api)
-    api.router.routes.append(incoming.quick_route(desk, commits))
     api.include_router(watching.routes(desk, held.database, client, metrics))
     for router in (
         incoming.routes(desk, held.database, commits, aftermath),
@@ -61,7 +61,7 @@ def create_api(held: Context) -> FastAPI:
         reading.routes(desk, held.database),
     ):
         api.include_router(router, responses=faults.TOLD, dependencies=[Depends(reception.BEARER)])
-    return api
+    return Counted(ShortWay(api, desk, commits), metrics)
 
 
 def _impatient(settings: Settings) -> redis.Redis:

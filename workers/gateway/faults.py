@@ -1,6 +1,6 @@
 """Faults: the one shape in which the HTTP API says what is wrong, where, and how to mend it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -17,6 +17,13 @@ from shared.errors import DatabaseUnavailableError, QuietCornerError
 # What is away is mostly back within some seconds.
 _AWAY_S = 2
 _AGAIN = "Send the same request again after Retry-After seconds; what was stored meanwhile is recognised."
+
+_HEADERS = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+    # What is left of the body is not read.
+    HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: {"Connection": "close"},
+}
 
 _log = structlog.get_logger(__name__)
 
@@ -98,17 +105,19 @@ def respond(
 
 def install(app: FastAPI) -> None:
     """Let every error of the application be told in this shape."""
-    app.add_exception_handler(RefusedError, _refused)
-    app.add_exception_handler(DatabaseUnavailableError, _database_away)
-    app.add_exception_handler(RedisError, _redis_away)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _of_the_framework)
-    app.add_exception_handler(Exception, _unexpected)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
 
 
-async def _refused(_request: Request, error: Any) -> JSONResponse:
-    headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else None
-    return respond(error.status, error.told, headers=headers, retry_after_s=error.retry_after_s)
+async def tell(request: Request, error: Exception) -> JSONResponse:
+    """The answer to a request that met with an error."""
+    handler = next(handler for kind, handler in _HANDLERS.items() if isinstance(error, kind))
+    return await handler(request, error)
+
+
+async def refused(_request: Request, error: Any) -> JSONResponse:
+    """The answer to a request that met with a `RefusedError`."""
+    return respond(error.status, error.told, headers=_HEADERS.get(error.status), retry_after_s=error.retry_after_s)
 
 
 async def _database_away(_request: Request, error: Exception) -> JSONResponse:
@@ -152,3 +161,13 @@ async def _unexpected(request: Request, error: Exception) -> JSONResponse:
 
 def _place(request: Request) -> str:
     return f"{request.method} {request.url.path}"[:200]
+
+
+_HANDLERS: dict[type[Exception], Callable[[Request, Any], Coroutine[Any, Any, JSONResponse]]] = {
+    RefusedError: refused,
+    DatabaseUnavailableError: _database_away,
+    RedisError: _redis_away,
+    RequestValidationError: _invalid,
+    HTTPException: _of_the_framework,
+    Exception: _unexpected,
+}

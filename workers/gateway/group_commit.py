@@ -25,7 +25,7 @@ _AT_ONCE = 200
 _MOST_WAITING = 5_000
 # While several send at once, a transaction begins so long after the last one at the earliest: most of what it costs is
 # the same for one answer and for twenty.
-_GATHERING_S = 0.01
+_GATHERING_S = 0.02
 
 Stored = Callable[[str, Sequence[str]], None]
 """Told, after a commit, the project and the stream entries of the assignments that were closed."""

@@ -4,9 +4,8 @@ from collections import Counter
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.routing import Route
 
 from shared.contracts import ReceiptMessage
 from shared.database import Database
@@ -49,7 +48,7 @@ def routes(desk: Desk, database: Database, commits: GroupCommit, aftermath: Afte
         An object is one submission, an array several. A bad one of several is refused with a reason that names its
         field, and the rest go on; a bad one alone is answered with 422.
         """
-        return await _take_answers(commits, visitor, await request.body())
+        return await take_answers(commits, visitor, await request.body())
 
     @router.post(
         "/items",
@@ -70,20 +69,12 @@ def routes(desk: Desk, database: Database, commits: GroupCommit, aftermath: Afte
     return router
 
 
-def quick_route(desk: Desk, commits: GroupCommit) -> Route:
-    """Submissions once more, to be asked before the others: past FastAPI's own work, which costs more than theirs."""
+async def take_answers(commits: GroupCommit, visitor: Visitor, body: bytes) -> ReceiptMessage | SubmissionsReceived:
+    """Keep the answers of a request's body; they are durable when this returns.
 
-    async def answer(request: Request) -> Response:
-        request.scope["route"] = route  # as FastAPI's own do: the metrics count by it
-        visitor = await desk.visit(request, request.path_params["project"], Scope.ANNOTATE, Scope.SUBMIT)
-        received = await _take_answers(commits, visitor, await request.body())
-        return Response(received.model_dump_json(), media_type="application/json")
-
-    route = Route("/v1/projects/{project}/submissions", answer, methods=["POST"])
-    return route
-
-
-async def _take_answers(commits: GroupCommit, visitor: Visitor, body: bytes) -> ReceiptMessage | SubmissionsReceived:
+    Raises:
+        RefusedError: the body is none, or its only answer is refused.
+    """
     rows, is_one = read_rows(body)
     if len(rows) > _MANY:
         answers = await run_in_threadpool(_read_answers, rows, visitor.project)

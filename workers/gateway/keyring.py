@@ -53,13 +53,18 @@ class Keyring:
     _reading: threading.Lock = field(default_factory=threading.Lock)
     _strangers: Bucket = field(default_factory=lambda: Bucket(_STRANGERS, _STRANGERS, _STRANGERS, time.monotonic()))
 
-    def is_stale_for(self, header: str | None) -> bool:
-        """Whether the tokens in memory are too old to judge an `Authorization` header."""
-        time_now = time.monotonic()
-        if time_now - self._read_at >= _FRESH_S:
-            return True
+    def can_judge(self, header: str | None) -> bool:
+        """Whether the tokens in memory are fresh, and an `Authorization` header names none but these."""
         parsed = _parse(header)
-        return parsed is not None and parsed[0] not in self._grants and not self._strangers.take(time_now)
+        return self._is_fresh(time.monotonic()) and (parsed is None or parsed[0] in self._grants)
+
+    def is_stale_for(self, header: str | None) -> bool:
+        """Whether the tokens in memory are to be read again for an `Authorization` header: strangers may ask seldom."""
+        time_now = time.monotonic()
+        return not self.can_judge(header) and (not self._is_fresh(time_now) or not self._strangers.take(time_now))
+
+    def _is_fresh(self, time_now: float) -> bool:
+        return time_now - self._read_at < _FRESH_S
 
     def refresh(self) -> None:
         """Read the live tokens again, unless another thread has since this was asked for."""

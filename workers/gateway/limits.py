@@ -3,10 +3,12 @@
 import asyncio
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import NoReturn
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from workers.gateway.faults import Told, respond
+from workers.gateway.faults import RefusedError, refused
 
 LONGEST_BODY = 4 * 2**20
 BODY_S = 20.0
@@ -30,37 +32,12 @@ class Limits:
             await self.app(scope, receive, send)
             return
         try:
-            async with asyncio.timeout(self.body_s):
-                body = await self._read(scope, receive)
-        except TimeoutError:
-            told = Told(what=f"the body did not come within {self.body_s:g} s", where="body", mend=_AGAIN)
-            await respond(HTTPStatus.REQUEST_TIMEOUT, told, headers={"Connection": "close"})(scope, receive, send)
-            return
-        except _TooLongError:
-            what = f"the body is longer than {self.longest_body:,} bytes"
-            told = Told(what=what, where="body", mend="Send fewer rows in one request.")
-            refusal = respond(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, told, headers={"Connection": "close"})
-            await refusal(scope, receive, send)
+            body = await read_body(scope, receive, longest_body=self.longest_body, body_s=self.body_s)
+        except RefusedError as error:
+            await (await refused(Request(scope), error))(scope, receive, send)
             return
         if body is not None:
             await self._answer(scope, body, receive, send)
-
-    async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
-        """The body; None when the sender has gone."""
-        if _declared(scope) > self.longest_body:
-            raise _TooLongError
-        chunks, length = [], 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            chunk = message.get("body", b"")
-            chunks.append(chunk)
-            length += len(chunk)
-            if length > self.longest_body:
-                raise _TooLongError
-            if not message.get("more_body", False):
-                return b"".join(chunks)
 
     async def _answer(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         given = _Given(body, receive, send)
@@ -72,12 +49,52 @@ class Limits:
         given.is_over = True
         task.cancel()
         if not given.has_begun:
-            told = Told(what=f"there was no answer within {self.answer_s:g} s", where=scope["path"][:200], mend=_AGAIN)
-            await respond(HTTPStatus.SERVICE_UNAVAILABLE, told, retry_after_s=1)(scope, receive, send)
+            await (await refused(Request(scope), too_late(scope, self.answer_s)))(scope, receive, send)
 
 
-class _TooLongError(Exception):
-    pass
+async def read_body(
+    scope: Scope, receive: Receive, *, longest_body: int = LONGEST_BODY, body_s: float = BODY_S
+) -> bytes | None:
+    """The body of a request; None when the sender has gone.
+
+    Raises:
+        RefusedError: 408 when it takes longer than `body_s` seconds, 413 when it is longer than `longest_body` bytes.
+    """
+    try:
+        async with asyncio.timeout(body_s):
+            return await _read(scope, receive, longest_body)
+    except TimeoutError as error:
+        what = f"the body did not come within {body_s:g} s"
+        raise RefusedError(HTTPStatus.REQUEST_TIMEOUT, what, where="body", mend=_AGAIN) from error
+
+
+def too_late(scope: Scope, answer_s: float = ANSWER_S) -> RefusedError:
+    """What is told of a request whose answer took longer than `answer_s` seconds."""
+    what = f"there was no answer within {answer_s:g} s"
+    return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, what, where=scope["path"][:200], mend=_AGAIN, retry_after_s=1)
+
+
+async def _read(scope: Scope, receive: Receive, longest: int) -> bytes | None:
+    if _declared(scope) > longest:
+        _refuse_length(longest)
+    chunks, length = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        chunk = message.get("body", b"")
+        chunks.append(chunk)
+        length += len(chunk)
+        if length > longest:
+            _refuse_length(longest)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def _refuse_length(longest: int) -> NoReturn:
+    what = f"the body is longer than {longest:,} bytes"
+    mend = "Send fewer rows in one request."
+    raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, what, where="body", mend=mend)
 
 
 class _Given:

@@ -4,6 +4,7 @@ does.
 
 import time
 from collections.abc import Iterator
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
@@ -27,16 +28,24 @@ class Metrics:
         """Begin to count."""
         self._registry = CollectorRegistry()
         self._registry.register(_Workings(database))
-        self.requests = Counter(
+        self._requests = Counter(
             _PREFIX + "http_requests", "Requests answered", ("route", "status"), registry=self._registry
         )
-        self.seconds = Histogram(
+        self._seconds = Histogram(
             _PREFIX + "http_seconds",
             "Seconds from request to answer",
             ("route",),
             buckets=_SECONDS,
             registry=self._registry,
         )
+
+        self._of_route = cache(self._seconds.labels)
+        self._of_answer = cache(self._requests.labels)
+
+    def count(self, route: str, status: int, seconds: float) -> None:
+        """Note that a request was answered."""
+        self._of_answer(route, str(status)).inc()
+        self._of_route(route).observe(seconds)
 
     def text(self) -> bytes:
         """Everything in Prometheus's text format."""
@@ -67,8 +76,7 @@ class Counted:
             await self._app(scope, receive, counting)
         finally:
             route = getattr(scope.get("route"), "path", "none")
-            self._metrics.requests.labels(route, str(status)).inc()
-            self._metrics.seconds.labels(route).observe(time.perf_counter() - began)
+            self._metrics.count(route, status, time.perf_counter() - began)
 
 
 class _Workings(Collector):

@@ -8,11 +8,10 @@ from typing import Any, NoReturn
 
 from fastapi import Path, Request
 from fastapi.security import HTTPBearer
-from sqlmodel import col, select
 from starlette.concurrency import run_in_threadpool
 
 from shared.database import Database
-from shared.tables import Project
+from shared.repository.projects import ProjectNumbers
 from shared.tokens import Scope
 from workers.gateway.bodies import MOST_ROWS
 from workers.gateway.faults import RefusedError
@@ -37,12 +36,11 @@ class Desk:
 
     def __init__(self, database: Database, keyring: Keyring) -> None:
         """Know where tokens and projects are."""
-        self._database, self._keyring = database, keyring
-        self._known: dict[str, int] = {}  # a project is never deleted, and keeps its number
+        self._keyring, self._numbers = keyring, ProjectNumbers(database)
 
     async def admit_to_all(self, request: Request, *scopes: Scope) -> None:
         """Let in a token that opens all projects."""
-        if await self._admit(request, *scopes) is not None:
+        if await self._admit(request.headers.get("Authorization"), *scopes) is not None:
             raise RefusedError(
                 HTTPStatus.FORBIDDEN,
                 "this token opens one project only, and this tells of all",
@@ -50,9 +48,8 @@ class Desk:
                 mend="Use a token made without --project.",
             )
 
-    async def _admit(self, request: Request, *scopes: Scope) -> int | None:
+    async def _admit(self, header: str | None, *scopes: Scope) -> int | None:
         """Check the token; returns the number of the only project that it opens, None for all."""
-        header = request.headers.get("Authorization")
         if self._keyring.is_stale_for(header):
             await run_in_threadpool(self._keyring.refresh)
         return self._keyring.open(header, scopes).project_id
@@ -61,26 +58,22 @@ class Desk:
         """A dependency that admits a request to the project in its path, with a token of one of the scopes."""
 
         async def admitted(request: Request, project: str = Path(examples=["tickets"])) -> Visitor:
-            return await self.visit(request, project, *scopes)
+            only = await self._admit(request.headers.get("Authorization"), *scopes)
+            number = self._numbers.known(project)
+            if number is None and _may_be_a_name(project):
+                number = await run_in_threadpool(self._numbers.find, project)
+            return _opened(project, number, only)
 
         return admitted
 
-    async def visit(self, request: Request, project: str, *scopes: Scope) -> Visitor:
-        """Admit a request to a project, with a token of one of the scopes."""
-        only = await self._admit(request, *scopes)
-        number = self._known.get(project)
-        if number is None and _may_be_a_name(project):
-            number = await run_in_threadpool(self._look_up, project)
-        if number is None or only not in (None, number):
-            _no_project(project)
-        return Visitor(number, project)
+    def is_known(self, header: str | None, project: str) -> bool:
+        """Whether what is in memory can tell if a request is let in to a project."""
+        return self._numbers.known(project) is not None and self._keyring.can_judge(header)
 
-    def _look_up(self, project: str) -> int | None:
-        with self._database.read() as session:
-            number = session.exec(select(Project.id).where(col(Project.name) == project)).one_or_none()
-        if number is not None:
-            self._known[project] = number
-        return number
+    def visit(self, header: str | None, project: str, *scopes: Scope) -> Visitor:
+        """Admit a request to a project as `of_project` does, by what is in memory."""
+        only = self._keyring.open(header, scopes).project_id
+        return _opened(project, self._numbers.known(project), only)
 
 
 def read_rows(body: bytes) -> tuple[list[Any], bool]:
@@ -107,14 +100,17 @@ def _may_be_a_name(project: str) -> bool:
     return len(project) <= _LONGEST_NAME and project.isascii() and project.isprintable()
 
 
-def _no_project(project: str) -> NoReturn:
-    # The same words whether it does not exist or the token does not open it: nobody can try out names.
-    raise RefusedError(
-        HTTPStatus.NOT_FOUND,
-        f"this token opens no project {project[:_LONGEST_NAME]!r}",
-        where="path",
-        mend="`quietcorner project list` has the names, `quietcorner token list` what a token opens.",
-    )
+def _opened(project: str, number: int | None, only: int | None) -> Visitor:
+    """The project of a number, None where there is none, to a token that opens `only` one, or None for all."""
+    if number is None or only not in (None, number):
+        # The same words whether it does not exist or the token does not open it: nobody can try out names.
+        raise RefusedError(
+            HTTPStatus.NOT_FOUND,
+            f"this token opens no project {project[:_LONGEST_NAME]!r}",
+            where="path",
+            mend="`quietcorner project list` has the names, `quietcorner token list` what a token opens.",
+        )
+    return Visitor(number, project)
 
 
 def _refuse_body(status: HTTPStatus, what: str) -> NoReturn:

@@ -16,7 +16,6 @@ from typing import Any, cast
 
 import structlog
 from redis.exceptions import RedisError
-from sqlmodel import col, select
 
 from shared.contracts import ReceiptMessage, SubmissionMessage, unpack_submission
 from shared.crash_points import name_commit, reached
@@ -25,7 +24,6 @@ from shared.errors import DatabaseUnavailableError, InvalidInputError
 from shared.repository import assignments as assignment_rows
 from shared.repository import submissions as rows
 from shared.streams import DEAD, INTAKE, SUBMISSIONS, ensure_group
-from shared.tables import Project
 from workers.context import Context, context
 from workers.dispatch import queue
 from workers.hints import TOGETHER_S
@@ -79,11 +77,13 @@ def serve(held: Context, stop: threading.Event) -> None:
 
 
 def _listen(held: Context, consumer: str, stop: threading.Event) -> None:
-    untold, tell_at = False, 0.0
+    untold, tell_at, look_at = False, 0.0, 0.0
     while not stop.is_set():
-        for entry in _abandoned(held, consumer):
-            take_entries(held, [entry])  # one by one: one of them may have killed its reader
-            untold = True
+        if time.monotonic() >= look_at:
+            for entry in _abandoned(held, consumer):
+                take_entries(held, [entry])  # one by one: one of them may have killed its reader
+                untold = True
+            look_at = time.monotonic() + _BLOCK_MS / 1000
         block_ms = max(1, round(1000 * (tell_at - time.monotonic()))) if untold else _BLOCK_MS
         read = held.redis.xreadgroup(INTAKE, consumer, {SUBMISSIONS: ">"}, count=_AT_ONCE, block=block_ms)
         for _, fresh in cast(list[tuple[bytes, list[tuple[bytes, Fields]]]], read):
@@ -107,7 +107,7 @@ def take_entries(held: Context, entries: Sequence[Entry]) -> None:
         else:
             by_project[entry.message.project].append(entry)
     for name, group in by_project.items():
-        known = _project(held, name)
+        known = held.project_numbers.find(name)
         if known is None:
             receipts += [(entry, _bury(held, entry, f"project: there is no project {name!r}")) for entry in group]
         else:
@@ -183,8 +183,3 @@ def _bury(held: Context, entry: Entry, reason: str) -> ReceiptMessage:
     return ReceiptMessage(
         submission_id=None if entry.message is None else entry.message.submission_id, status="refused", reason=reason
     )
-
-
-def _project(held: Context, name: str) -> int | None:
-    with held.database.read() as session:
-        return session.exec(select(Project.id).where(col(Project.name) == name)).one_or_none()
