@@ -9,9 +9,10 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import BindParameter, bindparam, delete, insert, update
+from sqlalchemy import BindParameter, bindparam, delete, update
+from sqlalchemy import text as sql
 from sqlmodel import Session, col, select
 
 from shared.among import among, several
@@ -25,7 +26,6 @@ _AT_ONCE = 1_000
 
 _PROJECT: BindParameter[int] = bindparam("project")
 _TIME: BindParameter[float] = bindparam("time")
-_RESOLVED: dict[str, Any] = {name: bindparam(name) for name in ("value", "agreement", "submissions")}
 
 _FIND_ITEMS = select(Item.item_id, Item.id, Item.text).where(
     col(Item.project_id) == _PROJECT, among(Item.item_id, several("these", str))
@@ -50,9 +50,27 @@ _FIND_ANSWERS = (
     .where(among(Submission.item, several("these", int)))
     .order_by(col(Submission.id))
 )
-_FIND_LABELS = select(Label.item).where(among(Label.item, several("these", int)))
-_NEW_LABEL = insert(Label).values(item=bindparam("key"), project_id=_PROJECT, updated_at=_TIME, **_RESOLVED)
-_CHANGED_LABEL = update(Label).where(col(Label.item) == bindparam("key")).values(updated_at=_TIME, **_RESOLVED)
+# All labels of a transaction travel as one JSON text, each label in it as a JSON text of its own, since SQLite before
+# 3.38 takes the quotes off a string that it is asked for.
+_RESOLVED = {
+    "sqlite": """
+        SELECT json_extract(value, '$[0]'), :project, json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+               json_extract(value, '$[3]'), :time
+        FROM json_each(:resolved) WHERE true""",  # without WHERE, its ON is taken for that of a join
+    "postgresql": """
+        SELECT CAST(value ->> 0 AS bigint), CAST(:project AS bigint), CAST(value ->> 1 AS json),
+               CAST(value ->> 2 AS double precision), CAST(value ->> 3 AS integer), CAST(:time AS double precision)
+        FROM json_array_elements(CAST(:resolved AS json))""",
+}
+_STORE_LABELS = {
+    dialect: sql(
+        f"""
+        INSERT INTO label (item, project_id, value, agreement, submissions, updated_at) {rows}
+        ON CONFLICT (item) DO UPDATE SET value = excluded.value, agreement = excluded.agreement,
+            submissions = excluded.submissions, updated_at = excluded.updated_at"""
+    )
+    for dialect, rows in _RESOLVED.items()
+}
 
 
 @dataclass(frozen=True)
@@ -123,7 +141,7 @@ def store_answers(session: Session, project_id: int, answers: Sequence[Answer], 
     )
     if closed := [answer.assignment for answer in answers if answer.assignment is not None]:
         session.connection().execute(_CLOSE, {"these": closed, "time": time})
-    _resolve(session, {answer.item for answer in answers}, {"project": project_id, "time": time}, former)
+    _resolve(session, {answer.item for answer in answers}, project_id, time, former)
 
 
 def store_dead_letter(session: Session, *, origin: str, project: str | None, payload: str, reason: str) -> None:
@@ -177,16 +195,15 @@ def answered_classes(session: Session, project_id: int, former: Mapping[str, str
     return counts
 
 
-def _resolve(session: Session, items: Collection[int], written: Mapping[str, Any], former: Mapping[str, str]) -> None:
-    standing = set(session.connection().execute(_FIND_LABELS, {"these": items}).scalars())
+def _resolve(session: Session, items: Collection[int], project_id: int, time: float, former: Mapping[str, str]) -> None:
     resolved = []
     for item, answers in _latest_answers(session, items).items():
         value, agreement = resolve([in_force(answer, former) for answer in answers])
-        resolved.append({"key": item, "value": value, "agreement": agreement, "submissions": len(answers), **written})
-    if new := [row for row in resolved if row["key"] not in standing]:
-        session.connection().execute(_NEW_LABEL, new)
-    if old := [row for row in resolved if row["key"] in standing]:
-        session.connection().execute(_CHANGED_LABEL, old)
+        resolved.append((item, json.dumps(value), agreement, len(answers)))
+    connection = session.connection()
+    connection.execute(
+        _STORE_LABELS[connection.dialect.name], {"project": project_id, "time": time, "resolved": json.dumps(resolved)}
+    )
 
 
 def _latest_answers(session: Session, items: Collection[int]) -> dict[int, list[LabelJson]]:

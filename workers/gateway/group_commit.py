@@ -19,13 +19,11 @@ from shared.database import Database
 from shared.errors import DatabaseUnavailableError
 from workers.gateway.answers import Answer, store_answers
 from workers.gateway.faults import RefusedError
+from workers.intake.answers import GATHERING_S
 
 # Answers in one transaction, and answers that may wait: beyond, a sender hears at once that it is too much.
 _AT_ONCE = 200
 _MOST_WAITING = 5_000
-# While several send at once, a transaction begins so long after the last one at the earliest: most of what it costs is
-# the same for one answer and for twenty.
-_GATHERING_S = 0.02
 
 Stored = Callable[[str, Sequence[str]], None]
 """Told, after a commit, the project and the stream entries of the assignments that were closed."""
@@ -104,7 +102,7 @@ class GroupCommit:
             with self._counting:
                 self._waiting -= count
             if sum(map(len, posts.values())) > 1:
-                time.sleep(_GATHERING_S)
+                time.sleep(GATHERING_S)
 
     def _store(self, group: Sequence[_Post]) -> None:
         """Store a group; when it can't be, each of its requests alone, so that none suffers for another."""

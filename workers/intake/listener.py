@@ -27,7 +27,7 @@ from shared.streams import DEAD, INTAKE, SUBMISSIONS, ensure_group
 from workers.context import Context, context
 from workers.dispatch import queue
 from workers.hints import TOGETHER_S
-from workers.intake.answers import take_answers, until_alone
+from workers.intake.answers import GATHERING_S, take_answers, until_alone
 from workers.intake.submissions import Verdict
 from workers.readiness import say_ready
 
@@ -93,6 +93,8 @@ def _listen(held: Context, consumer: str, stop: threading.Event) -> None:
         if untold and time.monotonic() >= tell_at:
             held.relay()
             untold, tell_at = False, time.monotonic() + TOGETHER_S
+        if read:
+            stop.wait(GATHERING_S)
     if untold:
         held.relay()
 

@@ -31,7 +31,7 @@ from workers.selection.campaigns import Served, most_places, serve
 from workers.selection.nearness import Nearness
 from workers.selection.round import RoundPlan, Score, Selected, round_seed, select
 from workers.selection.stability import COMPARED
-from workers.selection.triggers import Situation, due, may_rest, too_early
+from workers.selection.triggers import Filling, Situation, due, may_rest, too_early
 from workers.sharing import Board, Helper, take_seat
 from workers.training import bands, classifier, model_storage, prior_shift
 from workers.training.classifier import LinearModel
@@ -73,12 +73,14 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
             situation = _situation(
                 session, project_id, last, seen=seen, campaign=any(one.new for one in running), asked=asked
             )
-            why, early = due(config, situation), too_early(config, situation)
-            pool = (why and not early) and held.pool(session, project_id, config)
-            encoder = pools.encoder_in_use(session, project_id)
-            stored = rounds.newest_models(session, project_id, encoder=encoder or "", count=COMPARED)
-            scorers = [bands.load(blob) for blob in load_scorers(session, project_id, encoder=encoder or "")]
-        if not pool or (not len(pool.eligible) and may_rest(config, situation)):
+            why = due(config, situation)
+            early = bool(why) and too_early(config, situation, _filling(session, project_id))
+            pool = held.pool(session, project_id, config) if why and not early else None
+            if pool is not None:
+                encoder = pools.encoder_in_use(session, project_id)
+                stored = rounds.newest_models(session, project_id, encoder=encoder or "", count=COMPARED)
+                scorers = [bands.load(blob) for blob in load_scorers(session, project_id, encoder=encoder or "")]
+        if pool is None or (not len(pool.eligible) and may_rest(config, situation)):
             _rest(held, claimed, ask_again=bool(why) and (early or situation.new_labels > 0))
             return False
         served = serve(running, pool, most=most_places(config.selection.batch_size, config.drift.campaign_share))
@@ -169,14 +171,19 @@ def _plan(config: ProjectConfig, last: LastRound, served: Served, encoder: str) 
 def _situation(
     session: Session, project_id: int, last: LastRound, *, seen: int, campaign: bool, asked: bool
 ) -> Situation:
-    embedded, all_items = embedding.embedded_share(session, project_id)
     return Situation(
         waiting=rounds.count_open(session, project_id),
         new_labels=seen - last.submissions_seen,
         since_last_s=math.inf if last.selected_at is None else now(session) - last.selected_at,
         campaign=campaign,
         asked=asked,
-        filling=embedded < all_items / 2 and lanes.has_work(session, project_id, lanes.EMBED),
+    )
+
+
+def _filling(session: Session, project_id: int) -> Filling:
+    embedded, all_items = embedding.embedded_share(session, project_id)
+    return Filling(
+        goes_on=embedded < all_items / 2 and lanes.has_work(session, project_id, lanes.EMBED),
         embedded=embedded,
         chosen=rounds.count_chosen(session, project_id),
     )

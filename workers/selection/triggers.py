@@ -22,9 +22,6 @@ class Situation:
         since_last_s: seconds since the last round's batch; infinite before the first.
         campaign: whether a campaign waits for its batch.
         asked: whether a person asked for a batch now.
-        filling: whether embedding goes on, and most items have no vector yet.
-        embedded: texts with a vector.
-        chosen: items that rounds have chosen so far.
     """
 
     waiting: int
@@ -32,7 +29,19 @@ class Situation:
     since_last_s: float
     campaign: bool
     asked: bool
-    filling: bool
+
+
+@dataclass(frozen=True)
+class Filling:
+    """How far the pool has vectors. All items are counted for it, so it is asked for only when a round is due.
+
+    Attributes:
+        goes_on: whether embedding goes on, and most items have no vector yet.
+        embedded: texts with a vector.
+        chosen: items that rounds have chosen so far.
+    """
+
+    goes_on: bool
     embedded: int
     chosen: int
 
@@ -63,9 +72,9 @@ def may_rest(config: ProjectConfig, situation: Situation) -> bool:
     return not situation.new_labels or situation.since_last_s < _PATIENCE_S
 
 
-def too_early(config: ProjectConfig, situation: Situation) -> bool:
+def too_early(config: ProjectConfig, situation: Situation, filling: Filling) -> bool:
     """Whether a round that is due had better wait for embedding, since it would choose from too little."""
-    if situation.asked or situation.campaign or not situation.filling:
+    if situation.asked or situation.campaign or not filling.goes_on:
         return False
-    wanted = _CHOICE * (situation.chosen + config.selection.batch_size)
-    return situation.embedded < wanted and situation.since_last_s < _PATIENCE_S
+    wanted = _CHOICE * (filling.chosen + config.selection.batch_size)
+    return filling.embedded < wanted and situation.since_last_s < _PATIENCE_S

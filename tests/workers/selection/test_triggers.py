@@ -1,11 +1,12 @@
 """When a round is due."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from shared.project import BatchTrigger, ProjectConfig, Selection
-from workers.selection.triggers import Situation, due, may_rest, too_early
+from workers.selection.triggers import Filling, Situation, due, may_rest, too_early
 
 AT_REST = Situation(
     waiting=50,
@@ -13,10 +14,8 @@ AT_REST = Situation(
     since_last_s=10.0,
     campaign=False,
     asked=False,
-    filling=False,
-    embedded=1_000,
-    chosen=100,
 )
+FILLING = Filling(goes_on=True, embedded=100, chosen=100)
 CONFIG = ProjectConfig(classes=("a", "b"), selection=Selection(batch_size=50))
 
 
@@ -52,28 +51,28 @@ def test_not_while_two_batches_wait_unless_a_person_or_a_campaign_asks() -> None
     assert is_due(waiting=100, campaign=True, since_last_s=math.inf)
 
 
-def is_early(**situation: object) -> bool:
-    return too_early(CONFIG, Situation(**(vars(AT_REST) | {"filling": True} | situation)))
+def is_early(filling: Filling = FILLING, **situation: object) -> bool:
+    return too_early(CONFIG, Situation(**(vars(AT_REST) | situation)), filling)
 
 
 @pytest.mark.parametrize(("embedded", "early"), [(749, True), (750, False)])
 def test_while_the_pool_fills_a_round_waits_until_it_chooses_one_of_five(embedded: int, early: bool) -> None:
-    assert is_early(embedded=embedded, chosen=100) is early
+    assert is_early(replace(FILLING, embedded=embedded)) is early
 
 
 def test_the_first_batch_does_not_wait() -> None:
-    assert not is_early(embedded=60, chosen=0, since_last_s=math.inf)
+    assert not is_early(replace(FILLING, embedded=60, chosen=0), since_last_s=math.inf)
 
 
 def test_nobody_waits_for_a_pool_that_is_full_or_for_more_than_a_minute() -> None:
-    assert is_early(embedded=100, since_last_s=59.0)
-    assert not is_early(embedded=100, filling=False)
-    assert not is_early(embedded=100, since_last_s=60.0)
+    assert is_early(since_last_s=59.0)
+    assert not is_early(replace(FILLING, goes_on=False))
+    assert not is_early(since_last_s=60.0)
 
 
 def test_a_person_or_a_campaign_that_asks_is_not_held_back() -> None:
-    assert not is_early(embedded=100, asked=True)
-    assert not is_early(embedded=100, campaign=True)
+    assert not is_early(asked=True)
+    assert not is_early(campaign=True)
 
 
 @pytest.mark.parametrize(
