@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy import text as sql
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
 
 from shared import crash_points
 from shared.errors import DatabaseUnavailableError
@@ -25,6 +25,18 @@ _LOOK_S = 0.002
 _DEADLOCK = "40P01"
 # PostgreSQL ends a transaction whose writer stands still for this long: stopped, it would keep its locks for ever.
 _IDLE_MS = 30_000
+
+# Tables with this many rows, and twice as many as when the database last looked.
+_FEW_ROWS = 500
+_GROWN = sql(
+    """
+    SELECT CAST(c.oid AS regclass)::text
+    FROM pg_class c JOIN pg_stat_user_tables s ON s.relid = c.oid
+    WHERE pg_table_is_visible(c.oid) AND c.relname = ANY (:ours)
+        AND s.n_live_tup > greatest(:few, 2 * c.reltuples)
+    ORDER BY 1
+    """
+)
 
 _CLOCKS = {
     "sqlite": sql("SELECT (julianday('now') - 2440587.5) * 86400.0"),
@@ -131,15 +143,23 @@ def schema_revision(connection: Connection) -> str | None:
     return connection.execute(sql("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
-def take_stock(database: Database, table: str) -> None:
-    """Have PostgreSQL look how large a table has become, when it has just grown many times over.
+def take_stock(database: Database) -> list[str]:
+    """Have PostgreSQL look how large those of our tables have become that have grown many times over since it looked.
 
-    By itself it looks once a minute, and until then it reads the whole table to find one row.
+    By itself it looks once a minute, and until then it reads all rows of a project to find some.
+
+    Returns:
+        The tables, by name; none on SQLite.
     """
-    if database.engine.dialect.name == "postgresql":
-        engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
-        with _translated(database.url), engine.connect() as connection:
+    if database.engine.dialect.name != "postgresql":
+        return []
+    ours = {"ours": list(SQLModel.metadata.tables), "few": _FEW_ROWS}
+    engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
+    with _translated(database.url), engine.connect() as connection:
+        grown = list(connection.execute(_GROWN, ours).scalars())
+        for table in grown:
             connection.exec_driver_sql(f"ANALYZE {table}")
+    return grown
 
 
 def now(session: Session) -> float:

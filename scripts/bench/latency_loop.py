@@ -76,7 +76,7 @@ def make_pool(database: Database, *, items: int, classes: int, labels: int, batc
         vectors = centres[true[rows]] + 2.5 * rng.normal(size=(len(rows), DIMENSION))
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         store_part(database, project_id, rows, vectors, rng)
-    take_stock(database, "item")
+    take_stock(database)
     made = Made(project_id, config, {f"item-{row}": names[true[row]] for row in range(items)})
     with database.write() as session:
         first = [message(made, f"item-{row}", f"first-{row}") for row in range(labels)]

@@ -13,7 +13,7 @@ from sqlmodel import SQLModel, select
 
 from shared import database as databases
 from shared import migrations
-from shared.database import Database, now
+from shared.database import Database, now, take_stock
 from shared.errors import DatabaseUnavailableError
 from shared.migrations import revisions
 from shared.repository.drift import find_reference, last_report, store_reference
@@ -82,6 +82,24 @@ def test_references_and_windows_of_an_old_watch_go_on_after_an_update_and_back(d
     with old.engine.begin() as connection:
         assert connection.execute(text("SELECT encoder, through FROM driftreference")).all() == [("e2", 9)]
     old.close()
+
+
+def test_a_table_that_has_grown_many_times_over_is_looked_at_by_the_sweep(database: Database) -> None:
+    is_postgres = database.engine.dialect.name == "postgresql"
+
+    def add(first: int, count: int) -> None:
+        with database.write() as session:
+            session.add_all(
+                Project(name=f"{number}", config={}, created_at=0.0) for number in range(first, first + count)
+            )
+            session.flush()
+            if is_postgres:
+                session.connection().execute(text("SELECT pg_stat_force_next_flush()"))
+
+    for first, count, grown in ((0, 400, []), (400, 200, ["project"]), (600, 500, []), (1_100, 200, ["project"])):
+        add(first, count)
+        assert take_stock(database) == (grown if is_postgres else [])
+        assert take_stock(database) == []
 
 
 def test_an_error_in_a_transaction_leaves_nothing_behind(database: Database) -> None:

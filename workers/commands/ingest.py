@@ -87,15 +87,11 @@ def ingest(
     rules = Rules(config.rules)
     columns = replace(columns, hints=hint_columns(config.rules))
     redis_answers = True
-    added = counted = 0
 
     def store(items: list[NewItem]) -> Stored:
-        nonlocal redis_answers, added, counted
+        nonlocal redis_answers
         stored = store_items(database, project_id, items, rules=rules, seed=config.seed)
-        added += stored.added
-        if added > 2 * counted:
-            take_stock(database, "item")
-            counted = added
+        take_stock(database)
         if stored.added and redis_answers:  # asked once in vain, the rest is left to the sweep
             redis_answers = edge.kick(in_force, database)
         return stored

@@ -5,6 +5,7 @@ from redis.exceptions import RedisError
 
 from shared import lanes
 from shared.crash_points import name_commit
+from shared.database import take_stock
 from shared.events import forget_published
 from shared.repository import rounds
 from shared.repository.assignments import on_queues
@@ -19,8 +20,8 @@ _log = structlog.get_logger(__name__)
 
 @app.task(name=SWEEP)
 def sweep() -> None:
-    """Publish what lies in the outbox, look at every queue that was touched, wake every lane that lags, and forget what
-    is long over.
+    """Publish what lies in the outbox, look at every queue that was touched, wake every lane that lags, forget what is
+    long over, and see to it that the database knows which tables have grown.
 
     Runs every few seconds. It decides nothing by itself: all it does is to ask again, so two sweeps at once, or none
     for a while, do no harm.
@@ -41,6 +42,7 @@ def sweep() -> None:
         forget_published(session)
         forget_dead_letters(session, kept_days=held.settings.dead_letters_kept_days)
         lagging = lanes.lagging(session)
+    take_stock(held.database)
     held.relay()
     wake(lagging)
 
