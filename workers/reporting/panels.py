@@ -221,6 +221,8 @@ def _lane(room: str, lane: Status, project: str) -> Text:
             f"  Mend the cause, then `quietcorner batch next {project}` lets it run again.",
             style="bold red",
         )
+    if lane["held_by"]:
+        return Text(f"{room}: {one_line(lane['held_by'], longest=_LONGEST_ERROR)} is at work", style="green")
     if behind and lane["error"]:
         return Text(f"{room}: tried {lane['attempts']} times: {error}", style="yellow")
     if behind:

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, cast, func, or_, select
+from sqlalchemy import ColumnElement, Text, case, cast, func, or_, select
 from sqlmodel import Session, SQLModel, col
 
 from shared.campaigns import State
@@ -43,7 +43,8 @@ def project_status(database: Database, project_id: int, name: str, config: Proje
     those of the newest version that was measured, `model.measured`, and without what only plots need: rounds may be
     faster than measuring. `goals` tells of each class with a goal what is wanted and, by that version, what is
     reached: `met` is null while nobody can tell. `done` are the classes that got no places in the newest batch, since
-    enough of them is found. `rules` are as `workers.reporting.rules.judge` gives them. Times are seconds since 1970.
+    enough of them is found. `lanes` tells of each kind of work how often it was asked for and done, and which worker is
+    at it now. `rules` are as `workers.reporting.rules.judge` gives them. Times are seconds since 1970.
     """
     with database.read() as session:
         return read_status(session, project_id, name, config)
@@ -220,15 +221,21 @@ def _drift(session: Session, project_id: int) -> dict[str, Any]:
 
 
 def _lanes(session: Session, project_id: int) -> dict[str, Any]:
+    is_held = col(Lane.until) >= now(session)
     statement = (
-        select(col(Lane.room), col(Lane.requested), col(Lane.completed), col(Lane.attempts), col(Lane.error))
+        select(
+            col(Lane.room),
+            col(Lane.requested),
+            col(Lane.completed),
+            col(Lane.attempts),
+            col(Lane.error),
+            case((is_held, col(Lane.owner)), else_=None),
+        )
         .where(col(Lane.project_id) == project_id)
         .order_by(col(Lane.room))
     )
-    return {
-        room: {"requested": requested, "completed": completed, "attempts": attempts, "error": error}
-        for room, requested, completed, attempts, error in session.connection().execute(statement)
-    }
+    names = ("requested", "completed", "attempts", "error", "held_by")
+    return {room: dict(zip(names, values, strict=True)) for room, *values in session.connection().execute(statement)}
 
 
 def _events(session: Session, project_id: int) -> list[dict[str, Any]]:

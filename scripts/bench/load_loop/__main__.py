@@ -34,6 +34,7 @@ from shared.repository.tokens import create_token
 from shared.settings import Settings, load_settings
 from shared.tables import Assignment, AssignmentState, Batch, Project
 from shared.tokens import Scope
+from shared.urls import sqlite_url
 from workers.app import DRIFT, INTAKE, TRAINING
 from workers.supervisor import plan, redis_server
 from workers.supervisor.command import Command
@@ -71,7 +72,9 @@ def databases(only: str | None) -> Iterator[Settings]:
         urls.append(base.database_url)
     for url in urls:
         with tempfile.TemporaryDirectory(prefix="qc-load-") as folder:
-            changes = {"data_dir": Path(folder), "redis_url": None, "database_url": url, "http_port": free_port()}
+            # Said in so many words: where it says nothing, the processes go by DATABASE_URL, as all of them do.
+            url_here = url or sqlite_url(Path(folder) / "quietcorner.db")
+            changes = {"data_dir": Path(folder), "redis_url": None, "database_url": url_here, "http_port": free_port()}
             yield base.model_copy(update={**changes, "http_rate": 100_000.0})
 
 

@@ -84,15 +84,17 @@ def test_a_lane_that_is_set_aside_is_red_and_tells_its_error_and_the_mend(databa
     assert f"quietcorner batch next {NAME}" in shown
 
 
-def test_work_that_waits_and_work_that_failed_once_are_told_apart(database: Database) -> None:
+def test_work_that_waits_that_failed_once_and_that_goes_on_are_told_apart(database: Database) -> None:
     example = make_project(database)
     status = _status(database, example)
     status["lanes"]["embed"] |= {"requested": 3}
     status["lanes"]["drift"] |= {"requested": 1, "attempts": 2, "error": "ValueError: no"}
+    status["lanes"]["evaluate"] |= {"requested": 1, "attempts": 1, "held_by": "here:7"}
     shown = _shown(status)
 
     assert "embed: work waits (3 requests)" in shown
     assert "drift: tried 2 times: ValueError: no" in shown
+    assert "evaluate: here:7 is at work" in shown
     assert "round: idle" in shown
 
 

@@ -46,7 +46,10 @@ def test_a_project_without_anything_has_a_status_of_zeros(database: Database) ->
         "done": [],
         "rules": [],
         "drift": {"windows": 0, "last": None, "campaigns": 0, "campaigns_waiting": 0},
-        "lanes": {room: {"requested": 0, "completed": 0, "attempts": 0, "error": None} for room in sorted(lanes.ROOMS)},
+        "lanes": {
+            room: {"requested": 0, "completed": 0, "attempts": 0, "error": None, "held_by": None}
+            for room in sorted(lanes.ROOMS)
+        },
         "events": [],
         "dead_letters": 0,
     }
@@ -172,4 +175,24 @@ def test_a_lane_tells_its_error(database: Database) -> None:
     set_aside(database, example.id, lanes.ROUND, error="MemoryError: too much")
     lane = project_status(database, example.id, NAME, example.config)["lanes"]["round"]
 
-    assert lane == {"requested": 1, "completed": 0, "attempts": lanes.MOST_ATTEMPTS, "error": "MemoryError: too much"}
+    assert lane == {
+        "requested": 1,
+        "completed": 0,
+        "attempts": lanes.MOST_ATTEMPTS,
+        "error": "MemoryError: too much",
+        "held_by": None,
+    }
+
+
+def test_a_lane_tells_who_is_at_it_until_the_lease_is_over(database: Database) -> None:
+    example = make_project(database)
+
+    def holder(lease_s: float) -> str | None:
+        with database.write() as session:
+            lanes.request(session, example.id, lanes.DRIFT)
+            lanes.claim(session, project_id=example.id, room=lanes.DRIFT, owner=f"{lease_s}", lease_s=lease_s)
+        found: str | None = project_status(database, example.id, NAME, example.config)["lanes"]["drift"]["held_by"]
+        return found
+
+    assert holder(-1.0) is None
+    assert holder(60.0) == "60.0"
