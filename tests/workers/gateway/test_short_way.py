@@ -51,7 +51,9 @@ class Ways:
 
 @pytest.fixture
 def ways(api: Api, monkeypatch: pytest.MonkeyPatch) -> Ways:
-    return Ways(api, monkeypatch)
+    found = Ways(api, monkeypatch)
+    api.ask("GET", "status", token=api.token(Scope.READ))  # the project is known now
+    return found
 
 
 def named(body: Any, way: str) -> bytes:
