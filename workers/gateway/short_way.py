@@ -1,4 +1,4 @@
-"""The short way of answers: past the framework's work on a request, which costs several times theirs.
+"""The short way of answers: past the framework's work on a request, which costs more than theirs.
 
 It is for requests that nothing has to be looked up for. The first one of a project or of a token, and one a second to
 hear of revoked tokens, go the long way through the framework's route, as do all other requests.
