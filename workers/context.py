@@ -22,6 +22,7 @@ from shared.pool import Pool
 from shared.project import ProjectConfig
 from shared.repository.pools import KeptPools
 from shared.repository.projects import ProjectNumbers
+from shared.repository.rounds import SubmissionCounter
 from shared.settings import Settings, load_settings
 from shared.streams import connect
 from shared.tables import Project
@@ -47,6 +48,11 @@ class Context:
     def project_numbers(self) -> ProjectNumbers:
         """Row numbers of projects by name."""
         return ProjectNumbers(self.database)
+
+    @cached_property
+    def submissions(self) -> SubmissionCounter:
+        """How many submissions projects have."""
+        return SubmissionCounter()
 
     def pool(self, session: Session, project_id: int, config: ProjectConfig) -> Pool:
         """All embedded items of a project with their labels, in one consistent view."""

@@ -69,7 +69,7 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
         with held.database.read() as session:
             last = rounds.last_round(session, project_id)
             running = campaigns.running(session, project_id)
-            seen = rounds.count_submissions(session, project_id)
+            seen = held.submissions.count(session, project_id)
             situation = _situation(
                 session, project_id, last, seen=seen, campaign=any(one.new for one in running), asked=asked
             )
