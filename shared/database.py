@@ -1,11 +1,13 @@
 """Database access: one engine a process, explicit read and write transactions, migrations."""
 
+import json
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy import text as sql
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
@@ -174,12 +176,21 @@ def was_deadlock(error: DatabaseUnavailableError) -> bool:
     return isinstance(cause, DBAPIError) and getattr(cause.orig, "sqlstate", None) == _DEADLOCK
 
 
+def read_json(written: str | bytes) -> Any:
+    """What `json.loads` gives, in a tenth of the time: to label an item, all its answers are read."""
+    try:
+        return from_json(written)
+    except ValueError:
+        return json.loads(written)  # which takes halves of characters
+
+
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 5}, json_deserializer=read_json)
     engine = create_engine(
         make_url(url).set(database=str(sqlite_path(url))),  # SQLAlchemy's versions differ in whether they decode it
         connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
+        json_deserializer=read_json,
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

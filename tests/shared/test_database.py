@@ -1,19 +1,22 @@
 """Transactions, migrations, and a database that is locked or away."""
 
+import json
 import threading
 import time
 from pathlib import Path
 
+import hypothesis.strategies as st
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from hypothesis import given
 from sqlalchemy import text
 from sqlmodel import SQLModel, select
 
 from shared import database as databases
 from shared import migrations
-from shared.database import Database, now, take_stock
+from shared.database import Database, now, read_json, take_stock
 from shared.errors import DatabaseUnavailableError
 from shared.migrations import revisions
 from shared.repository.drift import find_reference, last_report, store_reference
@@ -100,6 +103,18 @@ def test_a_table_that_has_grown_many_times_over_is_looked_at_by_the_sweep(databa
         add(first, count)
         assert take_stock(database) == (grown if is_postgres else [])
         assert take_stock(database) == []
+
+
+_SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters())
+_VALUES = st.recursive(_SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
+
+
+@given(_VALUES)
+def test_json_is_read_as_it_was_written(value: object) -> None:
+    written = json.dumps(value)
+    for given_as in (written, written.encode()):
+        found = read_json(given_as)
+        assert repr(found) == repr(value)  # which tells 1 from 1.0 and True
 
 
 def test_an_error_in_a_transaction_leaves_nothing_behind(database: Database) -> None:
