@@ -35,7 +35,10 @@ def imbalance(
     ] = None,
     column: Annotated[
         list[str] | None,
-        typer.Option(metavar="FIELD=COLUMN", help="where a field of the file stands, as in label=category; repeatable"),
+        typer.Option(
+            metavar="FIELD=COLUMN",
+            help="where a field of the file stands, as in label=category, or label=toxic,threat for columns of 0 and 1",
+        ),
     ] = None,
     beta: Annotated[
         float,

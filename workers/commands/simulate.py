@@ -76,7 +76,10 @@ def simulate(
     ] = None,
     column: Annotated[
         list[str] | None,
-        typer.Option(metavar="FIELD=COLUMN", help="where a field stands, as in label=category; repeatable"),
+        typer.Option(
+            metavar="FIELD=COLUMN",
+            help="where a field stands, as in label=category, or label=toxic,threat where each is a column of 0 and 1",
+        ),
     ] = None,
     encoder: Annotated[str, typer.Option(metavar="NAME", help="sentence encoder: a name or a folder")] = PACKAGED,
     json_path: Annotated[

@@ -25,6 +25,7 @@ from shared.settings import Settings
 from shared.streams import connect
 from workers.commands import edge, rejected
 from workers.intake.answers import take_answers
+from workers.intake.labels import label_of
 from workers.intake.readers import RawRow, RejectedRow, read_rows, reject
 from workers.intake.rows import Columns, Row
 from workers.intake.submissions import Verdict
@@ -61,19 +62,20 @@ class AnswerColumns(Columns):
     """Which columns of a file hold an answer; those of an item are not looked at."""
 
     FIELDS = ("id", "label", "annotator")
+    SPREAD = frozenset({"label"})
 
-    label: str = "label"
+    label: tuple[str, ...] = ("label",)
     annotator: str = "annotator"
 
     @property
     def wanted(self) -> frozenset[str]:
         """Every column that may be read."""
-        return frozenset((*self.item_id, self.label, self.annotator, "submission_id"))
+        return frozenset((*self.item_id, *self.label, self.annotator, "submission_id"))
 
     @property
     def required(self) -> frozenset[str]:
         """Columns that a file with a header must have."""
-        return self.named | {self.label}
+        return self.named | {*self.label}
 
 
 class _Checked(NamedTuple):
@@ -94,7 +96,10 @@ def submit(
     annotator: Annotated[str, typer.Option(help="who answered, in rows that don't say")] = "file",
     column: Annotated[
         list[str] | None,
-        typer.Option(metavar="FIELD=COLUMN", help="where a field stands, as in label=verdict; repeatable"),
+        typer.Option(
+            metavar="FIELD=COLUMN",
+            help="where a field stands, as in label=verdict, or label=toxic,threat where each is a column of 0 and 1",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the summary as JSON")] = False,
 ) -> None:
@@ -192,9 +197,9 @@ def _message(
     row: Row, columns: AnswerColumns, project: str, config: ProjectConfig, annotator: str
 ) -> SubmissionMessage:
     """The submission that a row stands for; columns that a submission does not have are ignored."""
-    if columns.label not in row:
-        raise InvalidInputError(f"{columns.label} is missing: the answer is expected")
-    given = row[columns.label]
+    if columns.label[0] not in row:
+        raise InvalidInputError(f"{columns.label[0]} is missing: the answer is expected")
+    given = label_of(row, columns.label)
     label = [_name(part) for part in given] if isinstance(given, list) else _name(given)
     item_id = _name(next((row[column] for column in columns.item_id if column in row), None))
     who = _name(row.get(columns.annotator)) or annotator

@@ -39,6 +39,7 @@ class Columns:
 
     Attributes:
         FIELDS: what a column may be named for.
+        SPREAD: of these, what may be spread over several columns, as in label=toxic,obscene.
         text: Column of the text; every row must have it.
         item_id: Columns of the item id, of which the first that a row has is taken.
         source: Column of the source; a row may lack it, as it may lack the next two.
@@ -49,6 +50,7 @@ class Columns:
     """
 
     FIELDS: ClassVar[tuple[str, ...]] = ("text", "id", "source", "group", "timestamp")
+    SPREAD: ClassVar[frozenset[str]] = frozenset()
 
     text: str = "text"
     item_id: tuple[str, ...] = ("item_id", "id")
@@ -76,7 +78,9 @@ class Columns:
             if field in chosen:
                 raise InvalidInputError(f"column {pair!r}: {field} was given before as {chosen[field]!r}")
             chosen[field] = column
-        named = frozenset(chosen.values())
+        for field in cls.SPREAD & chosen.keys():
+            chosen[field] = tuple(chosen[field].split(","))
+        named = frozenset(name for given in chosen.values() for name in ((given,) if isinstance(given, str) else given))
         ids = (chosen.pop("id"),) if "id" in chosen else ("item_id", "id")
         return cls(item_id=ids, named=named, **chosen)
 

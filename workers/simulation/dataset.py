@@ -2,13 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from shared.errors import InvalidInputError
 from shared.project import Task
 from shared.repository.items import NewItem
+from workers.intake.labels import label_of
 from workers.intake.readers import RejectedRow, read_rows
 from workers.intake.rows import LONGEST_NAME, Columns, Row, parse_row
 
@@ -58,17 +59,18 @@ class Dataset:
 
 @dataclass(frozen=True)
 class LabeledColumns(Columns):
-    """The columns of an item, with those that hold its label and split."""
+    """The columns of an item, with those that hold its label and split; a label in several columns has many classes."""
 
     FIELDS = (*Columns.FIELDS, "label", "split")
+    SPREAD = frozenset({"label"})
 
-    label: str = "label"
+    label: tuple[str, ...] = ("label",)
     split: str = "split"
 
     @property
     def wanted(self) -> frozenset[str]:
         """Every column that may be read."""
-        return super().wanted | {self.label, "tokens", "tags", self.split}
+        return super().wanted | {*self.label, "tokens", "tags", self.split}
 
 
 def read_dataset(path: Path, columns: LabeledColumns | None = None) -> Dataset:
@@ -98,7 +100,7 @@ def read_dataset(path: Path, columns: LabeledColumns | None = None) -> Dataset:
     if not found:
         raise InvalidInputError(
             f"{path}: there is no labeled row: {_explain(rejected)}. Where the label stands in a column of another "
-            "name, say which: --column label=category."
+            "name, say which: --column label=category; where it stands in several of 0 and 1: --column label=a,b."
         )
     items = tuple(row for _, row in found.values())
     classes = tuple(sorted(frozenset().union(*(row.classes for row in items))))
@@ -126,8 +128,8 @@ def _labeled_rows(
         yield raw.line, task, LabeledItem(item, classes, raw.content.get(columns.split) == "test")
 
 
-def _parse_label(row: Row, column: str) -> tuple[Task, frozenset[str]]:
-    label, tags = row.get(column), row.get("tags")
+def _parse_label(row: Row, columns: Sequence[str]) -> tuple[Task, frozenset[str]]:
+    label, tags, column = label_of(row, columns), row.get("tags"), columns[0]
     if label is None or label == "":
         if tags is None:
             raise InvalidInputError(

@@ -177,6 +177,20 @@ def test_a_spreadsheet_with_columns_of_other_names_is_taken(there: Database) -> 
         assert [(row.annotator, row.label) for row in stored] == [("anna", "praise"), ("file", "delay")]
 
 
+def test_a_label_may_be_spread_over_columns_of_yes_and_no(there: Database) -> None:
+    example = make_project(there, task="multi", classes=["toxic", "threat", "obscene"])
+    add_items(there, example.id, [(f"Text {number}", "mail") for number in range(4)])
+    Path("labels.csv").write_text("id,toxic,threat\nitem-1,1,0\nitem-2,0,0\nitem-3,true,Yes\nitem-4,,1\n")
+    told = run("submit", NAME, "labels.csv", "--column", "label=toxic,threat")
+
+    assert "3 accepted (0 late, 3 unasked), 0 duplicate, 1 refused" in told.stdout
+    [refused] = [json.loads(line) for line in Path("labels.csv.rejected.jsonl").read_text().splitlines()]
+    assert refused["reason"].startswith("toxic = ''")
+    with there.read() as session:
+        stored = session.exec(select(Submission.label).order_by(col(Submission.id))).all()
+        assert [set(label) for label in stored] == [{"toxic"}, set(), {"toxic", "threat"}]
+
+
 def test_compressed_files_and_standard_input_are_read(there: Database) -> None:
     _project(there)
     Path("labels.jsonl.gz").write_bytes(gzip.compress(b'{"id": "item-1", "label": "praise"}\n'))

@@ -46,6 +46,18 @@ def test_columns_may_have_other_names(tmp_path: Path) -> None:
     ]
 
 
+def test_a_label_may_be_spread_over_columns_of_yes_and_no(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text,toxic,threat\none,1,0\ntwo,0,0\nthree,TRUE,yes\nfour,2,0\nfive,1,\n")
+    dataset = read_dataset(path, LabeledColumns.parse(["label=toxic,threat"]))
+    assert dataset.task is Task.MULTI
+    assert [row.classes for row in dataset.items] == [{"toxic"}, frozenset(), {"toxic", "threat"}]
+    assert [row.reason.split(":")[0] for row in dataset.rejected] == ["toxic = '2'", "threat = ''"]
+
+    with pytest.raises(InvalidInputError, match="no column 'obscene'"):
+        read_dataset(path, LabeledColumns.parse(["label=toxic,obscene"]))
+
+
 def test_a_file_without_a_label_says_how_to_name_its_column(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="--column label=category"):
         read(tmp_path, {"text": "one", "category": "x"})
