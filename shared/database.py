@@ -35,7 +35,7 @@ _GROWN = sql(
     SELECT CAST(c.oid AS regclass)::text
     FROM pg_class c JOIN pg_stat_user_tables s ON s.relid = c.oid
     WHERE pg_table_is_visible(c.oid) AND c.relname = ANY (:ours)
-        AND s.n_live_tup > greatest(:few, 2 * c.reltuples)
+        AND pg_has_role(c.relowner, 'USAGE') AND s.n_live_tup > greatest(:few, 2 * c.reltuples)
     ORDER BY 1
     """
 )

@@ -80,6 +80,11 @@ class SubmissionCounter:
         """Nothing is counted yet."""
         self._counted: dict[int, tuple[int, int]] = {}
 
+    def recount(self, session: Session, project_id: int) -> int:
+        """The same from the beginning: a database that was set back to an earlier state holds fewer."""
+        self._counted.pop(project_id, None)
+        return self.count(session, project_id)
+
     def count(self, session: Session, project_id: int) -> int:
         """All submissions of a project, as `count_submissions` counts them."""
         newest, known = self._counted.get(project_id, (0, 0))

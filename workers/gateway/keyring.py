@@ -53,15 +53,17 @@ class Keyring:
     _reading: threading.Lock = field(default_factory=threading.Lock)
     _strangers: Bucket = field(default_factory=lambda: Bucket(_STRANGERS, _STRANGERS, _STRANGERS, time.monotonic()))
 
-    def can_judge(self, header: str | None) -> bool:
-        """Whether the tokens in memory are fresh, and an `Authorization` header names none but these."""
-        parsed = _parse(header)
-        return self._is_fresh(time.monotonic()) and (parsed is None or parsed[0] in self._grants)
-
     def is_stale_for(self, header: str | None) -> bool:
-        """Whether the tokens in memory are to be read again for an `Authorization` header: strangers may ask seldom."""
+        """Whether the tokens in memory are too old to judge an `Authorization` header."""
         time_now = time.monotonic()
-        return not self.can_judge(header) and (not self._is_fresh(time_now) or not self._strangers.take(time_now))
+        if not self._is_fresh(time_now):
+            return True
+        parsed = _parse(header)
+        return parsed is not None and parsed[0] not in self._grants and not self._strangers.take(time_now)
+
+    def at_once(self, header: str | None) -> Grant | None:
+        """The grant of an `Authorization` header, if the tokens in memory are fresh and its token is one of them."""
+        return self._find(header) if self._is_fresh(time.monotonic()) else None
 
     def _is_fresh(self, time_now: float) -> bool:
         return time_now - self._read_at < _FRESH_S
@@ -80,7 +82,7 @@ class Keyring:
                     for token in live_tokens(session)
                 ]
             self._grants = {grant.number: grant for grant in grants}
-            self._buckets = {number: bucket for number, bucket in self._buckets.items() if number in self._grants}
+            self._buckets = {number: bucket for number, bucket in list(self._buckets.items()) if number in self._grants}
             self._read_at = began
 
     def open(self, header: str | None, scopes: tuple[Scope, ...]) -> Grant:
@@ -93,6 +95,15 @@ class Keyring:
         if grant is None:
             what = "no token was sent" if header is None else "this token is unknown, expired or revoked"
             raise RefusedError(HTTPStatus.UNAUTHORIZED, what, where="Authorization", mend=_MEND)
+        self.admit(grant, scopes)
+        return grant
+
+    def admit(self, grant: Grant, scopes: tuple[Scope, ...]) -> None:
+        """Count one request of a grant that must have one of the scopes.
+
+        Raises:
+            RefusedError: 429 when it comes too often, 403 without such a scope.
+        """
         wait_s = self._bucket(grant.number).take(time.monotonic())
         if wait_s:
             what = f"more than {self.rate:g} requests a second with this token"
@@ -104,7 +115,6 @@ class Keyring:
             what = f"this token has the scope {', '.join(sorted(grant.scopes))}, which does not allow this"
             mend = f"Use a token made with --scope {scopes[0].value}."
             raise RefusedError(HTTPStatus.FORBIDDEN, what, where="Authorization", mend=mend)
-        return grant
 
     def _find(self, header: str | None) -> Grant | None:
         parsed = _parse(header)

@@ -40,7 +40,7 @@ class Limits:
             await self._answer(scope, body, receive, send)
 
     async def _answer(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
-        given = _Given(body, receive, send)
+        given = Given(body, receive, send)
         task = asyncio.ensure_future(self.app(scope, given.receive, given.send))
         done, _ = await asyncio.wait({task}, timeout=self.answer_s)
         if done:
@@ -60,10 +60,13 @@ async def read_body(
     Raises:
         RefusedError: 408 when it takes longer than `body_s` seconds, 413 when it is longer than `longest_body` bytes.
     """
+    limit = asyncio.timeout(body_s)
     try:
-        async with asyncio.timeout(body_s):
+        async with limit:
             return await _read(scope, receive, longest_body)
     except TimeoutError as error:
+        if not limit.expired():
+            raise
         what = f"the body did not come within {body_s:g} s"
         raise RefusedError(HTTPStatus.REQUEST_TIMEOUT, what, where="body", mend=_AGAIN) from error
 
@@ -97,15 +100,17 @@ def _refuse_length(longest: int) -> NoReturn:
     raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, what, where="body", mend=mend)
 
 
-class _Given:
+class Given:
     """The two ends of a request whose body is there already, and whose answer may come too late."""
 
     def __init__(self, body: bytes, receive: Receive, send: Send) -> None:
+        """Note what is there, and the ends of the connection."""
         self._body: bytes | None = body
         self._receive, self._send = receive, send
         self.has_begun = self.is_over = False
 
     async def receive(self) -> Message:
+        """The whole body, and then what comes from the sender."""
         if self._body is None:
             return await self._receive()
         message: Message = {"type": "http.request", "body": self._body, "more_body": False}
@@ -113,6 +118,7 @@ class _Given:
         return message
 
     async def send(self, message: Message) -> None:
+        """Send on, unless the answer was given up."""
         if not self.is_over:
             self.has_begun = True
             await self._send(message)

@@ -38,7 +38,6 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
-
         self._of_route = cache(self._seconds.labels)
         self._of_answer = cache(self._requests.labels)
 

@@ -62,18 +62,23 @@ class Desk:
             number = self._numbers.known(project)
             if number is None and _may_be_a_name(project):
                 number = await run_in_threadpool(self._numbers.find, project)
-            return _opened(project, number, only)
+            if number is None or only not in (None, number):
+                _no_project(project)
+            return Visitor(number, project)
 
         return admitted
 
-    def is_known(self, header: str | None, project: str) -> bool:
-        """Whether what is in memory can tell if a request is let in to a project."""
-        return self._numbers.known(project) is not None and self._keyring.can_judge(header)
+    def visit_at_once(self, header: str | None, project: str, *scopes: Scope) -> Visitor | None:
+        """Admit a request whose token opens the project, by what is in memory; None where that does not say so.
 
-    def visit(self, header: str | None, project: str, *scopes: Scope) -> Visitor:
-        """Admit a request to a project as `of_project` does, by what is in memory."""
-        only = self._keyring.open(header, scopes).project_id
-        return _opened(project, self._numbers.known(project), only)
+        Raises:
+            RefusedError: 429 or 403, as by `of_project`.
+        """
+        grant, number = self._keyring.at_once(header), self._numbers.known(project)
+        if grant is None or number is None or grant.project_id not in (None, number):
+            return None
+        self._keyring.admit(grant, scopes)
+        return Visitor(number, project)
 
 
 def read_rows(body: bytes) -> tuple[list[Any], bool]:
@@ -100,17 +105,14 @@ def _may_be_a_name(project: str) -> bool:
     return len(project) <= _LONGEST_NAME and project.isascii() and project.isprintable()
 
 
-def _opened(project: str, number: int | None, only: int | None) -> Visitor:
-    """The project of a number, None where there is none, to a token that opens `only` one, or None for all."""
-    if number is None or only not in (None, number):
-        # The same words whether it does not exist or the token does not open it: nobody can try out names.
-        raise RefusedError(
-            HTTPStatus.NOT_FOUND,
-            f"this token opens no project {project[:_LONGEST_NAME]!r}",
-            where="path",
-            mend="`quietcorner project list` has the names, `quietcorner token list` what a token opens.",
-        )
-    return Visitor(number, project)
+def _no_project(project: str) -> NoReturn:
+    # The same words whether it does not exist or the token does not open it: nobody can try out names.
+    raise RefusedError(
+        HTTPStatus.NOT_FOUND,
+        f"this token opens no project {project[:_LONGEST_NAME]!r}",
+        where="path",
+        mend="`quietcorner project list` has the names, `quietcorner token list` what a token opens.",
+    )
 
 
 def _refuse_body(status: HTTPStatus, what: str) -> NoReturn:

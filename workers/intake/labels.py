@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from shared.errors import InvalidInputError
-from workers.intake.rows import Row
+from workers.intake.rows import Row, shown
 
 # A blank is neither: nobody may have been asked.
 _YES, _NO = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no"}
@@ -25,5 +25,5 @@ def _says_yes(row: Row, column: str) -> bool:
         raise InvalidInputError(f"{column} is missing: 1 or 0 is expected in each column of the label")
     said = str(row[column]).strip().lower()
     if said not in _YES | _NO:
-        raise InvalidInputError(f"{column} = {row[column]!r}: 1 or 0 is expected, or true or false, or yes or no")
+        raise InvalidInputError(f"{column} = {shown(row[column])}: 1 or 0 is expected, or true or false, or yes or no")
     return said in _YES

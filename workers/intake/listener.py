@@ -80,10 +80,12 @@ def _listen(held: Context, consumer: str, stop: threading.Event) -> None:
     untold, tell_at, look_at = False, 0.0, 0.0
     while not stop.is_set():
         if time.monotonic() >= look_at:
-            for entry in _abandoned(held, consumer):
+            abandoned = _abandoned(held, consumer)
+            for entry in abandoned:
                 take_entries(held, [entry])  # one by one: one of them may have killed its reader
                 untold = True
-            look_at = time.monotonic() + _BLOCK_MS / 1000
+            if len(abandoned) < _AT_ONCE:
+                look_at = time.monotonic() + _BLOCK_MS / 1000
         block_ms = max(1, round(1000 * (tell_at - time.monotonic()))) if untold else _BLOCK_MS
         read = held.redis.xreadgroup(INTAKE, consumer, {SUBMISSIONS: ">"}, count=_AT_ONCE, block=block_ms)
         for _, fresh in cast(list[tuple[bytes, list[tuple[bytes, Fields]]]], read):

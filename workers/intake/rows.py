@@ -79,7 +79,7 @@ class Columns:
                 raise InvalidInputError(f"column {pair!r}: {field} was given before as {chosen[field]!r}")
             chosen[field] = column
         for field in cls.SPREAD & chosen.keys():
-            chosen[field] = tuple(chosen[field].split(","))
+            chosen[field] = _apart(chosen[field])
         named = frozenset(name for given in chosen.values() for name in ((given,) if isinstance(given, str) else given))
         ids = (chosen.pop("id"),) if "id" in chosen else ("item_id", "id")
         return cls(item_id=ids, named=named, **chosen)
@@ -93,6 +93,14 @@ class Columns:
     def required(self) -> frozenset[str]:
         """Columns that a file with a header must have."""
         return self.named | {self.text}
+
+
+def _apart(columns: str) -> tuple[str, ...]:
+    """The columns in `a,b`; a comma before a space is part of a name."""
+    names = tuple(re.split(r",(?!\s)", columns))
+    if not all(names) or len(set(names)) < len(names):
+        raise InvalidInputError(f"column {columns!r}: names with commas between them are expected, each once")
+    return names
 
 
 def parse_row(row: Row, *, columns: Columns, derived: Counter[str]) -> NewItem:
@@ -153,7 +161,7 @@ def _text(value: object, column: str) -> str:
     if value is None:
         raise InvalidInputError(f"{column} is missing: the text of the item is expected")
     if not isinstance(value, str):
-        raise InvalidInputError(f"{column} = {_short(value)}: a string is expected")
+        raise InvalidInputError(f"{column} = {shown(value)}: a string is expected")
     if len(value) > LONGEST_TEXT:
         raise InvalidInputError(f"{column} is {len(value):,} characters long; {LONGEST_TEXT:,} at most")
     if not value or value.isspace():
@@ -173,13 +181,13 @@ def _name(value: object, column: str) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
-        raise InvalidInputError(f"{column} = {_short(value)}: a string or a whole number is expected")
+        raise InvalidInputError(f"{column} = {shown(value)}: a string or a whole number is expected")
     if not value or value.isspace():
         return None
     if len(value) > LONGEST_NAME:
         raise InvalidInputError(f"{column} is {len(value):,} characters long; {LONGEST_NAME} at most")
     if _CONTROL.search(value):
-        raise InvalidInputError(f"{column} = {_short(value)}: it holds a control character")
+        raise InvalidInputError(f"{column} = {shown(value)}: it holds a control character")
     _check_encodable(value, column)
     return value
 
@@ -201,10 +209,10 @@ def _timestamp(value: object, column: str) -> float | None:
     seconds = _seconds(value)
     if seconds is None or not math.isfinite(seconds):
         raise InvalidInputError(
-            f"{column} = {_short(value)}: an ISO 8601 time, as 2026-01-31T08:00:00Z, or seconds since 1970 are expected"
+            f"{column} = {shown(value)}: an ISO 8601 time, as 2026-01-31T08:00:00Z, or seconds since 1970 are expected"
         )
     if abs(seconds) > _LATEST_S:
-        raise InvalidInputError(f"{column} = {_short(value)}: after the year 9999; seconds since 1970 are expected")
+        raise InvalidInputError(f"{column} = {shown(value)}: after the year 9999; seconds since 1970 are expected")
     return seconds
 
 
@@ -243,7 +251,7 @@ def _hints(row: Row, columns: Iterable[str]) -> Iterator[tuple[str, float]]:
         score = _score(value)
         if score is None or not abs(score) <= _LARGEST_SCORE:
             raise InvalidInputError(
-                f"{column} = {_short(value)}: a finite number is expected, as a seeding rule reads it"
+                f"{column} = {shown(value)}: a finite number is expected, as a seeding rule reads it"
             )
         yield column, score
 
@@ -272,5 +280,6 @@ def _check_encodable(value: str, column: str) -> None:
         ) from error
 
 
-def _short(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as a reason shows it, short however long it is."""
     return _REPR.repr(value)

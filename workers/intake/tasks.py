@@ -42,9 +42,9 @@ def sweep() -> None:
         forget_published(session)
         forget_dead_letters(session, kept_days=held.settings.dead_letters_kept_days)
         lagging = lanes.lagging(session)
-    take_stock(held.database)
     held.relay()
     wake(lagging)
+    take_stock(held.database)
 
 
 def _untouched(held: Context, expected: dict[str, int]) -> set[str]:

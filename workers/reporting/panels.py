@@ -215,14 +215,15 @@ def _lanes(status: Status) -> Group:
 def _lane(room: str, lane: Status, project: str) -> Text:
     behind = lane["requested"] - lane["completed"]
     error = one_line(lane["error"] or "its worker died", longest=_LONGEST_ERROR)
+    if lane["held_by"]:
+        before = f", after {error}" if lane["error"] else ""
+        return Text(f"{room}: {one_line(lane['held_by'], longest=_LONGEST_ERROR)} is at work{before}", style="green")
     if behind and lane["attempts"] >= MOST_ATTEMPTS:
         return Text(
             f"{room}: set aside after {lane['attempts']} attempts: {error}\n"
             f"  Mend the cause, then `quietcorner batch next {project}` lets it run again.",
             style="bold red",
         )
-    if lane["held_by"]:
-        return Text(f"{room}: {one_line(lane['held_by'], longest=_LONGEST_ERROR)} is at work", style="green")
     if behind and lane["error"]:
         return Text(f"{room}: tried {lane['attempts']} times: {error}", style="yellow")
     if behind:

@@ -268,7 +268,7 @@ def _troubles(status: Mapping[str, Any]) -> list[str]:
     stuck = [
         room
         for room, lane in status["lanes"].items()
-        if lane["requested"] > lane["completed"] and lane["attempts"] >= MOST_ATTEMPTS
+        if lane["requested"] > lane["completed"] and lane["attempts"] >= MOST_ATTEMPTS and not lane["held_by"]
     ]
     told = (
         [f"Set aside after {MOST_ATTEMPTS} failed attempts: {listed(stuck)}. See quietcorner status."] if stuck else []

@@ -12,7 +12,8 @@ from tests.workers.gateway.server import Api, answer, api, told
 from tests.workers.gateway.test_incoming import BAD, BODIES
 from tests.workers.intake.test_ingest import make_project
 from workers.gateway import group_commit, keyring, short_way
-from workers.gateway.reception import Desk
+from workers.gateway.buckets import Bucket
+from workers.gateway.reception import Desk, Visitor
 
 __all__ = ["api"]
 
@@ -28,25 +29,32 @@ class Ways:
     """Sends requests the long way or the short one, and sees which was gone."""
 
     def __init__(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.api, self.is_short = api, True
+        self.api, self.may_be_short = api, True
         self.gone: list[bool] = []
-        is_known = Desk.is_known
+        visit_at_once = Desk.visit_at_once
 
-        def chosen(desk: Desk, header: str | None, project: str) -> bool:
-            self.gone.append(self.is_short and is_known(desk, header, project))
-            return self.gone[-1]
+        def chosen(desk: Desk, header: str | None, project: str, *scopes: Scope) -> Visitor | None:
+            self.gone.append(True)  # for one who is refused, too
+            visitor = visit_at_once(desk, header, project, *scopes) if self.may_be_short else None
+            self.gone[-1] = visitor is not None
+            return visitor
 
-        monkeypatch.setattr(Desk, "is_known", chosen)
+        monkeypatch.setattr(Desk, "visit_at_once", chosen)
         monkeypatch.setattr(keyring, "_FRESH_S", 60.0)  # else every request may be the one that reads them again
 
-    def ask(self, raw: bytes, *, token: str | None, short: bool, path: str = "submissions") -> tuple[int, Any, Any]:
+    def ask(self, raw: bytes, *, token: str | None, short: bool) -> tuple[int, Any, Any]:
         """Status, content and the headers that a sender goes by."""
-        self.is_short = short
-        self.api.ask("GET", "status", token=token)  # the token and the project are known now
-        response = self.api.ask("POST", path, raw=raw, token=token)
-        assert self.gone[-1] is short
+        self.may_be_short = short
+        self.api.ask("GET", "status", token=token)  # the token is known now
+        response = self.api.ask("POST", "submissions", raw=raw, token=token)
         headers = {name: response.headers.get(name) for name in ("content-type", "retry-after", "www-authenticate")}
         return response.status_code, response.json(), headers
+
+    def both(self, short: bytes, long: bytes, *, token: str | None) -> tuple[Any, Any]:
+        """What bodies get the short way and the long one."""
+        found = self.ask(short, token=token, short=True)
+        assert self.gone[-1]
+        return found, self.ask(long, token=token, short=False)
 
 
 @pytest.fixture
@@ -65,21 +73,31 @@ def test_both_ways_give_the_same_answer_to_every_kind_of_body(ways: Ways) -> Non
     token = ways.api.token(Scope.SUBMIT)
     for body in REQUESTS:
         for _ in range(2):  # the second time it is a duplicate
-            short = ways.ask(named(body, "a"), token=token, short=True)
-            long = ways.ask(named(body, "b"), token=token, short=False)
+            short, long = ways.both(named(body, "a"), named(body, "b"), token=token)
             assert json.dumps(short).replace("a-", "b-") == json.dumps(long).replace("a-", "b-")
     for raw, status in BODIES:
-        assert ways.ask(raw, token=token, short=True) == ways.ask(raw, token=token, short=False)
-        assert ways.ask(raw, token=token, short=True)[0] == status
-
-
-def test_both_ways_let_in_the_same_tokens(ways: Ways) -> None:
-    other = make_project(ways.api.held.database, "others")
-    tokens = [None, *(ways.api.token(scope) for scope in Scope), ways.api.token(Scope.ADMIN, project_id=other)]
-    found = []
-    for token in tokens:
-        short, long = (ways.ask(b"[]", token=token, short=short) for short in (True, False))
+        if status == 413:
+            continue
+        short, long = ways.both(raw, raw, token=token)
         assert short == long
+        assert short[0] == status
+
+
+def test_a_body_that_is_too_long_is_refused_before_anybody_asks_whose_it_is(ways: Ways) -> None:
+    for token in (None, ways.api.token(Scope.SUBMIT)):
+        asked = len(ways.gone)
+        assert told(ways.api.ask("POST", "submissions", raw=BODIES[-1][0], token=token)) == (413, "body")
+        assert len(ways.gone) == asked
+
+
+def test_only_who_would_be_let_in_goes_the_short_way_and_hears_the_same(ways: Ways) -> None:
+    other = make_project(ways.api.held.database, "others")
+    strangers = [None, "nonsense", ways.api.token(Scope.ADMIN, project_id=other)]
+    found = []
+    for token in [*strangers, *(ways.api.token(scope) for scope in Scope)]:
+        short = ways.ask(b"[]", token=token, short=True)
+        assert ways.gone[-1] is (token not in strangers)
+        assert short == ways.ask(b"[]", token=token, short=False)
         found.append(short[0])
     assert sorted(set(found)) == [401, 403, 404, 422]
 
@@ -93,10 +111,29 @@ def test_what_is_not_known_yet_goes_the_long_way_first(api: Api, monkeypatch: py
     assert ways.gone[-1] is False
 
 
+def test_a_request_is_counted_against_the_rate_once_whichever_way_it_goes(
+    ways: Ways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[float] = []
+    take = Bucket.take
+
+    def counted(bucket: Bucket, time: float) -> float:
+        taken.append(time)
+        return take(bucket, time)
+
+    monkeypatch.setattr(Bucket, "take", counted)
+    token = ways.api.token(Scope.SUBMIT)
+    ways.ask(b"[]", token=token, short=True)
+    for short in (True, False):
+        ways.may_be_short = short
+        taken.clear()
+        ways.api.ask("POST", "submissions", raw=b"[]", token=token)
+        assert len(taken) == 1
+
+
 def test_both_ways_are_counted_as_one_route(ways: Ways) -> None:
     token, reader = ways.api.token(Scope.SUBMIT), ways.api.token(Scope.READ)
-    for short in (True, False):
-        ways.ask(named(answer(), f"{short}"), token=token, short=short)
+    ways.both(named(answer(), "a"), named(answer(), "b"), token=token)
     lines = ways.api.ask("GET", "/metrics", token=reader).text.splitlines()
     [line] = [line for line in lines if line.startswith("quietcorner_http_requests_total") and "/submissions" in line]
     assert line == 'quietcorner_http_requests_total{route="/v1/projects/{project}/submissions",status="200"} 2.0'
@@ -107,6 +144,7 @@ def test_both_ways_are_counted_as_one_route(ways: Ways) -> None:
     [
         (DatabaseUnavailableError("away"), 503, "database"),
         (ZeroDivisionError("a fault of ours"), 500, "POST /v1/projects/tickets/submissions"),
+        (TimeoutError("of the database's driver"), 500, "POST /v1/projects/tickets/submissions"),
     ],
 )
 def test_faults_are_told_in_the_one_shape(
@@ -116,8 +154,7 @@ def test_faults_are_told_in_the_one_shape(
         raise error
 
     monkeypatch.setattr(group_commit, "store_answers", fail)
-    token = ways.api.token(Scope.SUBMIT)
-    short, long = (ways.ask(named(answer(), f"{short}"), token=token, short=short) for short in (True, False))
+    short, long = ways.both(named(answer(), "a"), named(answer(), "b"), token=ways.api.token(Scope.SUBMIT))
     assert short == long
     assert (short[0], short[1]["error"]["where"]) == (status, where)
 
@@ -128,23 +165,13 @@ def test_an_answer_that_takes_too_long_is_given_up(ways: Ways, monkeypatch: pyte
 
     monkeypatch.setattr(short_way, "ANSWER_S", 0.05)
     monkeypatch.setattr(short_way, "take_answers", never)
-    token = ways.api.token(Scope.SUBMIT)
-    ways.ask(b"[]", token=token, short=False)
-    ways.is_short = True
-    response = ways.api.ask("POST", "submissions", answer(), token=token)
-    assert told(response) == (503, "/v1/projects/tickets/submissions")
+    status, fault, _ = ways.ask(named(answer(), "a"), token=ways.api.token(Scope.SUBMIT), short=True)
+    assert (status, fault["error"]["where"]) == (503, "/v1/projects/tickets/submissions")
     assert ways.gone[-1]
 
 
 def test_a_sender_who_is_gone_before_the_body_came_does_no_harm() -> None:
     sent: list[Any] = []
-
-    class Open:
-        def is_known(self, *_: Any) -> bool:
-            return True
-
-        def visit(self, *_: Any) -> None:
-            return None
 
     async def receive() -> dict[str, str]:
         return {"type": "http.disconnect"}
@@ -154,5 +181,5 @@ def test_a_sender_who_is_gone_before_the_body_came_does_no_harm() -> None:
 
     way: Any = short_way.ShortWay
     scope = {"type": "http", "method": "POST", "path": "/v1/projects/p/submissions", "headers": []}
-    asyncio.run(way(None, Open(), None)(scope, receive, send))
+    asyncio.run(way(None, None, None)(scope, receive, send))
     assert sent == []

@@ -90,12 +90,19 @@ def test_work_that_waits_that_failed_once_and_that_goes_on_are_told_apart(databa
     status["lanes"]["embed"] |= {"requested": 3}
     status["lanes"]["drift"] |= {"requested": 1, "attempts": 2, "error": "ValueError: no"}
     status["lanes"]["evaluate"] |= {"requested": 1, "attempts": 1, "held_by": "here:7"}
+    status["lanes"]["round"] |= {
+        "requested": 1,
+        "attempts": lanes.MOST_ATTEMPTS,
+        "held_by": "here:8",
+        "error": "no room",
+    }
     shown = _shown(status)
 
     assert "embed: work waits (3 requests)" in shown
     assert "drift: tried 2 times: ValueError: no" in shown
     assert "evaluate: here:7 is at work" in shown
-    assert "round: idle" in shown
+    assert "round: here:8 is at work, after no room" in shown, "the last attempt goes on"
+    assert "labels: idle" in shown
 
 
 def test_of_many_classes_the_rarest_are_shown(database: Database) -> None:

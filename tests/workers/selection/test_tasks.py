@@ -122,6 +122,16 @@ def test_a_person_who_asks_gets_a_batch_at_once(annotators: FastAnnotators) -> N
     assert got == [True]
 
 
+def test_labels_that_come_before_the_first_vector_make_no_empty_batch(annotators: FastAnnotators) -> None:
+    rows = [row.item for row in make_dataset(make_rows(200)).items]
+    store_items(annotators.held.database, annotators.project_id, rows, rules=Rules(()), seed=0)
+    annotators.label([row.item_id for row in rows[:60]], "ann")
+    assert not annotators.want()
+    assert annotators.rounds_wanted(), "the labels are not forgotten"
+    with annotators.held.database.read() as session:
+        assert session.exec(select(Batch)).all() == []
+
+
 def test_with_nothing_left_to_choose_a_round_waits_for_labels_that_are_worth_it(annotators: FastAnnotators) -> None:
     annotators.embed(120)
     with annotators.held.database.read() as session:

@@ -54,6 +54,11 @@ def test_a_label_may_be_spread_over_columns_of_yes_and_no(tmp_path: Path) -> Non
     assert [row.classes for row in dataset.items] == [{"toxic"}, frozenset(), {"toxic", "threat"}]
     assert [row.reason.split(":")[0] for row in dataset.rejected] == ["toxic = '2'", "threat = ''"]
 
+    path.write_text('text,"Label, final"\none,x\ntwo,y\n')
+    assert read_dataset(path, LabeledColumns.parse(["label=Label, final"])).classes == ("x", "y")
+    for wrong in ("toxic,", ",", "toxic,threat,toxic"):
+        with pytest.raises(InvalidInputError, match="names with commas between them"):
+            LabeledColumns.parse([f"label={wrong}"])
     with pytest.raises(InvalidInputError, match="no column 'obscene'"):
         read_dataset(path, LabeledColumns.parse(["label=toxic,obscene"]))
 
