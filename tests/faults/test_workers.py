@@ -50,7 +50,8 @@ def kill_one_of(scene: Scene, rng: random.Random) -> bool:
     """Kill a worker, the listener or beat with all that it started; False where none runs just now."""
     with suppress(psutil.NoSuchProcess):  # a zombie is none either
         running = [each for each in scene.process.children() if each.status() != psutil.STATUS_ZOMBIE]
-        victims = [each for each in running if each.cmdline()[0].startswith(("quietcorner ", "[celery "))]
+        # One that ends just now has no command line left.
+        victims = [each for each in running if "".join(each.cmdline()[:1]).startswith(("quietcorner ", "[celery "))]
         if victims:
             kill(rng.choice(victims))
         return bool(victims)
