@@ -67,7 +67,7 @@ _STORE_LABELS = {
         f"""
         INSERT INTO label (item, project_id, value, agreement, submissions, updated_at) {rows}
         ON CONFLICT (item) DO UPDATE SET value = excluded.value, agreement = excluded.agreement,
-            submissions = excluded.submissions, updated_at = excluded.updated_at"""
+            submissions = excluded.submissions, updated_at = excluded.updated_at"""  # nosec B608 - all words are ours
     )
     for dialect, rows in _RESOLVED.items()
 }
