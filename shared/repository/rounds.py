@@ -80,11 +80,6 @@ class SubmissionCounter:
         """Nothing is counted yet."""
         self._counted: dict[int, tuple[int, int]] = {}
 
-    def recount(self, session: Session, project_id: int) -> int:
-        """The same from the beginning: a database that was set back to an earlier state holds fewer."""
-        self._counted.pop(project_id, None)
-        return self.count(session, project_id)
-
     def count(self, session: Session, project_id: int) -> int:
         """All submissions of a project, as `count_submissions` counts them."""
         newest, known = self._counted.get(project_id, (0, 0))
@@ -92,6 +87,11 @@ class SubmissionCounter:
         more, last = session.connection().execute(_SINCE, row).one()
         self._counted[project_id] = (newest if last is None else last, known + more)
         return known + int(more)
+
+    def recount(self, session: Session, project_id: int) -> int:
+        """The same from the beginning: a database that was set back to an earlier state holds fewer."""
+        self._counted.pop(project_id, None)
+        return self.count(session, project_id)
 
 
 def count_chosen(session: Session, project_id: int) -> int:

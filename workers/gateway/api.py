@@ -33,7 +33,7 @@ def create_api(held: Context) -> ASGIApp:
     aftermath = Aftermath(held)
     commits = GroupCommit(held.database, aftermath.note)
     metrics = Metrics(held.database)
-    desk = Desk(held.database, Keyring(held.database, held.settings.http_rate))
+    desk = Desk(held.project_numbers, Keyring(held.database, held.settings.http_rate))
     client = _impatient(held.settings)
 
     @asynccontextmanager

@@ -10,7 +10,6 @@ from fastapi import Path, Request
 from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
-from shared.database import Database
 from shared.repository.projects import ProjectNumbers
 from shared.tokens import Scope
 from workers.gateway.bodies import MOST_ROWS
@@ -34,9 +33,9 @@ class Visitor:
 class Desk:
     """Lets requests in by their token."""
 
-    def __init__(self, database: Database, keyring: Keyring) -> None:
+    def __init__(self, numbers: ProjectNumbers, keyring: Keyring) -> None:
         """Know where tokens and projects are."""
-        self._keyring, self._numbers = keyring, ProjectNumbers(database)
+        self._numbers, self._keyring = numbers, keyring
 
     async def admit_to_all(self, request: Request, *scopes: Scope) -> None:
         """Let in a token that opens all projects."""

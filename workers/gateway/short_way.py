@@ -8,6 +8,7 @@ other requests: so how long an answer takes tells nobody which projects there ar
 import asyncio
 import re
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 from fastapi import Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -23,14 +24,8 @@ from workers.gateway.reception import Desk, Visitor
 _PATH = re.compile(r"/v1/projects/([^/]+)/submissions")
 
 
-@dataclass(frozen=True)
-class _Route:
-    """What the metrics count by, under the name that the framework gives its own route."""
-
-    path: str = "/v1/projects/{project}/submissions"
-
-
-_ROUTE = _Route()
+# What the metrics count by, as the framework's own routes have it.
+_ROUTE = SimpleNamespace(path="/v1/projects/{project}/submissions")
 
 
 @dataclass(frozen=True)
@@ -51,14 +46,14 @@ class ShortWay:
         try:
             body = await read_body(scope, receive)
         except RefusedError as error:
-            body, response = b"", await faults.tell(Request(scope), error)
+            response = await faults.refused(Request(scope), error)
         else:
             if body is None:
                 return
             response = await self._answer(project, body, scope)
-        if response is None:
-            await self.app(scope, Given(body, receive, send).receive, send)
-            return
+            if response is None:
+                await self.app(scope, Given(body, receive, send).receive, send)
+                return
         scope["route"] = _ROUTE
         await response(scope, receive, send)
 

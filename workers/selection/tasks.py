@@ -76,12 +76,12 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
             why = due(config, situation)
             early = bool(why) and too_early(config, situation, _filling(session, project_id))
             pool = held.pool(session, project_id, config) if why and not early else None
-            if pool is not None:
+            if pool:
                 seen = held.submissions.recount(session, project_id)
                 encoder = pools.encoder_in_use(session, project_id)
                 stored = rounds.newest_models(session, project_id, encoder=encoder or "", count=COMPARED)
                 scorers = [bands.load(blob) for blob in load_scorers(session, project_id, encoder=encoder or "")]
-        if not pool or (not len(pool.eligible) and may_rest(config, situation)):  # none, or an empty one
+        if not pool or (not len(pool.eligible) and may_rest(config, situation)):
             _rest(held, claimed, ask_again=bool(why) and (early or situation.new_labels > 0))
             return False
         served = serve(running, pool, most=most_places(config.selection.batch_size, config.drift.campaign_share))
