@@ -10,7 +10,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from hypothesis import given
+from hypothesis import example, given
 from sqlalchemy import text
 from sqlmodel import SQLModel, select
 
@@ -110,6 +110,7 @@ _VALUES = st.recursive(_SCALARS, lambda inner: st.lists(inner) | st.dictionaries
 
 
 @given(_VALUES)
+@example("\ud800")
 def test_json_is_read_as_it_was_written(value: object) -> None:
     written = json.dumps(value)
     for given_as in (written, written.encode()):

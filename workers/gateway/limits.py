@@ -60,13 +60,10 @@ async def read_body(
     Raises:
         RefusedError: 408 when it takes longer than `body_s` seconds, 413 when it is longer than `longest_body` bytes.
     """
-    limit = asyncio.timeout(body_s)
     try:
-        async with limit:
+        async with asyncio.timeout(body_s):
             return await _read(scope, receive, longest_body)
     except TimeoutError as error:
-        if not limit.expired():
-            raise
         what = f"the body did not come within {body_s:g} s"
         raise RefusedError(HTTPStatus.REQUEST_TIMEOUT, what, where="body", mend=_AGAIN) from error
 
