@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from shared.blocks import each_block
 from shared.pool import Floats, Index, Mask, Pool, places
 
 # Length of a vector in whole numbers. Rounding adds up to sqrt(d) / 2, and half precision a two-thousandth.
@@ -109,11 +110,14 @@ def _raise(pool: Pool, items: Index, anchors: Mapping[str, Index], closest: dict
     of_all = _whole(pool, np.concatenate([anchors[name] for name in names]))
     ends = np.cumsum([len(anchors[name]) for name in names]).tolist()
     parts = [slice(begin, end) for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
-    for begin in range(0, len(items), _BLOCK):
-        block = items[begin : begin + _BLOCK]
+
+    def compare(place: slice) -> None:
+        block = items[place]
         products = of_all @ _whole(pool, block).T
         for name, part in zip(names, parts, strict=True):
             closest[name][block] = np.maximum(closest[name][block], products[part].max(axis=0))
+
+    each_block(len(items), _BLOCK, compare)
 
 
 def _whole(pool: Pool, positions: Index | Sequence[int]) -> Floats:

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from shared.blocks import each_block
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig
 from workers.selection.nearness import Nearness
@@ -68,11 +69,14 @@ class View:
         predicted, indecision = np.full(len(self.pool), -1, dtype=np.int64), np.zeros(len(self.pool), dtype=np.float32)
         if self.model is None or self.probability is None:
             return predicted, indecision
-        for start in range(0, len(self.pool), _BLOCK):
-            block = slice(start, start + _BLOCK)
-            scores = classifier.decision_scores(self.model, self.probability[block])
+        model, probability = self.model, self.probability
+
+        def judge(block: slice) -> None:
+            scores = classifier.decision_scores(model, probability[block])
             predicted[block] = scores.argmax(axis=1)
-            indecision[block] = _indecision(scores, predicted[block], exclusive=self.model.exclusive)
+            indecision[block] = _indecision(scores, predicted[block], exclusive=model.exclusive)
+
+        each_block(len(self.pool), _BLOCK, judge)
         return predicted, indecision
 
     @cached_property

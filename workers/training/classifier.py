@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
+from shared.blocks import each_block
 from shared.halves import widen
 from shared.pool import Floats, Index, Mask, Matrix, rows_of
 from shared.training_options import Training
@@ -268,10 +269,12 @@ def probabilities(model: LinearModel, matrix: Matrix, rows: Index) -> Floats:
     """
     probability = np.empty((len(rows), len(model.classes)), dtype=np.float32)
     width = model.weights.shape[1]
-    for start in range(0, len(rows), _BLOCK):
-        block = widen(rows_of(matrix, rows[start : start + _BLOCK])[:, :width])
-        scores = block @ model.weights.T + model.bias
-        probability[start : start + _BLOCK] = normalised(scores, exclusive=model.exclusive)
+
+    def score(block: slice) -> None:
+        scores = widen(rows_of(matrix, rows[block])[:, :width]) @ model.weights.T + model.bias
+        probability[block] = normalised(scores, exclusive=model.exclusive)
+
+    each_block(len(rows), _BLOCK, score)
     return probability
 
 

@@ -1,0 +1,34 @@
+"""Passes over the rows of a large pool: block by block, so that what is computed stays in the processor's cache, and on
+all cores, as NumPy lets others run while it computes.
+
+Other than the threads of a product, which wait for each other at its end, these take one block after the other until
+none is left. A round on busy cores so loses nothing by them.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+# Starting threads takes as long as a block or two; a pass of fewer is over soon.
+_FEWEST = 8
+# Beyond, what is left to one thread (Python itself, the memory's bandwidth) is what a pass takes.
+_MOST_THREADS = 8
+
+
+def each_block(count: int, size: int, work: Callable[[slice], None]) -> None:
+    """Call `work` for every block of `size` of so many rows, in no certain order and several at once.
+
+    Args:
+        count: Rows.
+        size: Of a block; the last one may be smaller.
+        work: Reads what no block writes, and writes only the rows of its own. What it raises is raised here.
+    """
+    blocks = [slice(start, min(start + size, count)) for start in range(0, count, size)]
+    threads = min(len(os.sched_getaffinity(0)), _MOST_THREADS)
+    if len(blocks) < _FEWEST or threads == 1:
+        for block in blocks:
+            work(block)
+        return
+    with ThreadPoolExecutor(threads, "blocks") as pool:
+        for _ in pool.map(work, blocks):
+            pass
