@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from shared.blocks import each_block
 from shared.pool import Floats, Mask, Pool
 from shared.project import ProjectConfig
 from workers.selection.stability import Doubles
@@ -14,6 +15,8 @@ from workers.training.metrics import Interval
 
 # Of a class whose errors cost nothing, which is thereby the last in turn.
 _LEAST_COST = 1e-3
+# Items added up at once: the block stays in the processor's cache, and sums are the same on any number of cores.
+_BLOCK = 4_096
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,8 @@ def assess(
         kappas: (n_classes,) how far the last models agree on each class; None while there are too few.
     """
     counts = pool.label_counts
-    left = np.full(len(counts), np.nan) if probability is None else probability[pool.eligible].sum(axis=0)
-    expected = None if probability is None else left
-    sought, evidence = _sought(pool, config, probability), weigh_evidence(pool, expected, shares, kappas)
+    everywhere, left = (None, None) if probability is None else _expected(pool, probability)
+    sought, evidence = _sought(pool, config, everywhere), weigh_evidence(pool, left, shares, kappas)
     done = [found.done for found in evidence]
     few = counts < counts.sum() / len(counts) * RARE_PART
     costs = np.maximum(class_costs(config), _LEAST_COST)
@@ -72,17 +74,33 @@ def assess(
             rare=bool(sought[column] and not done[column]),
             starved=bool(sought[column] and not done[column] and few[column]),
             done=bool(sought[column] and done[column]),
-            left=float(left[column]),
+            left=float("nan") if left is None else float(left[column]),
             evidence=evidence[column],
         )
         for column, name in enumerate(pool.classes)
     )
 
 
-def _sought(pool: Pool, config: ProjectConfig, probability: Floats | None) -> Mask:
+def _expected(pool: Pool, probability: Floats) -> tuple[Doubles, Doubles]:
+    """Items of each class that the model expects, (n_classes,) each: of the whole pool, and of the eligible items."""
+    eligible = np.zeros(len(pool), dtype=bool)
+    eligible[pool.eligible] = True
+    sums = np.zeros((-(-len(pool) // _BLOCK), 2, probability.shape[1]))
+
+    def add_up(block: slice) -> None:
+        part = probability[block]
+        for place, rows in enumerate((part, part[eligible[block]])):
+            sums[block.start // _BLOCK, place] = rows.sum(axis=0, dtype=np.float64)
+
+    each_block(len(pool), _BLOCK, add_up)
+    everywhere, left = sums.sum(axis=0)
+    return everywhere, left
+
+
+def _sought(pool: Pool, config: ProjectConfig, expected: Doubles | None) -> Mask:
     """Classes with an unmet target; of those without one, the rare ones, by the model's opinion of the pool."""
     counts = pool.label_counts
-    share = counts if probability is None else probability.mean(axis=0, dtype=np.float64)
+    share = counts if expected is None else expected
     rare = share < share.sum() / len(share) * RARE_PART
     unmet = [
         counts[column] < config.targets[name] if name in config.targets else rare[column]

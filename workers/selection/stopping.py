@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.pool import Floats, Pool
+from shared.pool import Pool
 from workers.selection.stability import Doubles
 from workers.training.metrics import Interval
 
@@ -52,7 +52,7 @@ class Evidence:
 
 
 def weigh_evidence(
-    pool: Pool, left: Floats | None, shares: list[Interval] | None, kappas: Doubles | None
+    pool: Pool, left: Doubles | None, shares: list[Interval] | None, kappas: Doubles | None
 ) -> list[Evidence]:
     """The evidence on each class, in the order of the pool's classes.
 
