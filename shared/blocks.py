@@ -9,8 +9,8 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-# Starting threads takes as long as a block or two; a pass of fewer is over soon.
-_FEWEST = 8
+# Starting threads takes a tenth of the time of a block; a pass of fewer is over soon.
+_FEWEST = 4
 # Beyond, what is left to one thread (Python itself, the memory's bandwidth) is what a pass takes.
 _MOST_THREADS = 8
 

@@ -17,6 +17,7 @@ from scipy.special import expit
 
 from shared.pool import Floats, Index, Pool
 from workers.training import solver
+from workers.training.solver import Axes
 
 # Of 0, 1/2 and 1 the best or even with it on the sets with a class of 1 %, and no loss where a sample is not bent.
 _EXPONENT = 0.5
@@ -27,22 +28,21 @@ _POOL_SAMPLE = 4_000
 _STRENGTH = 0.3
 
 
-def selection_weights(pool: Pool, rows: Index, *, axes: Floats, seed: int) -> Floats:
+def selection_weights(pool: Pool, rows: Index, *, standing: Axes) -> Floats:
     """How much each labeled item counts in training, 1 on average.
 
     Args:
         pool: The pool.
         rows: (n,) positions of labeled items, n >= 1.
-        axes: The pool's, as `axes_of_pool` gives them.
-        seed: Of the sample that stands for the pool.
+        standing: The items that stand for the pool, as `standing_on_axes` gives them.
 
     Returns:
         (n,) float32 in [0.1, 10] before they are scaled to a mean of 1; larger in regions where few items are labeled.
     """
-    sampled = standing_for(len(pool), seed=seed)
-    turned = solver.on_axes(pool.vectors(np.concatenate([rows, sampled])), axes)
-    is_labeled = np.arange(len(rows) + len(sampled)) < len(rows)
-    balanced = np.where(is_labeled, 0.5 / len(rows), 0.5 / len(sampled)) * len(is_labeled)
+    labeled = pool.vectors(rows) @ standing.axes
+    turned = solver.spread_on(np.concatenate([labeled, standing.coordinates]), standing.axes)
+    is_labeled = np.arange(len(turned.coordinates)) < len(rows)
+    balanced = np.where(is_labeled, 0.5 / len(rows), 0.5 / len(standing.coordinates)) * len(is_labeled)
     found = solver.minimise(
         turned,
         np.arange(len(is_labeled)),
@@ -57,13 +57,13 @@ def selection_weights(pool: Pool, rows: Index, *, axes: Floats, seed: int) -> Fl
     return balanced_weights
 
 
-def axes_of_pool(pool: Pool, *, seed: int) -> Floats:
-    """(d, d) float32: principal axes of the items that stand for the pool.
+def standing_on_axes(pool: Pool, *, seed: int) -> Axes:
+    """The items that stand for the pool on their principal axes, which are nearly the pool's.
 
     Kept from round to round, as long as these have the same vectors: finding axes takes longer than a fit on them.
     """
     vectors = pool.vectors(standing_for(len(pool), seed=seed))
-    return _axes_of(_Known(hashlib.sha256(vectors.data).digest(), vectors))
+    return _on_axes(_Known(hashlib.sha256(vectors.data).digest(), vectors))
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,11 @@ class _Known:
 
 
 @lru_cache(maxsize=4)
-def _axes_of(known: _Known) -> Floats:
-    axes = solver.axes_of(known.vectors)
-    axes.flags.writeable = False
-    return axes
+def _on_axes(known: _Known) -> Axes:
+    found = solver.principal_axes(known.vectors)
+    for array in (found.coordinates, found.axes, found.spread):
+        array.flags.writeable = False
+    return found
 
 
 @lru_cache(maxsize=4)

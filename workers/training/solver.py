@@ -52,8 +52,12 @@ def axes_of(vectors: Floats) -> Floats:
 
 def on_axes(vectors: Floats, axes: Floats) -> Axes:
     """Turn vectors (n, d) float32, n >= 1, to given axes: those of vectors like them condition a fit as well."""
-    coordinates = vectors @ axes
-    return Axes(coordinates, axes, np.einsum("nd,nd->d", coordinates, coordinates) / np.float32(len(vectors)))
+    return spread_on(vectors @ axes, axes)
+
+
+def spread_on(coordinates: Floats, axes: Floats) -> Axes:
+    """Vectors that were turned already: (n, d) float32 coordinates, n >= 1, on given axes."""
+    return Axes(coordinates, axes, np.einsum("nd,nd->d", coordinates, coordinates) / np.float32(len(coordinates)))
 
 
 def minimise(

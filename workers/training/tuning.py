@@ -12,7 +12,7 @@ from workers.training.aims import aim, thresholds, wanted
 from workers.training.calibration import Calibration, Doubles, calibrate, log_loss, untouched
 from workers.training.classifier import Added, LinearModel, Sample, Tuning
 from workers.training.decision import best_offsets
-from workers.training.selection_bias import axes_of_pool, selection_weights, standing_for
+from workers.training.selection_bias import selection_weights, standing_for, standing_on_axes
 from workers.training.splits import assign_folds
 
 # Noisy toxicity (Davidson) wants the first, clean intents (HWU64, CLINC150) the others; beyond these nothing improved
@@ -84,12 +84,13 @@ def train_on(
     exclusive, rows = config.task is Task.SINGLE, _telling(pool, rows, config)
     if not classifier.learnable(pool.targets[rows]).any():
         return None
-    axes, looked_at = axes_of_pool(pool, seed=config.seed), _looked_at(pool, rows, config)
+    standing, looked_at = standing_on_axes(pool, seed=config.seed), _looked_at(pool, rows, config)
     sample = classifier.gather(
         looked_at,
         pool.targets[rows],
-        axes=axes if looked_at.shape[1] == len(axes) else None,  # lexical features have axes of their own
-        weights=selection_weights(pool, rows, axes=axes, seed=config.seed),
+        # Lexical features have axes of their own.
+        axes=standing.axes if looked_at.shape[1] == len(standing.axes) else None,
+        weights=selection_weights(pool, rows, standing=standing),
         classes=pool.classes,
         exclusive=exclusive,
         costs=config.costs,

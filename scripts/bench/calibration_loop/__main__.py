@@ -31,7 +31,7 @@ from workers.training.calibration import Doubles
 from workers.training.classifier import Sample
 from workers.training.decision import best_offsets, decide
 from workers.training.metrics import evaluate
-from workers.training.selection_bias import axes_of_pool, selection_weights
+from workers.training.selection_bias import selection_weights, standing_on_axes
 from workers.training.splits import spread
 
 _ROOT = Path(__file__).parents[3]
@@ -157,7 +157,7 @@ def _measure(
     sample = classifier.gather(
         pool.vectors(rows),
         data.truth[rows],
-        weights=selection_weights(pool, rows, axes=axes_of_pool(pool, seed=config.seed), seed=config.seed),
+        weights=selection_weights(pool, rows, standing=standing_on_axes(pool, seed=config.seed)),
         classes=pool.classes,
         exclusive=exclusive,
         costs={},

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from shared.pool import Floats, Index, Pool
 from tests.pools import make_pool
 from workers.training import selection_bias
-from workers.training.selection_bias import axes_of_pool, selection_weights
+from workers.training.selection_bias import selection_weights, standing_on_axes
 
 
 def weigh(pool: Pool, rows: Index, *, seed: int) -> Floats:
-    return selection_weights(pool, rows, axes=axes_of_pool(pool, seed=seed), seed=seed)
+    return selection_weights(pool, rows, standing=standing_on_axes(pool, seed=seed))
 
 
 def make(items: int = 3_000, *, dimension: int = 16, seed: int = 0) -> tuple[Pool, Index]:
