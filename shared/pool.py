@@ -173,6 +173,14 @@ def rows_of(matrix: Matrix, rows: Index) -> NDArray[np.float16] | Floats:
     return matrix[rows]
 
 
+def parts_of(matrix: Matrix, rows: Index) -> tuple[NDArray[np.float16] | Floats, ...]:
+    """The same in parts that stand side by side: vectors, and behind them the lexical features if there are any."""
+    if not isinstance(matrix, Features):
+        return (rows_of(matrix, rows),)
+    lexical = matrix.lexical
+    return rows_of(matrix.vectors, rows), rows_of(lexical.matrix, lexical.rows[rows])
+
+
 def places(ids: Index, wanted: Index) -> Index:
     """(k,) position of each wanted id in the ascending `ids` (n,), -1 where it is not there."""
     if not len(ids):

@@ -26,7 +26,7 @@ class Training(Section):
     label_smoothing: Annotated[float, Field(ge=0.0, lt=0.5)] = 0.0
     sampling: Literal["none", "oversample", "undersample"] = "none"
     members: Annotated[int, Field(ge=2, le=50)] = 5
-    lexical: bool = False
+    lexical: bool = True
 
 
 class Goal(Section):

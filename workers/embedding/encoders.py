@@ -81,11 +81,13 @@ def load_encoder(name: str, *, threads: int) -> SentenceEncoder:
     path = find_encoder(name)
     if path is not None:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")  # local files: no look at a hub for newer ones
-        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # nor a bar for a second, in the way of ours
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     import torch
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
 
+    if path is not None:
+        logging.disable_progress_bar()  # no bar for a second, in the way of ours
     torch.set_num_threads(threads)
     try:
         model = SentenceTransformer(name if path is None else str(path))

@@ -10,7 +10,7 @@ from scipy.special import expit, softmax
 
 from shared.blocks import each_block
 from shared.halves import widen
-from shared.pool import Floats, Index, Mask, Matrix, rows_of
+from shared.pool import Floats, Index, Mask, Matrix, parts_of
 from shared.training_options import Training
 from workers.training import sampling, solver
 from workers.training.calibration import Calibration, Doubles
@@ -268,14 +268,24 @@ def probabilities(model: LinearModel, matrix: Matrix, rows: Index) -> Floats:
         rows: (n,) int64, rows of `matrix`.
     """
     probability = np.empty((len(rows), len(model.classes)), dtype=np.float32)
-    width = model.weights.shape[1]
 
     def score(block: slice) -> None:
-        scores = widen(rows_of(matrix, rows[block])[:, :width]) @ model.weights.T + model.bias
+        scores = _products(model.weights, matrix, rows[block]) + model.bias
         probability[block] = normalised(scores, exclusive=model.exclusive)
 
     each_block(len(rows), _BLOCK, score)
     return probability
+
+
+def _products(weights: Floats, matrix: Matrix, rows: Index) -> Floats:
+    """(len(rows), n_classes) of rows with weights (n_classes, w), part by part: to put them side by side is a copy."""
+    products, done = np.zeros((len(rows), len(weights)), dtype=np.float32), 0
+    for part in parts_of(matrix, rows):
+        own = weights[:, done : done + part.shape[1]]
+        if own.shape[1]:
+            products += widen(part[:, : own.shape[1]]) @ own.T
+        done += part.shape[1]
+    return products
 
 
 def normalised(odds: Floats | Doubles, *, exclusive: bool) -> Floats:

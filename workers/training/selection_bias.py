@@ -57,12 +57,18 @@ def selection_weights(pool: Pool, rows: Index, *, standing: Axes) -> Floats:
     return balanced_weights
 
 
-def standing_on_axes(pool: Pool, *, seed: int) -> Axes:
+def standing_on_axes(pool: Pool, *, seed: int, lexical: bool = False) -> Axes:
     """The items that stand for the pool on their principal axes, which are nearly the pool's.
 
     Kept from round to round, as long as these have the same vectors: finding axes takes longer than a fit on them.
+
+    Args:
+        pool: The pool.
+        seed: Of which items these are.
+        lexical: Whether their vectors have lexical features behind them, if the pool has some.
     """
-    vectors = pool.vectors(standing_for(len(pool), seed=seed))
+    matrix = pool.features if lexical else pool.matrix
+    vectors = matrix[pool.rows[standing_for(len(pool), seed=seed)]].astype(np.float32)
     return _on_axes(_Known(hashlib.sha256(vectors.data).digest(), vectors))
 
 

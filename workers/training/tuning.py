@@ -84,13 +84,11 @@ def train_on(
     exclusive, rows = config.task is Task.SINGLE, _telling(pool, rows, config)
     if not classifier.learnable(pool.targets[rows]).any():
         return None
-    standing, looked_at = standing_on_axes(pool, seed=config.seed), _looked_at(pool, rows, config)
     sample = classifier.gather(
-        looked_at,
+        _looked_at(pool, rows, config),
         pool.targets[rows],
-        # Lexical features have axes of their own.
-        axes=standing.axes if looked_at.shape[1] == len(standing.axes) else None,
-        weights=selection_weights(pool, rows, standing=standing),
+        axes=standing_on_axes(pool, seed=config.seed, lexical=config.training.lexical).axes,
+        weights=selection_weights(pool, rows, standing=standing_on_axes(pool, seed=config.seed)),
         classes=pool.classes,
         exclusive=exclusive,
         costs=config.costs,

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,18 @@ from scripts.bench.selection_loop import sets
 from scripts.bench.selection_loop.sets import BenchSet
 from shared import pool as pools
 from shared.arrays import dump_arrays, load_arrays
-from shared.pool import Index, Pool
+from shared.pool import Index, Lexical, Pool
 from shared.project import ProjectConfig, Task
 from shared.vectors import VectorTable
+from workers.embedding import lexicon
 from workers.intake import duplicates
 from workers.simulation import dataset, preparation
 from workers.simulation.preparation import ReplayData, TestSet, prepare
 from workers.training import splits
 
 # Whose text decides what is prepared: a change of one makes all that is kept worthless.
-_CODE = (sets, pools, duplicates, dataset, preparation, splits)
+_CODE = (sets, pools, duplicates, dataset, preparation, splits, lexicon)
+_LEXICAL = "lexical"
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ def _dump(prepared: Prepared, vectors: VectorTable) -> bytes:
     key_of_row = np.zeros(len(vectors.matrix), dtype=np.int64)
     key_of_row[vectors.rows] = vectors.keys
     arrays: dict[str, np.ndarray[Any, Any]] = {"truth": prepared.data.truth}
+    if (lexical := prepared.data.pool.lexical) is not None:
+        arrays[_LEXICAL] = lexical.matrix[lexical.rows[_rows_of_both(prepared.data.pool, prepared.data.test)]]
     header: dict[str, Any] = {
         "task": prepared.task,
         "rare": prepared.rare,
@@ -102,17 +106,22 @@ def _load(blob: bytes, vectors: VectorTable) -> Prepared:
         values = {name: _as_given(found[f"{part}.{name}"]) for name in _names(kind)}
         return kind(**{**values, "rows": _rows(vectors, values["rows"]), **known})
 
-    data = ReplayData(
-        pool=build("pool", Pool, matrix=vectors.matrix),
-        truth=arrays["truth"],
-        test=build("test", TestSet),
-        left_out=header["left_out"],
-    )
+    pool, test = build("pool", Pool, matrix=vectors.matrix), build("test", TestSet)
+    if _LEXICAL in arrays:
+        of_row = np.zeros(len(vectors.matrix), dtype=np.int64)
+        of_row[_rows_of_both(pool, test)] = np.arange(len(pool.rows) + len(test.rows))
+        pool = replace(pool, lexical=Lexical(arrays[_LEXICAL], of_row))
+    data = ReplayData(pool=pool, truth=arrays["truth"], test=test, left_out=header["left_out"])
     return Prepared(Task(header["task"]), _as_given(header["rare"]), data)
 
 
+def _rows_of_both(pool: Pool, test: TestSet) -> Index:
+    """Rows of the matrix of vectors: of the pool's items, then of the test set's."""
+    return np.concatenate([pool.rows, test.rows])
+
+
 def _names(kind: Any) -> list[str]:
-    return [field.name for field in fields(kind) if field.name != "matrix"]
+    return [field.name for field in fields(kind) if field.name not in ("matrix", "lexical")]
 
 
 def _as_given(value: Any) -> Any:

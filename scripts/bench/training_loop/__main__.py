@@ -104,8 +104,7 @@ def _run(given: argparse.Namespace, path: Path) -> int:
         return 0
     from scripts.bench.selection_loop.prepared import prepare_set
     from scripts.bench.selection_loop.stored import stored_vectors
-    from scripts.bench.training_loop.cases import run_cells, with_lexical
-    from scripts.bench.training_loop.methods import LEXICAL
+    from scripts.bench.training_loop.cases import run_cells
 
     cache, encoder = _vectors(given, sets)
     with bars(console) as progress:
@@ -113,10 +112,9 @@ def _run(given: argparse.Namespace, path: Path) -> int:
         for (name, seed), cells in missing.items():
             if not cells:
                 continue
-            vectors = stored_vectors(cache, encoder)
-            prepared = prepare_set(sets[name], seed=seed, vectors=vectors, folder=cache / "prepared")
-            if any(cell.method == LEXICAL for cell in cells):
-                prepared = with_lexical(prepared, sets[name], vectors, seed=seed)
+            prepared = prepare_set(
+                sets[name], seed=seed, vectors=stored_vectors(cache, encoder), folder=cache / "prepared"
+            )
             progress.update(bar, description=f"training {name}, seed {seed}")
             for record in run_cells(prepared, cells, machine=_machine()):
                 append(path, record)

@@ -9,13 +9,10 @@ from datetime import UTC, datetime
 import numpy as np
 
 from scripts.bench.selection_loop.prepared import Prepared
-from scripts.bench.selection_loop.sets import BenchSet, read_thinned
 from scripts.bench.training_loop.methods import METHODS, Task
 from scripts.bench.training_loop.record import Cell, Record
 from shared.pool import Floats, Index, Mask
 from shared.project import ProjectConfig
-from shared.vectors import VectorTable
-from workers.simulation.preparation import lexical_features
 from workers.simulation.replay import rare_classes
 from workers.training.metrics import evaluate
 
@@ -29,18 +26,6 @@ def run_cells(prepared: Prepared, cells: Sequence[Cell], *, machine: str) -> Ite
     for cell in cells:
         if cell.labels <= len(order):
             yield _run(prepared, cell, _task(prepared, order[: cell.labels], seed=cell.seed), machine)
-
-
-def with_lexical(prepared: Prepared, bench_set: BenchSet, vectors: VectorTable, *, seed: int) -> Prepared:
-    """A set with lexical features for all of its texts."""
-    data = prepared.data
-    text_of = {row.item.text_key: row.item.text for row in read_thinned(bench_set.file).items}
-    key_of_row = np.zeros(len(vectors.matrix), dtype=np.int64)
-    key_of_row[vectors.rows] = vectors.keys
-    rows = np.concatenate([data.pool.rows, data.test.rows])
-    texts = [text_of[key] for key in key_of_row[rows].tolist()]
-    lexical = lexical_features(texts, np.arange(len(data.pool)), rows, vectors, seed=seed)
-    return replace(prepared, data=replace(data, pool=replace(data.pool, lexical=lexical)))
 
 
 def _task(prepared: Prepared, drawn: Index, *, seed: int) -> Task:

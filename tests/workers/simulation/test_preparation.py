@@ -209,7 +209,7 @@ def test_lexical_features_are_there_for_pool_and_test_where_they_are_wanted() ->
     near = wanted.pool.features[asked][:, -DIMENSIONS:].astype(np.float32)
     alike = near @ near[told].mean(axis=0)
     assert alike[told].min() > alike[~told].max()
-    assert prepare_rows(rows)[0].pool.lexical is None
+    assert prepare_rows(rows, training={"lexical": False})[0].pool.lexical is None
 
 
 def test_few_texts_have_no_lexical_features() -> None:

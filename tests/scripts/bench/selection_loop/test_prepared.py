@@ -9,7 +9,7 @@ from scripts.bench.selection_loop import prepared as module
 from scripts.bench.selection_loop.prepared import Prepared, prepare_set
 from scripts.bench.selection_loop.sets import BenchSet, read_thinned
 from shared.vectors import VectorTable
-from tests.workers.simulation.made_up import encode, make_rows, write_rows
+from tests.workers.simulation.made_up import encode, make_dataset, make_rows, write_rows
 from workers.simulation.dataset import read_dataset
 
 
@@ -38,6 +38,22 @@ def test_what_is_kept_is_what_was_prepared(
 
     assert (kept.task, kept.rare, kept.data.left_out) == (fresh.task, fresh.rare, fresh.data.left_out)
     _assert_equal(kept, fresh)
+
+
+def test_lexical_features_are_kept_with_the_texts_that_have_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = make_rows(800)
+    bench_set = BenchSet("mail", write_rows(tmp_path / "mail.jsonl", rows))
+    vectors = encode(make_dataset([*make_rows(30, seed=9), *rows]))
+    fresh = prepare_set(bench_set, seed=0, vectors=vectors, folder=tmp_path / "kept")
+    _forbid(monkeypatch)
+    kept = prepare_set(bench_set, seed=0, vectors=vectors, folder=tmp_path / "kept")
+    places = np.concatenate([fresh.data.pool.rows, fresh.data.test.rows])
+    features = kept.data.pool.features[places]
+    np.testing.assert_array_equal(features, fresh.data.pool.features[places])
+    words = features[:, vectors.matrix.shape[1] :].astype(np.float32)
+    assert np.linalg.norm(words, axis=1).min() > 0.1
 
 
 def test_a_cache_that_numbers_its_rows_otherwise_gives_the_same_vectors(
