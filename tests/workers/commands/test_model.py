@@ -7,13 +7,10 @@ import sys
 from dataclasses import replace
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
-from safetensors.numpy import load_file
-from sklearn.feature_extraction.text import HashingVectorizer
 
 from shared.database import Database
 from shared.project import ProjectConfig
@@ -168,22 +165,20 @@ def test_an_export_decides_without_quiet_corner_as_the_model_does(cli: CommandLi
     texts = ["my fraud fraud card", "please invoice invoice today", "the old order"]
     vectors = WordEncoder().encode(texts)
     np.save(tmp_path / "vectors.npy", vectors)
-    script = re.search(r"```python\n(.*?)```", (DOCS / "models.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert script is not None
-    alone = subprocess.run(
-        [sys.executable, "-I", "-c", script[1], out, tmp_path / "vectors.npy"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    alone = run_documented(0, out, tmp_path / "vectors.npy")
     predicted = [json.loads(line) for line in cli_predict(cli, tmp_path, texts)]
-    assert [json.loads(line)["classes"] for line in alone.stdout.splitlines()] == [
-        line["classes"] for line in predicted
-    ]
+    assert [json.loads(line)["classes"] for line in alone.splitlines()] == [line["classes"] for line in predicted]
     session = onnxruntime.InferenceSession(out / "model.onnx")
     probability, _ = session.run(None, {"vectors": vectors.astype(np.float16).astype(np.float32)})
     for given, line in zip(probability.tolist(), predicted, strict=True):
         assert given == pytest.approx([line["probabilities"][name] for name in CONFIG.classes], abs=1e-5)
+
+
+def run_documented(number: int, *arguments: object) -> str:
+    """Run one of the scripts that docs/models.md shows, on its own; gives what it printed."""
+    scripts = re.findall(r"```python\n(.*?)```", (DOCS / "models.md").read_text(encoding="utf-8"), re.DOTALL)
+    command = [sys.executable, "-I", "-c", scripts[number], *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.usefixtures("rounds")
@@ -224,28 +219,27 @@ def test_lexical_features_are_the_same_for_an_item_and_for_a_text_and_are_shown(
 
 
 @pytest.mark.usefixtures("lexical_rounds")
-def test_an_export_says_how_lexical_features_are_computed(cli: CommandLine, tmp_path: Path) -> None:
-    out, texts = tmp_path / "out", ["my fraud fraud card", "please invoice invoice today"]
+def test_an_export_with_lexical_features_decides_without_quiet_corner_as_the_model_does(
+    cli: CommandLine, tmp_path: Path
+) -> None:
+    out, texts = tmp_path / "out", ["my fraud fraud card", "please invoice invoice today", "the old order"]
     assert cli("model", "export", "p", "--out", out, "--onnx").code == 0
     described = json.loads((out / "model.json").read_text())
-    lexicon = load_file(out / described["lexicon"]["file"])["lexicon"].astype(np.float32)
     assert described["encoder"]["dimension"] == 64
-    # As `how` says, by other means than the product's.
-    halves = []
-    kinds: list[dict[str, Any]] = [{"ngram_range": (1, 2)}, {"analyzer": "char_wb", "ngram_range": (3, 5)}]
-    for part, options in enumerate(kinds):
-        vectorizer = HashingVectorizer(norm=None, alternate_sign=False, n_features=16_384, **options)
-        counts = vectorizer.transform(texts).toarray()
-        weighed = np.log(np.maximum(counts, 1), where=counts > 0, out=np.zeros_like(counts)) + (counts > 0)
-        weighed *= lexicon[part * 16_384 : (part + 1) * 16_384, 0]
-        halves.append(weighed / np.linalg.norm(weighed, axis=1, keepdims=True))
-    features = np.concatenate(halves, axis=1) / np.sqrt(2) @ lexicon[:, 1:]
-    x = np.concatenate([WordEncoder().encode(texts), features], axis=1).astype(np.float16).astype(np.float32)
+    assert described["lexicon"] == {"file": "lexicon.safetensors", "lexicon": [2 * 16_384, 1 + DIMENSIONS]}
+    np.save(tmp_path / "vectors.npy", 3 * WordEncoder().encode(texts))  # of any length
+    (tmp_path / "texts.txt").write_text("\n".join(texts), encoding="utf-8")
+    run_documented(1, out, tmp_path / "vectors.npy", tmp_path / "texts.txt", tmp_path / "both.npy")
+    alone = [json.loads(line)["classes"] for line in run_documented(0, out, tmp_path / "both.npy").splitlines()]
+    predicted = [json.loads(line) for line in cli_predict(cli, tmp_path, texts)]
+    assert alone == [line["classes"] for line in predicted]
+
+    x = np.load(tmp_path / "both.npy")
+    x[:, :64] /= 3
     session = onnxruntime.InferenceSession(out / "model.onnx")
-    probability, _ = session.run(None, {"vectors": x})
-    predicted = [json.loads(line)["probabilities"] for line in cli_predict(cli, tmp_path, texts)]
+    probability, _ = session.run(None, {"vectors": x.astype(np.float16).astype(np.float32)})
     for given, line in zip(probability.tolist(), predicted, strict=True):
-        assert given == pytest.approx([line[name] for name in CONFIG.classes], abs=1e-3)
+        assert given == pytest.approx([line["probabilities"][name] for name in CONFIG.classes], abs=1e-3)
 
 
 @pytest.mark.usefixtures("rounds")
