@@ -12,7 +12,8 @@ from workers.supervisor.command import Command, Main
 LISTENER, BEAT, HTTP = "listener", "beat", "http"
 
 # What takes longest when a pool arrives, and alone has matrices large enough for several threads. A round's are small:
-# on busy cores its threads would wait for each other longer than they compute, and one thread sums in one order.
+# on busy cores its threads would wait for each other longer than they compute, and one thread sums in one order. Its passes
+# over a large pool are divided otherwise, see `shared.blocks`.
 _COMPUTING_QUEUES = ("embedding",)
 # While the cores are busy, who waits for the receipt of an answer goes first: the queue holds what to label next
 # meanwhile. The drift watch and the audits have time, and what they did not get to is one piece of work later.
