@@ -33,7 +33,7 @@ from shared.repository.pools import space_of
 from shared.repository.projects import create_project
 from shared.settings import Settings, load_settings
 from shared.streams import SUBMISSIONS, connect, tasks_key
-from shared.tables import Batch, Project
+from shared.tables import Batch, Model, Project
 from shared.vectors import append_segment, text_key
 from workers.app import DRIFT, INTAKE, TRAINING
 from workers.intake.answers import take_answers
@@ -130,11 +130,13 @@ def message(made: Made, item_id: str, submission_id: str, **task: int) -> Submis
     )
 
 
-def measure(client: redis.Redis, made: Made, *, rounds: int, warm: int) -> list[float]:
+def measure(database: Database, client: redis.Redis, made: Made, *, rounds: int, warm: int) -> list[float]:
     """Answer batch after batch, each in one burst; the waiting times, without those of the first `warm` rounds."""
     waits: list[float] = []
     tasks = wait_for_batch(client, made)
     for number in track(range(rounds + warm), "measuring", console=console):
+        if number == warm:
+            wait_until_audited(database)
         pipe = client.pipeline(transaction=False)
         for task in tasks:
             answer = message(
@@ -164,6 +166,18 @@ def wait_for_batch(client: redis.Redis, made: Made, answered: Collection[int] = 
             return fresh
         time.sleep(0.005)
     raise SystemExit(f"error: no batch within {_PATIENCE_S:.0f} s; see the logs in the data folder")
+
+
+def wait_until_audited(database: Database) -> None:
+    """Wait for what a model's quality is measured to be: from then on the worker that finds it has the pool, too."""
+    end = time.perf_counter() + _PATIENCE_S
+    newest = select(Model.metrics).order_by(col(Model.version).desc()).limit(1)
+    while time.perf_counter() < end:
+        with database.read() as session:
+            if session.exec(newest).one() is not None:
+                return
+        time.sleep(0.1)
+    raise SystemExit(f"error: no audit of the model within {_PATIENCE_S:.0f} s; see the logs in the data folder")
 
 
 def report(waits: list[float], database: Database, given: argparse.Namespace) -> dict[str, Any]:
@@ -207,7 +221,7 @@ def main() -> None:
         )
         with Children(settings.folder / "logs", tell=console.print) as children:
             start(settings, children)
-            waits = measure(connect(settings), made, rounds=given.rounds, warm=3)
+            waits = measure(database, connect(settings), made, rounds=given.rounds, warm=3)
             print(json.dumps(report(waits, database, given), indent=2))
             children.end()
 

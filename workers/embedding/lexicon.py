@@ -20,8 +20,9 @@ from workers.embedding.encoders import Encoder
 
 # Numbers a text. With twice as many, macro-F1 of 100 to 1,000 labels was no higher on SMS spam and HWU64.
 DIMENSIONS = 128
-# Fewer texts are no picture of a pool; more than the latter tell nothing more of it. Macro-F1 of 300 and 1,000 labels of
-# SMS spam and tweets was as high with a lexicon of 500 texts as with one of 5,000, so none is made anew as a pool grows.
+# Fewer texts are no picture of a pool; more than the latter tell nothing more of it. Macro-F1 of 300 and 1,000 labels
+# of SMS spam and tweets was as high with a lexicon of 500 texts as with one of 5,000, so none is made anew as a pool
+# grows.
 FEWEST_TEXTS, MOST_TEXTS = 500, 5_000
 
 # Of words, and as many of characters.

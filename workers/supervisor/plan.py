@@ -12,12 +12,13 @@ from workers.supervisor.command import Command, Main
 LISTENER, BEAT, HTTP = "listener", "beat", "http"
 
 # What takes longest when a pool arrives, and alone has matrices large enough for several threads. A round's are small:
-# on busy cores its threads would wait for each other longer than they compute, and one thread sums in one order. Its passes
-# over a large pool are divided otherwise, see `shared.blocks`.
+# on busy cores its threads would wait for each other longer than they compute, and one thread sums in one order. Its
+# passes over a large pool are divided otherwise, see `shared.blocks`.
 _COMPUTING_QUEUES = ("embedding",)
 # While the cores are busy, who waits for the receipt of an answer goes first: the queue holds what to label next
-# meanwhile. The drift watch and the audits have time, and what they did not get to is one piece of work later.
-_NICENESS = {"training": 5, "embedding": 5, "drift": 10}
+# meanwhile. The drift watch and the audits have time, and what they did not get to is one piece of work later: they
+# get a tenth of what a round gets of a core that both want.
+_NICENESS = {"training": 5, "embedding": 5, "drift": 15}
 
 _VARIABLES = {"database_url": "DATABASE_URL", "redis_url": "REDIS_URL"}
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
