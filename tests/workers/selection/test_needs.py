@@ -8,6 +8,7 @@ import pytest
 from shared.pool import Floats, Pool
 from shared.project import ProjectConfig
 from tests.pools import make_pool
+from workers.selection import needs
 from workers.selection.needs import Need, assess
 from workers.training.metrics import Interval
 
@@ -43,6 +44,16 @@ def test_a_class_that_is_rare_among_the_labels_too_is_starved() -> None:
     assert need.rare
     assert need.starved
     assert need.left == pytest.approx(truth[pool.eligible, 1].sum(), abs=1.0)
+
+
+@pytest.mark.parametrize("block", [1, 7, 1_000])
+def test_what_is_expected_is_added_up_over_all_blocks(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(needs, "_BLOCK", block)
+    pool, truth = make_pool(items=300, labeled=50, shares=(0.9, 0.1))
+    found = assess(pool, config(), sure(truth), None)
+    wanted = sure(truth)[pool.eligible].sum(axis=0, dtype=np.float64)
+    assert [need.left for need in found] == pytest.approx(wanted.tolist(), rel=1e-9)
+    assert rare_need(found).rare
 
 
 def test_a_common_class_is_neither() -> None:

@@ -110,3 +110,13 @@ def test_labels_are_of_no_account_and_the_seed_decides_the_rest() -> None:
     other = replace(pool, targets=~pool.targets, labeled=~pool.labeled)
     assert np.array_equal(weights, weigh(other, rows, seed=3))
     assert not np.array_equal(weights, weigh(pool, rows, seed=4))
+
+
+def test_what_stands_for_the_pool_is_kept_and_nobody_can_change_it() -> None:
+    pool, _ = make()
+    kept = standing_on_axes(pool, seed=0)
+    assert standing_on_axes(pool, seed=0) is kept
+    for array in (kept.coordinates, kept.axes, kept.spread):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+    assert not np.array_equal(standing_on_axes(pool, seed=1).coordinates, kept.coordinates)
