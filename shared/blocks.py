@@ -1,8 +1,8 @@
 """Passes over the rows of a large pool: block by block, so that what is computed stays in the processor's cache, and on
 all cores, as NumPy lets others run while it computes.
 
-Other than the threads of a product, which wait for each other at its end, these take one block after the other until
-none is left. A round on busy cores so loses nothing by them.
+Unlike the threads of a product, which wait for each other at its end, these take one block after the other until none
+is left, so a round on busy cores loses nothing by them. Products should have one thread each meanwhile.
 """
 
 import os
@@ -21,7 +21,8 @@ def each_block(count: int, size: int, work: Callable[[slice], None]) -> None:
     Args:
         count: Rows.
         size: Of a block; the last one may be smaller.
-        work: Reads what no block writes, and writes only the rows of its own. What it raises is raised here.
+        work: Reads what no block writes, and writes only the rows of its own. What it raises is raised here. A NumPy
+            error state of the caller does not hold in it.
     """
     blocks = [slice(start, min(start + size, count)) for start in range(0, count, size)]
     threads = min(len(os.sched_getaffinity(0)), _MOST_THREADS)
@@ -30,5 +31,9 @@ def each_block(count: int, size: int, work: Callable[[slice], None]) -> None:
             work(block)
         return
     with ThreadPoolExecutor(threads, "blocks") as pool:
-        for _ in pool.map(work, blocks):
-            pass
+        try:
+            for _ in pool.map(work, blocks):
+                pass
+        except BaseException:  # a signal, too: what has not begun is not done any more
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

@@ -80,7 +80,7 @@ def measure(prepared: Prepared, order: Index, *, name: str, seed: int) -> Iterat
             model = train(labeled, ProjectConfig.model_validate(base | options))
             if model is None:
                 continue
-            probability = classifier.probabilities(model, pool.matrix, test.rows)
+            probability = classifier.probabilities(model, pool.features, test.rows)
             decided = classifier.decide(model, probability)
             found = evaluate(test.targets, decided, probability, classes=pool.classes)
             of_class = found.per_class[name]

@@ -124,7 +124,8 @@ def simulate(
         from workers.simulation.preparation import prepare
         from workers.simulation.replay import rare_classes, replay
 
-        data = prepare(dataset, vectors, config)
+        with threadpool_limits(limits=1):  # as the workers: small matrices, and sums in one order
+            data = prepare(dataset, vectors, config)
         watched = rare_classes(data) if named is None else named
         for line in _describe(dataset, data, watched, named=named is not None):
             notes.print(line, markup=False, soft_wrap=True)
@@ -138,7 +139,7 @@ def simulate(
             rare=watched,
             clock=time.perf_counter,
         )
-        with threadpool_limits(limits=1):  # as the workers: small matrices, and sums in one order
+        with threadpool_limits(limits=1):
             seen = _write_all(reports, write) if write else _show_all(reports, watched, notes)
     if len(seen) < rounds:
         notes.print(f"ended after round {len(seen)} of {rounds}: no eligible item is left in the pool")

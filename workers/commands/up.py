@@ -172,11 +172,13 @@ def _work(queues: tuple[str, ...], settings: Settings) -> None:
     """Be one Celery worker."""
     from celery.signals import worker_process_init, worker_ready
 
-    from workers.app import INTAKE, app
+    from workers.app import EMBEDDING, INTAKE, app
 
     worker = os.getpid()
+    # As under `quietcorner up`: the products of a round have one thread each.
+    threads = settings.compute_threads if EMBEDDING in queues else 1
     worker_ready.connect(lambda **_: say_ready(), weak=False)
-    worker_process_init.connect(lambda **_: _join_pool(worker, settings), weak=False)
+    worker_process_init.connect(lambda **_: _join_pool(worker, threads), weak=False)
     # Several light tasks at once for intake; for the rest one heavy task at a time, in a child that may die of it.
     pool = ("threads", "4") if queues == (INTAKE,) else ("prefork", "1")
     app.worker_main(
@@ -191,14 +193,14 @@ def _work(queues: tuple[str, ...], settings: Settings) -> None:
     )
 
 
-def _join_pool(worker: int, settings: Settings) -> None:
+def _join_pool(worker: int, threads: int) -> None:
     """Prepare the child of a worker's pool, given the worker's process id, for its tasks."""
     from threadpoolctl import threadpool_limits
 
     from workers.supervisor.forked import die_with
 
     die_with(worker)
-    threadpool_limits(settings.compute_threads)  # what the libraries took from the environment when they were loaded
+    threadpool_limits(threads)  # what the libraries took from the environment when they were loaded
 
 
 def _what_runs_where(settings: Settings) -> Text:

@@ -120,7 +120,7 @@ def look_at(
 
 
 def find_opinion(session: Session, scene: Scene, reference: Reference, *, version: int) -> Opinion | None:
-    """Of the newest model; None before the first, and of one that looks at more than vectors.
+    """Of the newest model; None before the first. Of one that looks at words too, of its like that doesn't.
 
     What models without its label say of an item takes the whole pool and some seconds to find; what was found is to be
     kept by `keep` for the windows to come.
@@ -135,12 +135,14 @@ def find_opinion(session: Session, scene: Scene, reference: Reference, *, versio
     if stored is None:
         return None
     served = model_storage.load(stored)
-    if served.weights.shape[1] != reference.b_vectors.shape[1]:
-        return None
     of_model = last_round(session, scene.project_id).model
     kept = find_held_out(session, scene.project_id, model=of_model, reference=version)
     held_out = _hold_out(session, scene, reference, served) if kept is None else held_outs.load(kept)
+    if held_out is None:
+        return None
     plain = prior_shift.without(served, load_arrays(stored)[1])
+    if held_out.alone is not None:
+        served = plain = held_out.alone
     return Opinion(
         version=of_model,
         served=served,
@@ -159,10 +161,10 @@ def keep(session: Session, scene: Scene, opinion: Opinion | None, *, version: in
         keep_held_out(session, scene.project_id, model=opinion.version, reference=version, arrays=arrays)
 
 
-def _hold_out(session: Session, scene: Scene, reference: Reference, model: LinearModel) -> HeldOut:
+def _hold_out(session: Session, scene: Scene, reference: Reference, model: LinearModel) -> HeldOut | None:
     pool = load_pool(session, project_id=scene.project_id, config=scene.config, vector_folder=scene.folder)
     ids = np.concatenate([reference.a_ids, reference.b_ids])
-    return held_outs.hold_out(pool, ids, scene.config, strength=model.tuning.strength)
+    return held_outs.hold_out(pool, ids, scene.config, model)
 
 
 def _without_labels(model: LinearModel, held_out: HeldOut, ids: Index, vectors: Floats) -> Decided:

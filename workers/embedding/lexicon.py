@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, hstack
 
-from shared.pool import Floats
+from shared.pool import Floats, Index
 from workers.embedding.encoders import Encoder
 
 # Numbers a text. With twice as many, macro-F1 of 100 to 1,000 labels was no higher on SMS spam and HWU64.
@@ -99,6 +99,19 @@ class LexicalEncoder:
         """(len(texts), d + DIMENSIONS) float32: unit vectors, and features."""
         found: Floats = np.column_stack([self.encoder.encode(texts), self.lexicon.features(texts)])
         return found
+
+
+def texts_to_learn_from(keys: Index, *, seed: int) -> Index | None:
+    """Places of the texts that a lexicon is made of, given the keys (n,) of all; None while there are too few.
+
+    They hang on which texts there are, and neither on their order nor on how often one occurs: so a simulated run makes
+    the lexicon that a live one makes of the same texts.
+    """
+    distinct, first = np.unique(keys, return_index=True)
+    if len(distinct) < FEWEST_TEXTS:
+        return None
+    drawn: Index = first[np.sort(np.random.default_rng(seed).permutation(len(distinct))[:MOST_TEXTS])]
+    return drawn
 
 
 def _counted(texts: Sequence[str]) -> csr_matrix:

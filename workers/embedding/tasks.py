@@ -21,7 +21,7 @@ from workers.app import app
 from workers.context import Context, context
 from workers.embedding.encoders import Encoder, load_encoder
 from workers.embedding.known import KnownTexts
-from workers.embedding.lexicon import FEWEST_TEXTS, MOST_TEXTS, Lexicon
+from workers.embedding.lexicon import Lexicon, texts_to_learn_from
 from workers.embedding.segments import runs, segments
 from workers.hints import call_helpers
 from workers.intake.duplicates import merge_groups
@@ -189,9 +189,9 @@ def _add_features(held: Context, claimed: Claim, lexicon: Lexicon | None, *, see
 
 def _make_lexicon(held: Context, claimed: Claim, lacking: embedding.PendingTexts, *, seed: int) -> Lexicon | None:
     """Learn a lexicon from random texts of the project and store it; None while they are too few."""
-    if len(lacking.keys) < FEWEST_TEXTS:
+    drawn = texts_to_learn_from(lacking.keys, seed=seed)
+    if drawn is None:
         return None
-    drawn = np.sort(np.random.default_rng(seed).permutation(len(lacking.keys))[:MOST_TEXTS])
     texts = _texts(held, lacking.items[drawn])
     lexicon = Lexicon.fit(texts, seed=seed)
     with held.database.write() as session:

@@ -11,7 +11,7 @@ from shared.pool import Floats, Index, Lexical, Mask, Pool, join_groups
 from shared.project import ProjectConfig
 from shared.repository.items import NewItem
 from shared.vectors import VectorTable
-from workers.embedding.lexicon import FEWEST_TEXTS, MOST_TEXTS, Lexicon
+from workers.embedding.lexicon import Lexicon, texts_to_learn_from
 from workers.intake.duplicates import Pairs, merge_groups, near_duplicates
 from workers.intake.rows import permanent_draw
 from workers.intake.rules import Rules
@@ -89,9 +89,7 @@ def prepare(dataset: Dataset, vectors: VectorTable, config: ProjectConfig) -> Re
     _check_sizes(pool=len(in_pool), marked=int(in_test.sum()), measured=len(measured))
     pool = _pool([items[i] for i in in_pool], rows[in_pool], np.searchsorted(in_pool, pairs) + 1, vectors, config)
     if config.training.lexical:
-        pool = replace(
-            pool, lexical=lexical_features([item.text for item in items], in_pool, rows, vectors, seed=config.seed)
-        )
+        pool = replace(pool, lexical=_lexical_features(items, in_pool, rows, vectors, seed=config.seed))
     return ReplayData(
         pool=pool,
         truth=targets[in_pool],
@@ -156,25 +154,26 @@ def _duplicate_groups(items: Sequence[NewItem], ids: Index, pairs: Pairs) -> Ind
     return groups
 
 
-def lexical_features(
-    texts: Sequence[str], in_pool: Index, rows: Index, vectors: VectorTable, *, seed: int
+def _lexical_features(
+    items: Sequence[NewItem], in_pool: Index, rows: Index, vectors: VectorTable, *, seed: int
 ) -> Lexical | None:
-    """Lexical features of texts by what the pool's texts show; None where these are too few.
+    """Lexical features of all items' texts by what the pool's texts show; None where these are too few.
 
     Args:
-        texts: n of them.
-        in_pool: (m,) places of the texts that are in the pool.
+        items: n of them.
+        in_pool: (m,) places of those that are in the pool.
         rows: (n,) the row of each in the matrix of the vectors.
         vectors: Of these texts, and perhaps of others.
         seed: Of the lexicon.
     """
-    if len(in_pool) < FEWEST_TEXTS:
+    keys = np.array([items[place].text_key for place in in_pool.tolist()], dtype=np.int64)
+    drawn = texts_to_learn_from(keys, seed=seed)
+    if drawn is None:
         return None
-    drawn = np.sort(np.random.default_rng(seed).permutation(in_pool)[:MOST_TEXTS])
-    lexicon = Lexicon.fit([texts[place] for place in drawn.tolist()], seed=seed)
+    lexicon = Lexicon.fit([items[place].text for place in in_pool[drawn].tolist()], seed=seed)
     of_row = np.zeros(len(vectors.matrix), dtype=np.int64)
     of_row[rows] = np.arange(len(rows))
-    return Lexical(lexicon.features(texts).astype(np.float16), of_row)
+    return Lexical(lexicon.features([item.text for item in items]).astype(np.float16), of_row)
 
 
 def _check_sizes(*, pool: int, marked: int, measured: int) -> None:

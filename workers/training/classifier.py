@@ -285,6 +285,8 @@ def _products(weights: Floats, matrix: Matrix, rows: Index) -> Floats:
         if own.shape[1]:
             products += widen(part[:, : own.shape[1]]) @ own.T
         done += part.shape[1]
+    if done < weights.shape[1]:
+        raise ValueError(f"the model looks at {weights.shape[1]} numbers of an item, and there are {done}")
     return products
 
 

@@ -10,8 +10,6 @@ from shared.training_options import Training
 from workers.training.calibration import Calibration, untouched
 from workers.training.classifier import LinearModel, Tuning
 
-_DEFAULTS = Training()
-
 
 def dump(model: LinearModel, *, header: Mapping[str, Any]) -> bytes:
     """The model as safetensors: its arrays, and a JSON header with its classes beside what `header` adds."""
@@ -36,7 +34,7 @@ def dump(model: LinearModel, *, header: Mapping[str, Any]) -> bytes:
             "tuned_on": tuning.labels,
             "strength": tuning.strength,
             "tuned_with_augmented": tuning.augmented,
-            **({} if tuning.options == _DEFAULTS else {"tuned_with": tuning.options.model_dump()}),
+            "tuned_with": tuning.options.model_dump(),
             **({"aimed_at": dict(tuning.wanted)} if tuning.wanted else {}),
         },
     )

@@ -80,7 +80,7 @@ class _Known:
     vectors: Floats = field(compare=False)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _on_axes(known: _Known) -> Axes:
     found = solver.principal_axes(known.vectors)
     for array in (found.coordinates, found.axes, found.spread):

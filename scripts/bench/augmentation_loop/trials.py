@@ -137,7 +137,8 @@ def conditions(recipes: Mapping[str, AnyRecipe], encode: Encode) -> dict[str, Ca
 
 
 def _measured(trial: Trial, pool: Pool, training: Training, augmentation: Augmentation) -> Outcome:
-    model = train(pool, trial.config(augmentation=augmentation, training=training))
+    alone = training.model_copy(update={"lexical": False})  # made texts are given no lexical features here
+    model = train(pool, trial.config(augmentation=augmentation, training=alone))
     if model is None:
         raise RuntimeError("the labels hold one class only")
     test = trial.prepared.data.test

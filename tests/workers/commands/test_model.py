@@ -22,7 +22,7 @@ from shared.training_options import Training
 from tests.rounds import Rounds
 from tests.workers.commands.command_line import CommandLine, cli
 from tests.workers.simulation.made_up import WordEncoder
-from workers.embedding import encoders, tasks
+from workers.embedding import encoders, lexicon
 from workers.embedding.lexicon import DIMENSIONS
 from workers.training import model_storage
 
@@ -58,7 +58,7 @@ def lexical_rounds(
 ) -> Rounds:
     """A project with a model of 60 labels that looks at lexical features."""
     monkeypatch.setattr(encoders, "load_encoder", lambda *_, **__: WordEncoder())
-    monkeypatch.setattr(tasks, "FEWEST_TEXTS", 100)
+    monkeypatch.setattr(lexicon, "FEWEST_TEXTS", 100)
     made = Rounds(database, redis_settings, monkeypatch, CONFIG.model_copy(update={"training": Training(lexical=True)}))
     made.label(list(made.truth)[:60])
     made.run()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shared.pool import Floats, Index, Mask, Pool
+from shared.pool import Floats, Index, Lexical, Mask, Pool
 from shared.project import ProjectConfig
 from tests.workers.drift.world import EVERYTHING, Texts, draw, fit, join, sends_only
 from workers.drift.channels import PART
@@ -80,12 +80,28 @@ def test_a_label_has_no_say_in_what_is_held_out_of_its_item() -> None:
     targets = world.pool.targets.copy()
     item = int(np.flatnonzero(world.pool.labeled)[0])
     targets[item] = ~targets[item]
-    other = hold_out(replace(world.pool, targets=targets, folds=world.folds), world.pool.ids, _CONFIG, strength=1.0)
-    same = hold_out(replace(world.pool, folds=world.folds), world.pool.ids, _CONFIG, strength=1.0)
+    other = _held_out(replace(world.pool, targets=targets, folds=world.folds), world.model)
+    same = _held_out(replace(world.pool, folds=world.folds), world.model)
     place = int(np.searchsorted(same.ids, world.pool.ids[item]))
 
     assert (other.probability[place] == same.probability[place]).all()
     assert (other.probability != same.probability).any()
+
+
+def test_a_model_that_looks_at_words_too_has_one_beside_it_that_looks_at_vectors_alone() -> None:
+    world = _World(labeled=100)
+    words = np.where(world.pool.targets[:, 1:], 0.7, -0.7).astype(np.float16)
+    pool = replace(world.pool, lexical=Lexical(words, np.arange(2_000)))
+    model = train(pool, _CONFIG)
+    assert model is not None
+    held_out = _held_out(pool, model)
+    assert held_out.alone is not None
+    again = load(dump(held_out))
+    assert again.alone is not None
+    assert (again.alone.weights == held_out.alone.weights).all()
+    assert held_out.alone.weights.shape[1] == pool.matrix.shape[1] == model.weights.shape[1] - 1
+    assert (held_out.probability == world.held_out.probability).all()  # nor do those that saw no label look at words
+    assert world.held_out.alone is None
 
 
 def test_what_is_held_out_stands_in_place_of_what_the_model_says_itself() -> None:
@@ -100,7 +116,7 @@ def test_what_is_held_out_stands_in_place_of_what_the_model_says_itself() -> Non
 def test_where_labels_are_too_few_to_hold_any_out_nothing_is_compared_but_all_is_counted() -> None:
     world = _World(labeled=300)
     few = replace(world.pool, labeled=world.pool.labeled & (np.cumsum(world.pool.labeled) <= 1))
-    held_out = hold_out(few, few.ids, _CONFIG, strength=1.0)
+    held_out = _held_out(few, world.model)
     report = world.look(_window(seed=1, rare=60), held_out)
 
     assert not held_out.complete
@@ -121,6 +137,12 @@ def test_the_parts_of_the_budget_are_all_of_it() -> None:
     assert sum(PART.values()) == pytest.approx(1.0)
 
 
+def _held_out(pool: Pool, model: LinearModel) -> HeldOut:
+    found = hold_out(pool, pool.ids, _CONFIG, model)
+    assert found is not None
+    return found
+
+
 _OF_PREDICTIONS = ("predicted", "confidence", "rare")
 
 
@@ -138,7 +160,7 @@ class _World:
             self.pool = _pool(self.texts, self.pool.labeled | np.isin(np.arange(2_000), more))
             self.model = self._trained()
         self.folds = np.where(self.pool.labeled, np.cumsum(self.pool.labeled) % 5, -1)
-        self.held_out = hold_out(self.pool, self.texts.ids, _CONFIG, strength=self.model.tuning.strength)
+        self.held_out = _held_out(self.pool, self.model)
 
     def look(self, window: Texts, held_out: HeldOut | None = None) -> WindowReport:
         given = held_out or self.held_out

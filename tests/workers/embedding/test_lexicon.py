@@ -2,9 +2,18 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.workers.simulation.made_up import WordEncoder
-from workers.embedding.lexicon import DIMENSIONS, LexicalEncoder, Lexicon
+from workers.embedding.lexicon import (
+    DIMENSIONS,
+    FEWEST_TEXTS,
+    MOST_TEXTS,
+    LexicalEncoder,
+    Lexicon,
+    texts_to_learn_from,
+)
 
 WORDS = ("invoice", "delivery", "praise", "refund", "fraud", "account", "password", "gift")
 TEXTS = [f"{WORDS[n % 8]} and {WORDS[(n * 3 + n // 8) % 8]} number {n % 50}" for n in range(400)]
@@ -58,3 +67,21 @@ def test_a_lexical_encoder_puts_features_behind_the_vectors_of_the_encoder() -> 
     vectors = encoder.encode(TEXTS[:3])
     assert np.array_equal(found[:, : vectors.shape[1]], vectors)
     assert np.array_equal(found[:, vectors.shape[1] :], LEXICON.features(TEXTS[:3]))
+
+
+@given(count=st.integers(0, 7_000), repeated=st.integers(0, 500), seed=st.integers(0, 100))
+@settings(max_examples=30, deadline=None)
+def test_it_is_made_of_the_same_texts_in_whatever_order_and_however_often_they_come(
+    count: int, repeated: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    keys = rng.integers(-(2**62), 2**62, size=count)
+    again = rng.permutation(np.concatenate([keys, keys[:repeated]]))
+    drawn, of_again = texts_to_learn_from(keys, seed=seed), texts_to_learn_from(again, seed=seed)
+    if count < FEWEST_TEXTS:
+        assert drawn is of_again is None
+        return
+    assert drawn is not None
+    assert of_again is not None
+    assert keys[drawn].tolist() == again[of_again].tolist()
+    assert len(set(keys[drawn].tolist())) == len(drawn) == min(count, MOST_TEXTS)

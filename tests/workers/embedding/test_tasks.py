@@ -20,7 +20,7 @@ from shared.tables import Lane, VectorSegment
 from shared.training_options import Training
 from tests.workers.simulation.made_up import WordEncoder, make_dataset, make_rows
 from workers.context import Context
-from workers.embedding import tasks
+from workers.embedding import lexicon, tasks
 from workers.embedding.lexicon import Lexicon
 from workers.intake.rules import Rules
 from workers.intake.storing import store_items
@@ -58,7 +58,7 @@ class Embedding:
 
     def want_lexical(self, monkeypatch: pytest.MonkeyPatch, *, fewest: int) -> None:
         """Switch lexical features on, for so many texts and more."""
-        monkeypatch.setattr(tasks, "FEWEST_TEXTS", fewest)
+        monkeypatch.setattr(lexicon, "FEWEST_TEXTS", fewest)
         with self.held.database.write() as session:
             store_config(session, self.project_id, LEXICAL)
             lanes.request(session, self.project_id, lanes.EMBED)

@@ -60,6 +60,13 @@ def test_a_model_of_vectors_alone_says_the_same_of_a_pool_with_lexical_features(
     assert np.array_equal(trained(plain, lexical=False).weights, model.weights)
 
 
+def test_a_model_that_looks_at_more_than_there_is_says_so() -> None:
+    pool, _ = made()
+    wide, narrow = trained(pool, lexical=True), replace(pool, lexical=None)
+    with pytest.raises(ValueError, match="looks at 20 numbers of an item, and there are 16"):
+        classifier.probabilities(wide, narrow.features, narrow.rows)
+
+
 def test_without_features_in_the_pool_the_option_changes_nothing() -> None:
     pool = replace(made()[0], lexical=None)
     assert np.array_equal(trained(pool, lexical=True).weights, trained(pool, lexical=False).weights)
