@@ -119,8 +119,8 @@ def export(
     weights.safetensors holds its arrays; model.json the classes, the encoder,
     the thresholds and in words and formulas how to come to a decision.
     model.onnx takes sentence vectors and gives probabilities and decisions.
-    A model with lexical features comes with lexicon.safetensors, and takes
-    vectors with the features beside them.
+    A model that looks at words too comes with lexicon.safetensors, and takes
+    vectors with lexical features behind them: docs/models.md shows how.
     """
     from safetensors.numpy import save
 

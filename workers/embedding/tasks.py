@@ -1,5 +1,5 @@
 """Embedding tasks: give every text a vector, segment by segment, and find near duplicates as they appear; and lexical
-features, where the project wants them."""
+features, unless the project does without."""
 
 from collections.abc import Generator, Sequence
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""The light classifier: class-weighted, calibrated logistic regression on frozen sentence vectors."""
+"""The light classifier: class-weighted, calibrated logistic regression on frozen sentence vectors and on words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
