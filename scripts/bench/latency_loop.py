@@ -2,7 +2,8 @@
 
 Real Redis, real SQLite (or DATABASE_URL), real worker processes, started as `quietcorner up` starts them; only the
 vectors are made up (clustered by class), since no text is encoded between a label and the next batch. The trigger
-waits for the last answer of a batch, so that every round starts when the clock does.
+waits for the last answer of a batch, so that every round starts when the clock does, and a burst waits for the audit of
+the last model, which else computes beside the round.
 """
 
 import argparse
@@ -135,7 +136,7 @@ def measure(database: Database, client: redis.Redis, made: Made, *, rounds: int,
     waits: list[float] = []
     tasks = wait_for_batch(client, made)
     for number in track(range(rounds + warm), "measuring", console=console):
-        if number == warm:
+        if number >= warm:
             wait_until_audited(database)
         pipe = client.pipeline(transaction=False)
         for task in tasks:
@@ -169,7 +170,7 @@ def wait_for_batch(client: redis.Redis, made: Made, answered: Collection[int] = 
 
 
 def wait_until_audited(database: Database) -> None:
-    """Wait for what a model's quality is measured to be: from then on the worker that finds it has the pool, too."""
+    """Wait until the quality of the newest model is measured: people take longer to label a batch than that takes."""
     end = time.perf_counter() + _PATIENCE_S
     newest = select(Model.metrics).order_by(col(Model.version).desc()).limit(1)
     while time.perf_counter() < end:

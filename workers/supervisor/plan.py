@@ -16,9 +16,9 @@ LISTENER, BEAT, HTTP = "listener", "beat", "http"
 # passes over a large pool are divided otherwise, see `shared.blocks`.
 _COMPUTING_QUEUES = ("embedding",)
 # While the cores are busy, who waits for the receipt of an answer goes first: the queue holds what to label next
-# meanwhile. The drift watch and the audits have time, and what they did not get to is one piece of work later: they
-# get a tenth of what a round gets of a core that both want.
-_NICENESS = {"training": 5, "embedding": 5, "drift": 15}
+# meanwhile. The drift watch and the audits have time, and what they did not get to is one piece of work later. At 15
+# campaigns, which they tend, took a minute to end on a machine with as much else to do.
+_NICENESS = {"training": 5, "embedding": 5, "drift": 10}
 
 _VARIABLES = {"database_url": "DATABASE_URL", "redis_url": "REDIS_URL"}
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
