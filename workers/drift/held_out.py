@@ -53,15 +53,14 @@ def hold_out(pool: Pool, ids: Index, config: ProjectConfig, model: LinearModel) 
         model: The one in use.
     """
     seen = config.model_copy(update={"training": config.training.model_copy(update={"lexical": False})})
-    alone = None
-    if model.weights.shape[1] != pool.matrix.shape[1]:
-        model_alone = train_on(pool, np.flatnonzero(pool.labeled), seen)
-        if model_alone is None:
-            return None
-        alone = model = model_alone
+    narrow = model.weights.shape[1] == pool.matrix.shape[1]
+    beside = model if narrow else train_on(pool, np.flatnonzero(pool.labeled), seen)
+    if beside is None:
+        return None
+    alone = None if narrow else beside
     taught = np.isin(pool.families, pool.families[pool.labeled]) & np.isin(pool.ids, ids)
     asked = np.flatnonzero(taught)
-    found = cross_fit(pool, asked, seen, strength=model.tuning.strength, seed=config.seed)
+    found = cross_fit(pool, asked, seen, strength=beside.tuning.strength, seed=config.seed)
     if found is None:
         shape = 0, len(pool.classes)
         nothing = np.zeros(shape, np.float32), np.zeros(shape, np.bool_)
