@@ -17,8 +17,10 @@ from shared.pool import Floats, Index, Mask, Pool, places
 
 # Length of a vector in whole numbers. Rounding adds up to sqrt(d) / 2, and half precision a two-thousandth.
 _LENGTH = np.float32(4_000)
-# Items multiplied at once: the block stays in the processor's cache.
-_BLOCK = 1_024
+# Items multiplied at once: the block stays in the processor's cache. Fewer, down to the least, where they are compared
+# with so many that the products would take more than 16 MB a thread.
+_BLOCK, _LEAST_BLOCK = 1_024, 64
+_MOST_PRODUCTS = 2**22
 _NOTHING = np.float32(-(2**24))
 
 
@@ -117,7 +119,7 @@ def _raise(pool: Pool, items: Index, anchors: Mapping[str, Index], closest: dict
         for name, part in zip(names, parts, strict=True):
             closest[name][block] = np.maximum(closest[name][block], products[part].max(axis=0))
 
-    each_block(len(items), _BLOCK, compare)
+    each_block(len(items), max(_LEAST_BLOCK, min(_BLOCK, _MOST_PRODUCTS // len(of_all))), compare)
 
 
 def _whole(pool: Pool, positions: Index | Sequence[int]) -> Floats:

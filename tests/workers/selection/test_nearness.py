@@ -1,12 +1,15 @@
 """Nearness: what is kept does not show."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from shared.blocks import each_block
 from shared.pool import Index, Pool
 from tests.pools import make_pool
+from workers.selection import nearness
 from workers.selection.nearness import Nearness, as_cosine, rounding
 
 
@@ -40,6 +43,23 @@ def test_rounds_of_labels_and_items_give_what_a_new_process_finds() -> None:
         found, wanted = kept.to(pool, anchors), Nearness().to(pool, anchors)
         assert found.keys() == wanted.keys()
         assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_how_many_items_are_compared_at_once_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool, _ = make_pool(items=2_000, dimension=48)
+    anchors = {"a": np.arange(0, 2_000, 3), "b": np.arange(1, 2_000, 50)}
+    wanted = Nearness().to(pool, anchors)
+    sizes = []
+
+    def noting(count: int, size: int, work: Callable[[slice], None]) -> None:
+        sizes.append(size)
+        each_block(count, size, work)
+
+    monkeypatch.setattr(nearness, "each_block", noting)
+    monkeypatch.setattr(nearness, "_MOST_PRODUCTS", 100 * 707)
+    found = Nearness().to(pool, anchors)
+    assert sizes == [100]
+    assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
 
 
 @pytest.mark.parametrize("dimension", [8, 384])
