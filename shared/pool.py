@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,6 +164,14 @@ class Pool:
         """(n_classes,) labeled items of each class."""
         counts: Index = self.targets[self.labeled].sum(axis=0)
         return counts
+
+
+@overload
+def rows_of(matrix: NDArray[np.float16] | Features, rows: Index) -> NDArray[np.float16]: ...
+
+
+@overload
+def rows_of(matrix: Matrix, rows: Index) -> NDArray[np.float16] | Floats: ...
 
 
 def rows_of(matrix: Matrix, rows: Index) -> NDArray[np.float16] | Floats:

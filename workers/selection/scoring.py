@@ -8,10 +8,11 @@ from collections.abc import Callable
 from contextlib import closing
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.arrays import dump_arrays, load_arrays
 from shared.lanes import Claim
-from shared.pool import Floats, Index, Matrix
+from shared.pool import Features, Floats, Index, Lexical, Matrix, rows_of
 from shared.settings import Settings
 from workers.sharing import Arrays, Parts, Sharing
 from workers.training import classifier, model_storage
@@ -36,11 +37,9 @@ def shared(
         claimed: The lane of the round.
         call: Sends so many hints that somebody helps.
         model: The classifier.
-        matrix: (m, d) vectors of a project; with lexical features beside them nothing is shared.
+        matrix: (m, d) vectors of a project, perhaps with lexical features beside them.
         rows: (n,) int64, rows of `matrix`.
     """
-    if not isinstance(matrix, np.ndarray):
-        return classifier.probabilities(model, matrix, rows)
     stored = np.frombuffer(model_storage.dump(model, header={}), dtype=np.uint8)
     parts = [slice(start, start + PART) for start in range(0, len(rows), PART)]
     sharing = Sharing(
@@ -48,7 +47,7 @@ def shared(
         claimed,
         Parts(
             count=len(parts),
-            ask=lambda number: dump_arrays({"model": stored, "rows": rows[parts[number]]}, {}),
+            ask=lambda number: dump_arrays({"model": stored, **_places(matrix, rows[parts[number]])}, {}),
             do=lambda number: _scored(model, matrix, rows[parts[number]]),
             call=call,
         ),
@@ -60,10 +59,19 @@ def shared(
     return probability
 
 
-def answer(matrix: Matrix, asked: bytes) -> Arrays:
-    """What a helper with the same matrix answers to a part."""
+def answer(vectors: NDArray[np.float16], words: NDArray[np.float16] | None, asked: bytes) -> Arrays:
+    """What a helper with the same vectors, and the same lexical features if there are any, answers to a part."""
     arrays, _ = load_arrays(asked)
-    return _scored(model_storage.load(arrays["model"].tobytes()), matrix, arrays["rows"])
+    model, rows = model_storage.load(arrays["model"].tobytes()), arrays["rows"]
+    if words is None:
+        return _scored(model, vectors, rows)
+    features = Features(rows_of(vectors, rows), Lexical(words, arrays["words"]))
+    return _scored(model, features, np.arange(len(rows)))
+
+
+def _places(matrix: Matrix, rows: Index) -> dict[str, Index]:
+    """The rows of a part, and those of their lexical features where the matrix has some."""
+    return {"rows": rows} | ({"words": matrix.lexical.rows[rows]} if isinstance(matrix, Features) else {})
 
 
 def _scored(model: LinearModel, matrix: Matrix, rows: Index) -> Arrays:

@@ -20,6 +20,8 @@ from shared.pool import Index, Pool
 from shared.project import ProjectConfig
 from shared.repository import campaigns, embedding, items, pools, rounds
 from shared.repository.audit import load_scorers, store_bands, store_scorers
+from shared.repository.lexical import KEY as LEXICON
+from shared.repository.lexical import lexical_space_of
 from shared.repository.rounds import LastRound
 from shared.tables import Batch
 from shared.vectors import first_vectors, name_of_first
@@ -109,7 +111,9 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
 
 
 @app.task(name="selection.score_part")
-def score_part(*, project_id: int, token: int, encoder: str, count: int, vectors: str) -> None:
+def score_part(
+    *, project_id: int, token: int, encoder: str, count: int, vectors: str, words: tuple[int, str] | None = None
+) -> None:
     """Help the worker that runs a project's round: score the next part of its pool that is open, if one is.
 
     Args:
@@ -118,40 +122,56 @@ def score_part(*, project_id: int, token: int, encoder: str, count: int, vectors
         encoder: Key of the encoder whose vectors the round uses.
         count: How many of these its pool has.
         vectors: Their name, see `shared.vectors.name_of_first`.
+        words: How many lexical features its pool has, and their name; None where it has none.
     """
     held = context()
     seat = {"project_id": project_id, "token": token, "encoder": encoder, "count": count, "vectors": vectors}
+    seat["words"] = words
+    parts = {(pools.space_of(project_id), encoder): (count, vectors)}
+    if words is not None:
+        parts[lexical_space_of(project_id), LEXICON] = (words[0], words[1])
     with held.database.read() as session:
         holding = lanes.claim_of_another(session, project_id=project_id, room=lanes.ROUND, token=token)
     if holding is None:
         return
     take_seat(
         Board.of(held.settings, holding),
-        prepare=lambda: _scorer(held, project_id, encoder, count=count, name=vectors),
+        prepare=lambda: _scorer(held, parts),
         pass_on=lambda: call_helpers(score_part.name, 1, seat),
     )
 
 
-def _scorer(held: Context, project_id: int, encoder: str, *, count: int, name: str) -> Helper | None:
-    """What scores a part as the holder does; None without the vectors that the holder has."""
-    space = pools.space_of(project_id)
+def _scorer(held: Context, parts: Mapping[tuple[str, str], tuple[int, str]]) -> Helper | None:
+    """What scores a part as the holder does; None without what the holder has.
+
+    Args:
+        held: This worker's connections.
+        parts: By space and encoder, how many vectors of it the holder has, and their name: those of the texts, and
+            perhaps their lexical features.
+    """
+    found = []
     with held.database.read() as session:
-        found = first_vectors(session, space=space, encoder=encoder, folder=held.vector_folder, count=count)
-    if found is None or found[1] != name:
-        _log.warning("part.of_other_vectors", project_id=project_id, encoder=encoder, vectors=count)
-        return None
-    return partial(scoring.answer, found[0])
+        for (space, encoder), (count, name) in parts.items():
+            there = first_vectors(session, space=space, encoder=encoder, folder=held.vector_folder, count=count)
+            if there is None or there[1] != name:
+                _log.warning("part.of_other_vectors", space=space, encoder=encoder, vectors=count)
+                return None
+            found.append(there[0])
+    return partial(scoring.answer, found[0], found[1] if len(found) > 1 else None)
 
 
 def _scoring(held: Context, claimed: Claim, pool: Pool, encoder: str) -> Score:
     """What scores the pool: this worker alone, or beside it those that are free where the pool is large."""
     if len(pool) < held.settings.shared_items:
         return classifier.probabilities
-    count, space = len(pool.matrix), pools.space_of(claimed.project_id)
+    project_id, count, words = claimed.project_id, len(pool.matrix), None
     with held.database.read() as session:
-        name = name_of_first(session, space=space, encoder=encoder, count=count)
-    seat = {"project_id": claimed.project_id, "token": claimed.token, "encoder": encoder}
-    seat |= {"count": count, "vectors": name}
+        name = name_of_first(session, space=pools.space_of(project_id), encoder=encoder, count=count)
+        if pool.lexical is not None:
+            of_words, space = len(pool.lexical.matrix), lexical_space_of(project_id)
+            words = of_words, name_of_first(session, space=space, encoder=LEXICON, count=of_words)
+    seat = {"project_id": project_id, "token": claimed.token, "encoder": encoder}
+    seat |= {"count": count, "vectors": name, "words": words}
     return partial(scoring.shared, held.settings, claimed, lambda seats: call_helpers(score_part.name, seats, seat))
 
 

@@ -4,20 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from sqlmodel import col, select
 
 from shared.database import Database
-from shared.lanes import ROUND, Claim
-from shared.pool import Features, Floats, Index, Lexical, Matrix
+from shared.pool import Features, Floats, Index, Matrix
 from shared.project import ProjectConfig, Selection
 from shared.settings import Settings
 from shared.tables import Assignment, Item
-from tests.models import plain_model
-from tests.pools import make_pool
 from tests.rounds import Rounds, copied_database
 from workers import sharing
+from workers.embedding import lexicon
 from workers.selection import scoring, tasks
 from workers.training import classifier
 from workers.training.classifier import LinearModel
@@ -84,13 +81,21 @@ def test_below_the_size_that_pays_a_worker_scores_alone(
     assert (helpers.mine, helpers.theirs) == (0, 0)
 
 
+@pytest.mark.parametrize("words", [False, True])
 def test_a_round_whose_scores_are_shared_chooses_the_same_batch(
-    willing: Settings, redis_settings: Settings, tmp_path: Path, migrated_file: Path, monkeypatch: pytest.MonkeyPatch
+    willing: Settings,
+    redis_settings: Settings,
+    tmp_path: Path,
+    migrated_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: bool,
 ) -> None:
+    monkeypatch.setattr(lexicon, "FEWEST_TEXTS", 100 if words else 1_000)
     helpers, scored = Helpers(monkeypatch), []
     shared, alone = scoring.shared, classifier.probabilities
 
     def both(*arguments: Any) -> Floats:
+        assert isinstance(arguments[4], Features) == words
         scored.append((shared(*arguments), alone(*arguments[3:])))
         return scored[-1][0]
 
@@ -106,20 +111,14 @@ def test_a_round_whose_scores_are_shared_chooses_the_same_batch(
     assert len(scored) == 1
 
 
-@pytest.mark.parametrize("instead", [{"vectors": "others"}, {"encoder": "words@2"}, {"count": 199}, {"token": 99}])
-def test_a_helper_without_the_holders_vectors_scores_nothing(
+@pytest.mark.parametrize(
+    "instead",
+    [{"vectors": "others"}, {"encoder": "words@2"}, {"count": 199}, {"token": 99}, {"words": (200, "others")}],
+)
+def test_a_helper_without_what_the_holder_has_scores_nothing(
     database: Database, willing: Settings, monkeypatch: pytest.MonkeyPatch, instead: Mapping[str, object]
 ) -> None:
+    monkeypatch.setattr(lexicon, "FEWEST_TEXTS", 100)
     helpers = Helpers(monkeypatch, **instead)
     assert len(next_batch(database, willing, monkeypatch)) == 20
     assert (helpers.mine, helpers.theirs) == (13, 0)
-
-
-def test_with_lexical_features_a_worker_scores_alone(redis_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    helpers = Helpers(monkeypatch)
-    pool, truth = make_pool(items=100)
-    features = Features(pool.matrix, Lexical(np.ones((1, 2), np.float16), np.zeros(100, np.int64)))
-    model = plain_model(pool.vectors(np.arange(100)), truth)
-    found = scoring.shared(redis_settings, Claim(1, ROUND, 1, 1), lambda _: None, model, features, pool.rows)
-    assert found.tobytes() == classifier.probabilities(model, features, pool.rows).tobytes()
-    assert helpers.mine == 0
