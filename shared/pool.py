@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import overload
+from typing import Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,13 @@ class Lexical:
 
     matrix: NDArray[np.float16]
     rows: Index
+
+    @classmethod
+    def of(cls, features: NDArray[np.float16], rows: Index, *, height: int) -> Self:
+        """The features (n, k) of the texts whose vectors are the rows (n,) of a matrix of so many rows."""
+        of_row = np.zeros(height, dtype=np.int64)
+        of_row[rows] = np.arange(len(rows))
+        return cls(features, of_row)
 
 
 @dataclass(frozen=True)

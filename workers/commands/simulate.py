@@ -126,20 +126,19 @@ def simulate(
 
         with threadpool_limits(limits=1):  # as the workers: small matrices, and sums in one order
             data = prepare(dataset, vectors, config)
-        watched = rare_classes(data) if named is None else named
-        for line in _describe(dataset, data, watched, named=named is not None):
-            notes.print(line, markup=False, soft_wrap=True)
-        reports = replay(
-            data,
-            config,
-            strategy=strategy,
-            encoder=loaded.key,
-            init=init,
-            rounds=rounds,
-            rare=watched,
-            clock=time.perf_counter,
-        )
-        with threadpool_limits(limits=1):
+            watched = rare_classes(data) if named is None else named
+            for line in _describe(dataset, data, watched, named=named is not None):
+                notes.print(line, markup=False, soft_wrap=True)
+            reports = replay(
+                data,
+                config,
+                strategy=strategy,
+                encoder=loaded.key,
+                init=init,
+                rounds=rounds,
+                rare=watched,
+                clock=time.perf_counter,
+            )
             seen = _write_all(reports, write) if write else _show_all(reports, watched, notes)
     if len(seen) < rounds:
         notes.print(f"ended after round {len(seen)} of {rounds}: no eligible item is left in the pool")

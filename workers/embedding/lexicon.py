@@ -53,9 +53,8 @@ class Lexicon:
     @classmethod
     def fit(cls, texts: Sequence[str], *, seed: int) -> Self:
         """Learn from texts that stand for the pool; the same texts and seed give the same lexicon."""
-        from sklearn.utils.extmath import (
-            randomized_svd,  # here and below: a second, for which only who counts words waits
-        )
+        # Here and below: it takes a second, for which only those wait who count words.
+        from sklearn.utils.extmath import randomized_svd
 
         counted = _counted(texts)
         holders = np.asarray((counted > 0).sum(axis=0)).ravel()

@@ -61,8 +61,8 @@ def assess(
         kappas: (n_classes,) how far the last models agree on each class; None while there are too few.
     """
     counts = pool.label_counts
-    everywhere, left = (None, None) if probability is None else _expected(pool, probability)
-    sought, evidence = _sought(pool, config, everywhere), weigh_evidence(pool, left, shares, kappas)
+    expected, left = (None, None) if probability is None else _expected(pool, probability)
+    sought, evidence = _sought(pool, config, expected), weigh_evidence(pool, left, shares, kappas)
     done = [found.done for found in evidence]
     few = counts < counts.sum() / len(counts) * RARE_PART
     costs = np.maximum(class_costs(config), _LEAST_COST)
@@ -93,8 +93,8 @@ def _expected(pool: Pool, probability: Floats) -> tuple[Doubles, Doubles]:
             sums[block.start // _BLOCK, place] = rows.sum(axis=0, dtype=np.float64)
 
     each_block(len(pool), _BLOCK, add_up)
-    everywhere, left = sums.sum(axis=0)
-    return everywhere, left
+    of_all, of_eligible = sums.sum(axis=0)
+    return of_all, of_eligible
 
 
 def _sought(pool: Pool, config: ProjectConfig, expected: Doubles | None) -> Mask:

@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.pool import Floats, Index
+from shared.blocks import each_block
+from shared.halves import widen
+from shared.pool import Floats, Index, rows_of
 
 # Rows multiplied at once: a memory map is read block by block.
 _BLOCK = 4_096
@@ -24,7 +26,10 @@ def nearest_rows(vector: NDArray[Any], matrix: NDArray[Any], rows: Index, *, cou
         (k,) int64 positions in `rows`, and (k,) float32 their cosines with the vector.
     """
     query, cosine = vector.astype(np.float32), np.empty(len(rows), dtype=np.float32)
-    for start in range(0, len(rows), _BLOCK):
-        cosine[start : start + _BLOCK] = matrix[rows[start : start + _BLOCK]].astype(np.float32) @ query
+
+    def compare(block: slice) -> None:
+        cosine[block] = widen(rows_of(matrix, rows[block])) @ query
+
+    each_block(len(rows), _BLOCK, compare)
     order: Index = np.argsort(-cosine, kind="stable")[:count]
     return order, cosine[order]

@@ -59,7 +59,7 @@ def shared(
     return probability
 
 
-def answer(vectors: NDArray[np.float16], words: NDArray[np.float16] | None, asked: bytes) -> Arrays:
+def answer(asked: bytes, vectors: NDArray[np.float16], words: NDArray[np.float16] | None = None) -> Arrays:
     """What a helper with the same vectors, and the same lexical features if there are any, answers to a part."""
     arrays, _ = load_arrays(asked)
     model, rows = model_storage.load(arrays["model"].tobytes()), arrays["rows"]

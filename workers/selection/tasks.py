@@ -125,8 +125,8 @@ def score_part(
         words: How many lexical features its pool has, and their name; None where it has none.
     """
     held = context()
-    seat = {"project_id": project_id, "token": token, "encoder": encoder, "count": count, "vectors": vectors}
-    seat["words"] = words
+    seat = {"project_id": project_id, "token": token, "encoder": encoder}
+    seat |= {"count": count, "vectors": vectors, "words": words}
     parts = {(pools.space_of(project_id), encoder): (count, vectors)}
     if words is not None:
         parts[lexical_space_of(project_id), LEXICON] = (words[0], words[1])
@@ -157,7 +157,7 @@ def _scorer(held: Context, parts: Mapping[tuple[str, str], tuple[int, str]]) -> 
                 _log.warning("part.of_other_vectors", space=space, encoder=encoder, vectors=count)
                 return None
             found.append(there[0])
-    return partial(scoring.answer, found[0], found[1] if len(found) > 1 else None)
+    return lambda asked: scoring.answer(asked, *found)
 
 
 def _scoring(held: Context, claimed: Claim, pool: Pool, encoder: str) -> Score:

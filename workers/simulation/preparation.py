@@ -171,9 +171,8 @@ def _lexical_features(
     if drawn is None:
         return None
     lexicon = Lexicon.fit([items[place].text for place in in_pool[drawn].tolist()], seed=seed)
-    of_row = np.zeros(len(vectors.matrix), dtype=np.int64)
-    of_row[rows] = np.arange(len(rows))
-    return Lexical(lexicon.features([item.text for item in items]).astype(np.float16), of_row)
+    features = lexicon.features([item.text for item in items]).astype(np.float16)
+    return Lexical.of(features, rows, height=len(vectors.matrix))
 
 
 def _check_sizes(*, pool: int, marked: int, measured: int) -> None:

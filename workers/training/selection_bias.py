@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 
+from shared.halves import widen
 from shared.pool import Floats, Index, Pool
 from workers.training import solver
 from workers.training.solver import Axes
@@ -68,21 +70,21 @@ def standing_on_axes(pool: Pool, *, seed: int, lexical: bool = False) -> Axes:
         lexical: Whether their vectors have lexical features behind them, if the pool has some.
     """
     matrix = pool.features if lexical else pool.matrix
-    vectors = matrix[pool.rows[standing_for(len(pool), seed=seed)]].astype(np.float32)
+    vectors = matrix[pool.rows[standing_for(len(pool), seed=seed)]]
     return _on_axes(_Known(hashlib.sha256(vectors.data).digest(), vectors))
 
 
 @dataclass(frozen=True)
 class _Known:
-    """Vectors, known by their hash."""
+    """Vectors as they are stored, known by their hash."""
 
     digest: bytes
-    vectors: Floats = field(compare=False)
+    vectors: NDArray[np.float16] | Floats = field(compare=False)
 
 
 @lru_cache(maxsize=8)
 def _on_axes(known: _Known) -> Axes:
-    found = solver.principal_axes(known.vectors)
+    found = solver.principal_axes(widen(known.vectors))
     for array in (found.coordinates, found.axes, found.spread):
         array.flags.writeable = False
     return found

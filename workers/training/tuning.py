@@ -84,11 +84,13 @@ def train_on(
     exclusive, rows = config.task is Task.SINGLE, _telling(pool, rows, config)
     if not classifier.learnable(pool.targets[rows]).any():
         return None
+    standing = standing_on_axes(pool, seed=config.seed)
+    words = config.training.lexical and pool.lexical is not None
     sample = classifier.gather(
         _looked_at(pool, rows, config),
         pool.targets[rows],
-        axes=standing_on_axes(pool, seed=config.seed, lexical=config.training.lexical).axes,
-        weights=selection_weights(pool, rows, standing=standing_on_axes(pool, seed=config.seed)),
+        axes=standing_on_axes(pool, seed=config.seed, lexical=True).axes if words else standing.axes,
+        weights=selection_weights(pool, rows, standing=standing),
         classes=pool.classes,
         exclusive=exclusive,
         costs=config.costs,

@@ -108,9 +108,8 @@ def _load(blob: bytes, vectors: VectorTable) -> Prepared:
 
     pool, test = build("pool", Pool, matrix=vectors.matrix), build("test", TestSet)
     if _LEXICAL in arrays:
-        of_row = np.zeros(len(vectors.matrix), dtype=np.int64)
-        of_row[_rows_of_both(pool, test)] = np.arange(len(pool.rows) + len(test.rows))
-        pool = replace(pool, lexical=Lexical(arrays[_LEXICAL], of_row))
+        rows = _rows_of_both(pool, test)
+        pool = replace(pool, lexical=Lexical.of(arrays[_LEXICAL], rows, height=len(vectors.matrix)))
     data = ReplayData(pool=pool, truth=arrays["truth"], test=test, left_out=header["left_out"])
     return Prepared(Task(header["task"]), _as_given(header["rare"]), data)
 
