@@ -97,7 +97,7 @@ def scene_of(name: str) -> "tuple[Context, Scene]":
     held = Context(in_force, database, connect(in_force))
     with database.read() as session:
         encoder = encoder_in_use(session, project_id) or ""
-    return held, Scene(project_id, config, encoder, held.vector_folder)
+    return held, Scene(project_id, config, encoder, held.vector_folder, held.pools)
 
 
 def find(held: "Context", scene: "Scene", name: str, version: int | None) -> "DriftReference":

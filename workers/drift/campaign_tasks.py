@@ -98,7 +98,7 @@ def _read(held: Context, project_id: int, config: ProjectConfig) -> _Read | None
         encoder = pools.encoder_in_use(session, project_id) or ""
         return _Read(
             campaigns=[_facts(session, campaign, waiting, encoder) for campaign in concerned],
-            pool=pools.load_pool(session, project_id=project_id, config=config, vector_folder=held.vector_folder),
+            pool=held.pool(session, project_id, config),
             thresholds=evaluation.audit_thresholds(session, project_id),
             newest=rounds.newest_model(session, project_id, encoder=encoder),
         )

@@ -21,6 +21,7 @@ from shared.project import ProjectConfig, Task
 from shared.repository import alarms, campaigns, evaluation, fresh_labels, pools
 from shared.repository import drift as windows
 from shared.tables import Model
+from workers import right_of_way
 from workers.app import app
 from workers.context import Context, context
 from workers.drift import label_watch
@@ -64,7 +65,7 @@ class _Read:
 def watch_labels(*, project_id: int) -> None:
     """Look at the audit sample's answers beside what the newest model says of them."""
     held = context()
-    with held.lane(project_id, lanes.LABELS) as claimed:
+    with held.lane(project_id, lanes.LABELS) as claimed, right_of_way.behind(held.settings.folder):
         if claimed is None:
             return
         _, config = held.project(project_id)
@@ -93,7 +94,7 @@ def _read(held: Context, project_id: int, config: ProjectConfig) -> _Read | None
         header, trained = load_arrays(model.arrays)[1], model_storage.load(model.arrays)
         if trained.classes != config.classes:
             return None
-        pool = pools.load_pool(session, project_id=project_id, config=config, vector_folder=held.vector_folder)
+        pool = held.pool(session, project_id, config)
         reference = windows.find_reference(session, project_id)
         last = fresh_labels.last_look(session, project_id)
         at = now(session)

@@ -8,12 +8,12 @@ from sqlmodel import Session
 
 from shared.arrays import load_arrays
 from shared.drift_tables import DriftReference
-from shared.pool import Floats, Index, Mask
+from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig
 from shared.repository.drift import find_held_out, keep_held_out
 from shared.repository.drift_items import count_duplicates, read_items
 from shared.repository.drift_windows import Window
-from shared.repository.pools import load_pool
+from shared.repository.pools import KeptPools
 from shared.repository.rounds import last_round, newest_model
 from workers.drift import held_out as held_outs
 from workers.drift import reference as references
@@ -34,12 +34,18 @@ class Scene:
         config: the project.
         encoder: key of the encoder in use.
         folder: where this machine keeps its copies of vectors.
+        pools: what this process keeps of pools.
     """
 
     project_id: int
     config: ProjectConfig
     encoder: str
     folder: Path
+    pools: KeptPools
+
+    def pool(self, session: Session) -> Pool:
+        """All embedded items of the project with their labels."""
+        return self.pools.load(session, project_id=self.project_id, config=self.config, vector_folder=self.folder)
 
 
 def read_reference(stored: DriftReference) -> Reference:
@@ -162,9 +168,8 @@ def keep(session: Session, scene: Scene, opinion: Opinion | None, *, version: in
 
 
 def _hold_out(session: Session, scene: Scene, reference: Reference, model: LinearModel) -> HeldOut | None:
-    pool = load_pool(session, project_id=scene.project_id, config=scene.config, vector_folder=scene.folder)
     ids = np.concatenate([reference.a_ids, reference.b_ids])
-    return held_outs.hold_out(pool, ids, scene.config, model)
+    return held_outs.hold_out(scene.pool(session), ids, scene.config, model)
 
 
 def _without_labels(model: LinearModel, held_out: HeldOut, ids: Index, vectors: Floats) -> Decided:

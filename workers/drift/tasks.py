@@ -57,7 +57,7 @@ def _next_step(held: Context, claimed: Claim, config: ProjectConfig) -> bool:
     """Do one thing, if there is one to do: fit the reference, or report on one window."""
     with held.database.read() as session:
         encoder = pools.encoder_in_use(session, claimed.project_id) or ""
-        scene = Scene(claimed.project_id, config, encoder, held.vector_folder)
+        scene = Scene(claimed.project_id, config, encoder, held.vector_folder, held.pools)
         stored = rows.find_reference(session, claimed.project_id)
     if stored is None:
         return _fit_first(held.database, claimed, scene)
@@ -209,10 +209,9 @@ def _ask(
 def ask(database: Database, scene: Scene, reference: Reference, report: WindowReport, *, number: int) -> Asked:
     """What a campaign on what drifted in window `number` asks for."""
     with database.read() as session:
-        pool = pools.load_pool(session, project_id=scene.project_id, config=scene.config, vector_folder=scene.folder)
         model = newest_model(session, scene.project_id, encoder=scene.encoder)
         asker = Asker(
-            pool=pool,
+            pool=scene.pool(session),
             config=scene.config,
             model=model_storage.load(model) if model else None,
             thresholds=audit_thresholds(session, scene.project_id),

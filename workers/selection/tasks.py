@@ -25,6 +25,7 @@ from shared.repository.lexical import lexical_space_of
 from shared.repository.rounds import LastRound
 from shared.tables import Batch
 from shared.vectors import first_vectors, name_of_first
+from workers import right_of_way
 from workers.app import app
 from workers.context import Context, context
 from workers.hints import call_helpers
@@ -63,7 +64,7 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
     Returns:
         Whether a batch was stored.
     """
-    with held.lane(project_id, lanes.ROUND) as claimed:
+    with held.lane(project_id, lanes.ROUND) as claimed, right_of_way.first(held.settings.folder):
         if claimed is None:
             return False
         _, config = held.project(project_id)

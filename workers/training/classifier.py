@@ -12,6 +12,7 @@ from shared.blocks import each_block
 from shared.halves import widen
 from shared.pool import Floats, Index, Mask, Matrix, parts_of
 from shared.training_options import Training
+from workers.right_of_way import pause
 from workers.training import sampling, solver
 from workers.training.calibration import Calibration, Doubles
 from workers.training.decision import decide as decide_by_score
@@ -195,6 +196,7 @@ def fit(sample: Sample, rows: Index, *, strength: float, start: Floats | None = 
         (n_classes, d + 1) float32 coefficients on the sample's axes; those of a class that can't be learned say never,
         or always where all items have it.
     """
+    pause()
     targets = sample.targets[rows]
     learned = np.flatnonzero(learnable(targets))
     coefficients = np.zeros((targets.shape[1], sample.axes.coordinates.shape[1] + 1), dtype=np.float32)

@@ -5,6 +5,7 @@ import numpy as np
 from shared import lanes
 from shared.events import Event, emit
 from shared.repository import evaluation
+from workers import right_of_way
 from workers.app import app
 from workers.context import context
 from workers.training import model_storage
@@ -15,7 +16,7 @@ from workers.training.evaluation import evaluate_on_audit
 def evaluate_model(*, project_id: int) -> None:
     """Measure the newest model on the audit sample, if that was not done yet."""
     held = context()
-    with held.lane(project_id, lanes.EVALUATE) as claimed:
+    with held.lane(project_id, lanes.EVALUATE) as claimed, right_of_way.behind(held.settings.folder):
         if claimed is None:
             return
         _, config = held.project(project_id)

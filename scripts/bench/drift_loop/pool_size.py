@@ -18,6 +18,7 @@ from scripts.bench.selection_loop.markdown import number, table
 from shared.database import Database, open_database
 from shared.project import ProjectConfig
 from shared.repository.drift_windows import Seen, next_window
+from shared.repository.pools import KeptPools
 from shared.repository.projects import create_project
 from shared.settings import load_settings
 from shared.tables import Project
@@ -55,7 +56,7 @@ def _fill(database: Database, size: int, folder: Path) -> Scene:
         rows = np.arange(start, min(start + _AT_ONCE, size))
         vectors = centres[rng.integers(_CENTRES, size=len(rows))] + rng.normal(size=(len(rows), DIMENSION))
         store_part(database, project_id, rows, vectors / np.linalg.norm(vectors, axis=1, keepdims=True), rng)
-    return Scene(project_id, config, ENCODER, folder)
+    return Scene(project_id, config, ENCODER, folder, KeptPools(0))
 
 
 def _time_windows(database: Database, scene: Scene, size: int) -> tuple[float, list[float]]:
