@@ -6,8 +6,10 @@ is left, so a round on busy cores loses nothing by them. Products should have on
 """
 
 import os
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 # Starting threads takes a tenth of the time of a block; a pass of fewer is over soon.
 _FEWEST = 4
@@ -21,19 +23,29 @@ def each_block(count: int, size: int, work: Callable[[slice], None]) -> None:
     Args:
         count: Rows.
         size: Of a block; the last one may be smaller.
-        work: Reads what no block writes, and writes only the rows of its own. What it raises is raised here. A NumPy
-            error state of the caller does not hold in it.
+        work: Reads what no block writes, and writes only the rows of its own. What it raises is raised here.
     """
-    blocks = [slice(start, min(start + size, count)) for start in range(0, count, size)]
+    waiting = deque(slice(start, min(start + size, count)) for start in range(0, count, size))
     threads = min(len(os.sched_getaffinity(0)), _MOST_THREADS)
-    if len(blocks) < _FEWEST or threads == 1:
-        for block in blocks:
-            work(block)
+    if len(waiting) < _FEWEST or threads == 1:
+        _work_off(waiting, work)
         return
-    with ThreadPoolExecutor(threads, "blocks") as pool:
-        try:
-            for _ in pool.map(work, blocks):
-                pass
-        except BaseException:  # a signal, too: what has not begun is not done any more
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with ThreadPoolExecutor(threads - 1, "blocks") as pool:
+        others = [pool.submit(copy_context().run, _work_off, waiting, work) for _ in range(threads - 1)]
+        _work_off(waiting, work)
+        for one in others:
+            one.result()
+
+
+def _work_off(waiting: deque[slice], work: Callable[[slice], None]) -> None:
+    """Take block after block; after a failure nobody takes another."""
+    try:
+        while True:
+            try:
+                block = waiting.popleft()
+            except IndexError:
+                return
+            work(block)
+    except BaseException:
+        waiting.clear()
+        raise

@@ -13,6 +13,11 @@ _SIGN_AND_NUMBER = np.int32(-0x70002000)  # 0x8FFFE000: the sign, and what was s
 _MENDED = np.float32(2.0**112)
 
 
+def single(values: NDArray[np.float16] | NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same numbers as float32, the array itself where it holds such; of float16 only finite ones are allowed."""
+    return widen(values) if values.dtype == np.float16 else values.astype(np.float32, copy=False)
+
+
 def widen(values: NDArray[np.float16] | NDArray[np.float32]) -> NDArray[np.float32]:
     """The same numbers as float32, in an array of its own; of float16 only finite ones are allowed."""
     if values.dtype != np.float16:

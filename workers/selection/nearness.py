@@ -113,11 +113,11 @@ def _raise(pool: Pool, items: Index, anchors: Mapping[str, Index], closest: dict
     ends = np.cumsum([len(anchors[name]) for name in names]).tolist()
     parts = [slice(begin, end) for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
 
-    def compare(place: slice) -> None:
-        block = items[place]
-        products = of_all @ _whole(pool, block).T
+    def compare(block: slice) -> None:
+        rows = block if len(items) == len(pool) else items[block]
+        products = of_all @ _whole(pool, items[block]).T
         for name, part in zip(names, parts, strict=True):
-            closest[name][block] = np.maximum(closest[name][block], products[part].max(axis=0))
+            closest[name][rows] = np.maximum(closest[name][rows], products[part].max(axis=0))
 
     each_block(len(items), max(_LEAST_BLOCK, min(_BLOCK, _MOST_PRODUCTS // len(of_all))), compare)
 

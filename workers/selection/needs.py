@@ -83,14 +83,13 @@ def assess(
 
 def _expected(pool: Pool, probability: Floats) -> tuple[Doubles, Doubles]:
     """Items of each class that the model expects, (n_classes,) each: of the whole pool, and of the eligible items."""
-    eligible = np.zeros(len(pool), dtype=bool)
-    eligible[pool.eligible] = True
+    counted = np.ones((2, len(pool)), dtype=np.float32)
+    counted[1] = 0
+    counted[1, pool.eligible] = 1
     sums = np.zeros((-(-len(pool) // _BLOCK), 2, probability.shape[1]))
 
     def add_up(block: slice) -> None:
-        part = probability[block]
-        for place, rows in enumerate((part, part[eligible[block]])):
-            sums[block.start // _BLOCK, place] = rows.sum(axis=0, dtype=np.float64)
+        sums[block.start // _BLOCK] = counted[:, block] @ probability[block]
 
     each_block(len(pool), _BLOCK, add_up)
     of_all, of_eligible = sums.sum(axis=0)

@@ -1,6 +1,7 @@
 """One round: train, score, select. Workers and the simulation both call it, so they choose the same items."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -124,8 +125,10 @@ def select(
     sealed = audit.sealed(pool, plan.audit)
     banded = _divide(pool, config, plan, sealed)
     pool = banded.pool if banded else pool
-    kappas = None if model is None else _kappas(pool, [*plan.earlier, model])
-    model = model and _asking(pool, model, config, sealed)
+    with ThreadPoolExecutor(1, "kappas") as beside:  # neither fills the cores
+        agreed = None if model is None else beside.submit(_kappas, pool, [*plan.earlier, model])
+        model = model and _asking(pool, model, config, sealed)
+        kappas = agreed and agreed.result()
     probability = None if model is None else score(model, pool.features, pool.rows)
     rng, nearness = np.random.default_rng(seed), nearness or Nearness()
     view = View(pool, config, model, probability, plan.audit, rng, sealed, kappas, nearness)

@@ -77,7 +77,7 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
                 session, project_id, last, seen=seen, campaign=any(one.new for one in running), asked=asked
             )
             why = due(config, situation)
-            early = bool(why) and too_early(config, situation, _filling(session, project_id))
+            early = bool(why) and _is_too_early(session, project_id, config, situation)
             pool = held.pool(session, project_id, config) if why and not early else None
             if pool:
                 seen = held.submissions.recount(session, project_id)
@@ -202,13 +202,12 @@ def _situation(
     )
 
 
-def _filling(session: Session, project_id: int) -> Filling:
-    embedded, all_items = embedding.embedded_share(session, project_id)
-    return Filling(
-        goes_on=embedded < all_items / 2 and lanes.has_work(session, project_id, lanes.EMBED),
-        embedded=embedded,
-        chosen=rounds.count_chosen(session, project_id),
-    )
+def _is_too_early(session: Session, project_id: int, config: ProjectConfig, situation: Situation) -> bool:
+    """Whether a round had better wait for embedding; what there is is counted only while that goes on."""
+    if not lanes.has_work(session, project_id, lanes.EMBED):
+        return False
+    embedded, items = embedding.embedded_share(session, project_id)
+    return too_early(config, situation, Filling(items, embedded, rounds.count_chosen(session, project_id)))
 
 
 def _rest(held: Context, claimed: Claim, *, ask_again: bool) -> None:

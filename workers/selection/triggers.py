@@ -33,15 +33,15 @@ class Situation:
 
 @dataclass(frozen=True)
 class Filling:
-    """How far the pool has vectors. All items are counted for it, so it is asked for only when a round is due.
+    """How far the pool has vectors, while embedding goes on.
 
     Attributes:
-        goes_on: whether embedding goes on, and most items have no vector yet.
+        items: of the project.
         embedded: texts with a vector.
         chosen: items that rounds have chosen so far.
     """
 
-    goes_on: bool
+    items: int
     embedded: int
     chosen: int
 
@@ -74,7 +74,7 @@ def may_rest(config: ProjectConfig, situation: Situation) -> bool:
 
 def too_early(config: ProjectConfig, situation: Situation, filling: Filling) -> bool:
     """Whether a round that is due had better wait for embedding, since it would choose from too little."""
-    if situation.asked or situation.campaign or not filling.goes_on:
+    if situation.asked or situation.campaign or filling.embedded >= filling.items / 2:
         return False
     wanted = _CHOICE * (filling.chosen + config.selection.batch_size)
     return filling.embedded < wanted and situation.since_last_s < _PATIENCE_S

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
 from shared.blocks import each_block
-from shared.halves import widen
+from shared.halves import single
 from shared.pool import Floats, Index, Mask, Matrix, parts_of
 from shared.training_options import Training
 from workers.right_of_way import pause
@@ -29,7 +29,7 @@ _TELLING = 1e-30, 1 - 1e-7
 _DEFAULTS = Training()
 
 # Items scored at once: the block and its product stay in the processor's cache.
-_BLOCK = 4_096
+_BLOCK = 2_048
 
 
 @dataclass(frozen=True)
@@ -285,7 +285,7 @@ def _products(weights: Floats, matrix: Matrix, rows: Index) -> Floats:
     for part in parts_of(matrix, rows):
         own = weights[:, done : done + part.shape[1]]
         if own.shape[1]:
-            products += widen(part[:, : own.shape[1]]) @ own.T
+            products += single(part[:, : own.shape[1]]) @ own.T
         done += part.shape[1]
     if done < weights.shape[1]:
         raise ValueError(f"the model looks at {weights.shape[1]} numbers of an item, and there are {done}")

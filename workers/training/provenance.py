@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 import numpy as np
@@ -32,10 +34,10 @@ def provenance(pool: Pool, config: ProjectConfig, *, encoder: str) -> dict[str, 
     """
     rows = np.flatnonzero(pool.labeled)
     rows = rows[pool.targets[rows].any(axis=1)] if config.task is Task.SINGLE else rows
-    answers: dict[str, list[str]] = {pool.item_ids[row]: [] for row in rows.tolist()}
-    by_row = list(answers.values())
+    items, by_row = [pool.item_ids[row] for row in rows.tolist()], [list[str]() for _ in rows]
     for row, column in zip(*(found.tolist() for found in np.nonzero(pool.targets[rows])), strict=True):
         by_row[row].append(pool.classes[column])
+    answers = {item: tuple(names) for item, names in zip(items, by_row, strict=True)}
     folds = dict(zip(answers, pool.folds[rows].tolist(), strict=True))
     return {
         "encoder": encoder,
@@ -67,7 +69,7 @@ def _augmented(pool: Pool) -> dict[str, Any] | None:
 
 
 def _hash(by_item: dict[str, Any]) -> str:
-    digest = hashlib.sha256()
-    for item in sorted(by_item):
-        digest.update(json.dumps([item, by_item[item]], ensure_ascii=True).encode() + b"\n")
-    return digest.hexdigest()
+    """A line of JSON for each item, `["item", what]`, the items in order."""
+    said = lru_cache(json.dumps)  # few things are said of many items
+    lines = (f"[{encode_basestring_ascii(item)}, {said(by_item[item])}]\n" for item in sorted(by_item))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

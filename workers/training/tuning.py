@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from shared.blocks import each_block
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig, Task
 from workers.training import classifier, solver
@@ -246,17 +247,21 @@ def _hold_out(sample: Sample, folds: Index, strengths: Sequence[float]) -> _Held
     shape = sample.targets.shape
     scores = {strength: np.zeros(shape, dtype=np.float32) for strength in strengths}
     known, prior = np.zeros(shape, dtype=bool), np.zeros(shape)
-    for fold in numbers:
-        inside, outside = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+
+    def ask(place: slice) -> None:
+        held_out = folds == numbers[place]
+        inside, outside = np.flatnonzero(held_out), np.flatnonzero(~held_out)
         learned = classifier.learnable(sample.targets[outside])
         known[inside] = learned
         if not learned.any():
-            continue
+            return
         prior[inside] = classifier.unweighted(sample, outside)
         coefficients: Floats | None = None
         for strength in strengths:
             coefficients = classifier.fit(sample, outside, strength=strength, start=coefficients)
             scores[strength][inside] = solver.scores(sample.axes, inside, coefficients)
+
+    each_block(len(numbers), 1, ask)
     return _HeldOut(scores, known, prior)
 
 

@@ -15,7 +15,7 @@ AT_REST = Situation(
     campaign=False,
     asked=False,
 )
-FILLING = Filling(goes_on=True, embedded=100, chosen=100)
+FILLING = Filling(items=2_000, embedded=100, chosen=100)
 CONFIG = ProjectConfig(classes=("a", "b"), selection=Selection(batch_size=50))
 
 
@@ -64,9 +64,10 @@ def test_the_first_batch_does_not_wait() -> None:
     assert not is_early(replace(FILLING, embedded=60, chosen=0), since_last_s=math.inf)
 
 
-def test_nobody_waits_for_a_pool_that_is_full_or_for_more_than_a_minute() -> None:
+def test_nobody_waits_for_a_pool_that_is_half_full_or_for_more_than_a_minute() -> None:
     assert is_early(since_last_s=59.0)
-    assert not is_early(replace(FILLING, goes_on=False))
+    assert is_early(replace(FILLING, items=201))
+    assert not is_early(replace(FILLING, items=200))
     assert not is_early(since_last_s=60.0)
 
 

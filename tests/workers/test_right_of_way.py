@@ -1,0 +1,99 @@
+"""Work that nobody waits for pauses while a round computes, and no longer than it has to."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from shared.blocks import each_block
+from workers import right_of_way
+
+_HOLD = """
+import sys, time
+from pathlib import Path
+from workers import right_of_way
+with right_of_way.first(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def counting(naps: list[float], *, then: Callable[[int], None] = lambda _count: None) -> Callable[[float], None]:
+    def sleep(seconds: float) -> None:
+        naps.append(seconds)
+        then(len(naps))
+
+    return sleep
+
+
+def test_it_pauses_until_the_last_that_goes_first_is_done(tmp_path: Path) -> None:
+    naps = list[float]()
+    rounds = [right_of_way.first(tmp_path), right_of_way.first(tmp_path)]
+    for one in rounds:
+        one.__enter__()
+
+    def leave(count: int) -> None:
+        if count in {3, 7}:
+            rounds.pop().__exit__(None, None, None)
+
+    with right_of_way.behind(tmp_path, sleep=counting(naps, then=leave)):
+        right_of_way.pause()
+        assert len(naps) == 7
+        right_of_way.pause()
+        assert len(naps) == 7
+
+
+def test_other_work_and_what_comes_after_it_does_not_pause(tmp_path: Path) -> None:
+    with right_of_way.first(tmp_path):
+        right_of_way.pause()
+        with right_of_way.behind(tmp_path, sleep=counting([])):
+            pass
+        right_of_way.pause()
+
+
+def test_a_piece_of_work_waits_half_a_minute_in_all(tmp_path: Path) -> None:
+    naps = list[float]()
+    with right_of_way.first(tmp_path), right_of_way.behind(tmp_path, sleep=counting(naps)):
+        for _ in range(3):
+            right_of_way.pause()
+    assert sum(naps) == pytest.approx(30, abs=0.1)
+
+
+def test_threads_of_a_pass_pause_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paused, a_round = set[int](), right_of_way.first(tmp_path)
+
+    def sleep(_seconds: float) -> None:
+        paused.add(threading.get_ident())
+        if all_there.wait() == 0:
+            a_round.__exit__(None, None, None)
+        all_there.wait()
+
+    def work(_block: slice) -> None:
+        right_of_way.pause()
+
+    monkeypatch.setattr("os.sched_getaffinity", lambda _process: {0, 1, 2})
+    all_there = threading.Barrier(3, timeout=10)
+    a_round.__enter__()
+    with right_of_way.behind(tmp_path, sleep=sleep):
+        each_block(6, 1, work)
+    assert len(paused) == 3
+
+
+def test_a_killed_round_keeps_nobody_waiting(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", _HOLD, tmp_path], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        naps = list[float]()
+
+        def kill(_count: int) -> None:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+
+        with right_of_way.behind(tmp_path, sleep=counting(naps, then=kill)):
+            right_of_way.pause()
+        assert len(naps) == 1
