@@ -126,9 +126,9 @@ def select(
     banded = _divide(pool, config, plan, sealed)
     pool = banded.pool if banded else pool
     with ThreadPoolExecutor(1, "kappas") as beside:  # neither fills the cores
-        agreed = None if model is None else beside.submit(_kappas, pool, [*plan.earlier, model])
+        agreed = beside.submit(_kappas, pool, plan.earlier, model)
         model = model and _asking(pool, model, config, sealed)
-        kappas = agreed and agreed.result()
+        kappas = agreed.result()
     probability = None if model is None else score(model, pool.features, pool.rows)
     rng, nearness = np.random.default_rng(seed), nearness or Nearness()
     view = View(pool, config, model, probability, plan.audit, rng, sealed, kappas, nearness)
@@ -181,10 +181,13 @@ class _Place:
     seed: int
 
 
-def _kappas(pool: Pool, models: Sequence[LinearModel]) -> Doubles | None:
+def _kappas(pool: Pool, earlier: Sequence[LinearModel], newest: LinearModel | None) -> Doubles | None:
     """(n_classes,) how far the last models agree on the stop set; those of other classes or features don't compare."""
-    newest = models[-1]
-    alike = [one for one in models if one.classes == newest.classes and one.weights.shape == newest.weights.shape]
+    if newest is None:
+        return None
+    alike = [
+        one for one in (*earlier, newest) if one.classes == newest.classes and one.weights.shape == newest.weights.shape
+    ]
     if len(alike) <= COMPARED:
         return None
     features = widen(rows_of(pool.features, pool.rows[stop_set(pool)]))  # once for all models
