@@ -7,11 +7,21 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TextIO
 
 import pytest
 
 from shared.blocks import each_block
+from shared.database import Database
+from shared.settings import Settings
+from tests.workers.drift.test_label_tasks import Labeling, config_of
+from tests.workers.simulation.made_up import make_rows
 from workers import right_of_way
+from workers.drift import label_watch
+from workers.selection import round as selection_round
+from workers.selection import tasks as selection_tasks
+from workers.training import evaluation
+from workers.training import tasks as training_tasks
 
 _HOLD = """
 import sys, time
@@ -97,3 +107,43 @@ def test_a_killed_round_keeps_nobody_waiting(tmp_path: Path) -> None:
         with right_of_way.behind(tmp_path, sleep=counting(naps, then=kill)):
             right_of_way.pause()
         assert len(naps) == 1
+
+
+def test_a_round_goes_first_and_the_audit_and_the_label_watch_pause(
+    database: Database, redis_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, is_taken, select = list[str](), right_of_way._is_taken, selection_round.select
+
+    def look(file: TextIO) -> bool:
+        told.append("taken" if is_taken(file) else "free")
+        return False
+
+    def choose(*arguments: Any, **options: Any) -> Any:
+        with right_of_way.behind(redis_settings.folder):
+            right_of_way.pause()
+        return select(*arguments, **options)
+
+    monkeypatch.setattr(right_of_way, "_is_taken", look)
+    monkeypatch.setattr(selection_tasks, "select", choose)
+    labeling = Labeling(database, redis_settings, monkeypatch, config_of())
+    labeling.bring(make_rows(300, source="mail"))
+    labeling.go_on()
+    assert told == ["taken"]  # no answer yet, so nothing is trained
+    monkeypatch.setattr(selection_tasks, "select", select)
+    monkeypatch.setattr(training_tasks, "evaluate_on_audit", marked(told, "audit", evaluation.evaluate_on_audit))
+    monkeypatch.setattr(label_watch, "look", marked(told, "watch", label_watch.look))
+    labeling.go_on()
+    audit, watch = told.index("audit"), told.index("watch")
+    assert told[1:audit] == []
+    assert "free" in told[audit:watch]
+    assert "free" in told[watch:]
+
+
+def marked(told: list[str], name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+    """The work, which says when it begins."""
+
+    def begun(*arguments: Any, **options: Any) -> Any:
+        told.append(name)
+        return work(*arguments, **options)
+
+    return begun
