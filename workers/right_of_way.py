@@ -14,7 +14,8 @@ from typing import TextIO
 
 _NAME = "rounds.lock"
 _LOOK_S = 0.02
-# Of one piece of work. Beyond, it goes on beside rounds: where these follow each other it would never be done.
+# Beyond, work goes on beside rounds, and may wait again for as long as it worked: where rounds follow each other it
+# gets half of the time.
 _MOST_S = 30.0
 
 
@@ -38,20 +39,25 @@ def first(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def behind(folder: Path, *, sleep: Callable[[float], None] = time.sleep) -> Iterator[None]:
+def behind(
+    folder: Path, *, sleep: Callable[[float], None] = time.sleep, clock: Callable[[], float] = time.monotonic
+) -> Iterator[None]:
     """Let `pause` wait for those that go first, for the length of the block.
 
     Args:
         folder: The data folder of this machine's workers.
         sleep: Waits for so many seconds.
+        clock: Tells the time in seconds.
     """
-    left_s = _MOST_S
+    left_s, at = _MOST_S, clock()
 
     def wait() -> None:
-        nonlocal left_s
+        nonlocal left_s, at
+        left_s = min(left_s + clock() - at, _MOST_S)
         while left_s > 0 and _is_taken(file):
             sleep(_LOOK_S)
             left_s -= _LOOK_S
+        at = clock()
 
     with _open(folder) as file:
         before = _pause.set(wait)

@@ -66,12 +66,14 @@ def test_other_work_and_what_comes_after_it_does_not_pause(tmp_path: Path) -> No
         right_of_way.pause()
 
 
-def test_a_piece_of_work_waits_half_a_minute_in_all(tmp_path: Path) -> None:
-    naps = list[float]()
-    with right_of_way.first(tmp_path), right_of_way.behind(tmp_path, sleep=counting(naps)):
-        for _ in range(3):
+def test_where_rounds_follow_each_other_work_waits_half_a_minute_and_then_half_of_the_time(tmp_path: Path) -> None:
+    naps, worked = list[float](), [0.0]
+    behind = right_of_way.behind(tmp_path, sleep=counting(naps), clock=lambda: worked[0] + sum(naps))
+    with right_of_way.first(tmp_path), behind:
+        for more_s, waited_s in ((0, 30), (0, 30), (10, 40), (50, 70)):
+            worked[0] += more_s
             right_of_way.pause()
-    assert sum(naps) == pytest.approx(30, abs=0.1)
+            assert sum(naps) == pytest.approx(waited_s, abs=0.1)
 
 
 def test_threads_of_a_pass_pause_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

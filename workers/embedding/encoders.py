@@ -12,6 +12,7 @@ import numpy as np
 
 from shared.errors import EncoderUnavailableError
 from shared.pool import Floats
+from workers.right_of_way import pause
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -96,6 +97,7 @@ def load_encoder(name: str, *, threads: int) -> SentenceEncoder:
             f"encoder {name!r} can't be loaded: {error}. Give the name of a sentence-transformers model that this "
             f"machine can reach, a folder that holds one, or {PACKAGED!r}, which is installed with Quiet Corner."
         ) from error
+    model.register_forward_pre_hook(lambda *_: pause())  # between two batches
     return SentenceEncoder(name, model, f"{Path(name).name}@{_fingerprint(model, path)}")
 
 

@@ -17,6 +17,7 @@ from shared.pool import Index
 from shared.project import Rule
 from shared.repository import augmentation, embedding, items, lexical, pools
 from shared.vectors import Vectors, VectorTable, append_segment, load_vectors, text_key
+from workers import right_of_way
 from workers.app import app
 from workers.context import Context, context
 from workers.embedding.encoders import Encoder, load_encoder
@@ -34,7 +35,7 @@ _log = structlog.get_logger(__name__)
 def embed_pending(*, project_id: int) -> None:
     """Embed every text that lacks a vector; each segment is there for others as soon as it is done."""
     held = context()
-    with held.lane(project_id, lanes.EMBED) as claimed:
+    with held.lane(project_id, lanes.EMBED) as claimed, right_of_way.behind(held.settings.folder):
         if claimed is None:
             return
         _, config = held.project(project_id)
@@ -69,11 +70,12 @@ def encode_part(*, project_id: int, token: int, encoder: str) -> None:
         holding = lanes.claim_of_another(session, project_id=project_id, room=lanes.EMBED, token=token)
     if holding is None:
         return
-    take_seat(
-        Board.of(held.settings, holding),
-        prepare=lambda: _helper(held, project_id, encoder),
-        pass_on=lambda: call_helpers(encode_part.name, 1, seat),
-    )
+    with right_of_way.behind(held.settings.folder):
+        take_seat(
+            Board.of(held.settings, holding),
+            prepare=lambda: _helper(held, project_id, encoder),
+            pass_on=lambda: call_helpers(encode_part.name, 1, seat),
+        )
 
 
 def _helper(held: Context, project_id: int, wanted: str) -> Helper | None:

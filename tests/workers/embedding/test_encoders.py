@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import EncoderUnavailableError
+from workers.embedding import encoders
 from workers.embedding.encoders import PACKAGED, find_encoder, load_encoder
 from workers.embedding.segments import RUN, runs, segments
 
@@ -25,6 +26,13 @@ def test_the_packaged_encoder_gives_unit_vectors_that_know_meaning() -> None:
 def test_loading_an_encoder_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     load_encoder.__wrapped__(PACKAGED, threads=2)
     assert tuple(capfd.readouterr()) == ("", "")
+
+
+def test_between_batches_of_texts_it_lets_others_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses = list[None]()
+    monkeypatch.setattr(encoders, "pause", lambda: pauses.append(None))
+    load_encoder(PACKAGED, threads=2).encode(["a text"] * 40)
+    assert len(pauses) == 3
 
 
 def test_the_same_files_have_the_same_key_under_another_name() -> None:
