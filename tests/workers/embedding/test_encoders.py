@@ -1,5 +1,6 @@
 """The real encoder, found by name or path, and errors that say what to do."""
 
+import time
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
@@ -46,7 +47,8 @@ def test_a_folder_without_a_model_is_refused_by_name(tmp_path: Path) -> None:
         find_encoder(str(tmp_path))
 
 
-def test_a_name_that_no_hub_can_serve_is_an_error_that_offers_the_packaged_one() -> None:
+def test_a_name_that_no_hub_can_serve_is_an_error_that_offers_the_packaged_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)  # a hub that is away is asked again and again for a minute
     with pytest.raises(EncoderUnavailableError, match=PACKAGED):
         load_encoder("nobody/no-such-model", threads=2)
 

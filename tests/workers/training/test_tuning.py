@@ -1,5 +1,7 @@
 """Tuning never asks a model about what it was taught, is kept for a while, and ends in probabilities of the pool."""
 
+import threading
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -94,18 +96,19 @@ def test_no_model_is_asked_about_a_family_that_taught_it(
     sample = made_up_sample(60, exclusive=exclusive, seed=seed, families=family, sampling=sampling, members=2)
     folds = spread(sample.targets, family, np.zeros(60, dtype=np.int64), count=5, seed=seed)
     minimise, scores = solver.minimise, solver.scores
-    taught: set[int] = set()
+    taught = defaultdict[int, set[int]](set)  # by thread: folds are asked at the same time
     asked = np.zeros(60, dtype=np.int64)
 
     def watched_minimise(axes: solver.Axes, rows: Index, targets: Mask, *arguments: Any, **options: Any) -> Floats:
         assert np.array_equal(targets, sample.targets[rows][:, classifier.learnable(sample.targets[rows])])
-        taught.update(family[rows].tolist())
+        taught[threading.get_ident()].update(family[rows].tolist())
         return minimise(axes, rows, targets, *arguments, **options)
 
     def watched_scores(axes: solver.Axes, rows: Index, coefficients: Floats) -> Floats:
-        assert taught
-        assert not set(family[rows].tolist()) & taught
-        taught.clear()
+        own = taught[threading.get_ident()]
+        assert own
+        assert not set(family[rows].tolist()) & own
+        own.clear()
         asked[rows] += 1
         return scores(axes, rows, coefficients)
 
