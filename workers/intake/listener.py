@@ -4,6 +4,7 @@ XREADGROUP -> one database transaction a project -> receipts -> XACK and XDEL. A
 answer is durable. A crash in between brings it back (XAUTOCLAIM), and its submission id is recognised.
 """
 
+import math
 import os
 import signal
 import socket
@@ -77,27 +78,30 @@ def serve(held: Context, stop: threading.Event) -> None:
 
 
 def _listen(held: Context, consumer: str, stop: threading.Event) -> None:
-    untold, tell_at, look_at = False, 0.0, 0.0
+    first_untold, tell_at, look_at = math.inf, 0.0, 0.0  # when the first answer came that no worker was told of
     while not stop.is_set():
         if time.monotonic() >= look_at:
             abandoned = _abandoned(held, consumer)
             for entry in abandoned:
                 take_entries(held, [entry])  # one by one: one of them may have killed its reader
-                untold = True
+                first_untold = min(first_untold, time.monotonic())
             if len(abandoned) < _AT_ONCE:
                 look_at = time.monotonic() + _BLOCK_MS / 1000
-        block_ms = max(1, round(1000 * (tell_at - time.monotonic()))) if untold else _BLOCK_MS
+        waits = first_untold < math.inf
+        block_ms = max(1, round(1000 * (tell_at - time.monotonic()))) if waits else _BLOCK_MS
         read = held.redis.xreadgroup(INTAKE, consumer, {SUBMISSIONS: ">"}, count=_AT_ONCE, block=block_ms)
         for _, fresh in cast(list[tuple[bytes, list[tuple[bytes, Fields]]]], read):
             reached("after-read.listener")
             take_entries(held, [_read(id_, fields) for id_, fields in fresh])
-            untold = True
-        if untold and time.monotonic() >= tell_at:
+            first_untold = min(first_untold, time.monotonic())
+        at = time.monotonic()
+        # The last answers of a batch come together: a round that begins with the first would be asked for in vain.
+        if at >= tell_at and (at >= first_untold + TOGETHER_S or (first_untold < math.inf and not read)):
             held.relay()
-            untold, tell_at = False, time.monotonic() + TOGETHER_S
+            first_untold, tell_at = math.inf, time.monotonic() + TOGETHER_S
         if read:
             stop.wait(GATHERING_S)
-    if untold:
+    if first_untold < math.inf:
         held.relay()
 
 

@@ -168,6 +168,22 @@ def test_workers_are_told_of_many_answers_together_and_of_the_last_one_too(
     assert 2 <= len(told) < 15
 
 
+def test_of_answers_that_come_at_once_after_a_silence_workers_are_told_when_all_are_stored(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(Context, "relay", lambda _: told.append(len(desk.submissions())))
+    monkeypatch.setattr(listener, "GATHERING_S", 0.5)
+    monkeypatch.setattr(listener, "TOGETHER_S", 5.0)
+    with desk.listening():
+        for number in range(20):
+            desk.send(submission_id=f"s-{number}", annotator=f"anna-{number}")
+        wait_for(lambda: bool(told), what="a hint")
+        desk.send(submission_id="last")
+        wait_for(lambda: len(desk.submissions()) == 21, what="the last answer")
+    assert told == [20, 21]  # the second at the end: five seconds after the first it would have come by itself
+
+
 def test_with_redis_down_at_its_start_it_waits_and_then_takes_what_comes(
     database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
