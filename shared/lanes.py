@@ -186,6 +186,36 @@ def interrupt(session: Session, project_id: int, room: str) -> None:
     )
 
 
+def asked_for(session: Session, project_id: int, room: str) -> int | None:
+    """How far the requests of a lane go that could be claimed now; None where it could not.
+
+    What is read after it, in the same transaction, knows of all that they ask for.
+    """
+    statement = select(col(Lane.requested)).where(
+        col(Lane.project_id) == project_id,
+        col(Lane.room) == room,
+        col(Lane.attempts) < MOST_ATTEMPTS,
+        _has_work(),
+        _is_free(now(session)),
+    )
+    return session.connection().execute(statement).scalar_one_or_none()
+
+
+def answer(session: Session, project_id: int, room: str, *, requested: int) -> None:
+    """Call the requests up to there done, without a claim: they ask for nothing. Who holds the lane does so himself."""
+    name_commit(session, f"{room}.complete", project_id)
+    session.connection().execute(
+        update(Lane)
+        .where(
+            col(Lane.project_id) == project_id,
+            col(Lane.room) == room,
+            col(Lane.completed) < requested,
+            _is_free(now(session)),
+        )
+        .values(completed=requested)
+    )
+
+
 def has_work(session: Session, project_id: int, room: str) -> bool:
     """Whether a lane has work that is not done yet, held or not."""
     statement = select(col(Lane.room)).where(col(Lane.project_id) == project_id, col(Lane.room) == room, _has_work())

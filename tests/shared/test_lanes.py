@@ -62,6 +62,40 @@ def test_a_request_that_comes_during_a_run_leads_to_another_run(database: Databa
     assert take(database, project_id) is not None
 
 
+def test_requests_that_ask_for_nothing_are_answered_without_a_claim_and_later_ones_are_not(database: Database) -> None:
+    project_id = make_project(database)
+    for _ in range(3):
+        ask(database, project_id)
+    with database.read() as session:
+        requested = lanes.asked_for(session, project_id, lanes.ROUND)
+    assert requested == 3
+    ask(database, project_id)
+    for _ in range(2):
+        with database.write() as session:
+            lanes.answer(session, project_id, lanes.ROUND, requested=requested)
+    with database.read() as session:
+        assert lanes.asked_for(session, project_id, lanes.ROUND) == 4
+        assert session.get_one(Lane, (project_id, lanes.ROUND)).completed == 3
+    claimed = take(database, project_id)
+    assert claimed is not None
+    assert claimed.token == 1
+
+
+def test_a_held_lane_is_answered_by_its_holder_alone(database: Database) -> None:
+    project_id = make_project(database)
+    ask(database, project_id)
+    claimed = take(database, project_id)
+    assert claimed is not None
+    with database.write() as session:
+        assert lanes.asked_for(session, project_id, lanes.ROUND) is None
+        lanes.answer(session, project_id, lanes.ROUND, requested=1)
+    with database.read() as session:
+        assert lanes.has_work(session, project_id, lanes.ROUND)
+    finish(database, claimed)
+    with database.read() as session:
+        assert lanes.asked_for(session, project_id, lanes.ROUND) is None
+
+
 def test_a_held_lane_is_refused_to_others_until_its_lease_ends(database: Database) -> None:
     project_id = make_project(database)
     ask(database, project_id)

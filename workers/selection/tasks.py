@@ -13,6 +13,7 @@ from sqlmodel import Session
 
 from shared import lanes
 from shared.arrays import load_arrays
+from shared.campaigns import Running
 from shared.database import now
 from shared.events import Event, emit
 from shared.lanes import Claim
@@ -50,7 +51,28 @@ _STEPS = "load_s", "train_s", "select_s", "store_s"
 @app.task(name="selection.run_round")
 def run_round(*, project_id: int) -> None:
     """Train, score and select, if the project's trigger says that a round is due."""
-    conduct_round(context(), project_id, asked=False)
+    held = context()
+    if _is_due(held, project_id):
+        conduct_round(held, project_id, asked=False)
+
+
+def _is_due(held: Context, project_id: int) -> bool:
+    """Whether the trigger calls for a round; where it doesn't, that answers the requests.
+
+    While answers come fast this is asked many times a second, and mostly in vain: so without a claim.
+    """
+    _, config = held.project(project_id)
+    with held.database.read() as session:
+        requested = lanes.asked_for(session, project_id, lanes.ROUND)
+        if requested is None:
+            return False
+        last, running = rounds.last_round(session, project_id), campaigns.running(session, project_id)
+        seen = held.submissions.count(session, project_id)
+        if due(config, _situation(session, project_id, last, running, seen=seen, asked=False)):
+            return True
+    with held.database.write() as session:
+        lanes.answer(session, project_id, lanes.ROUND, requested=requested)
+    return False
 
 
 def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
@@ -73,9 +95,7 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
             last = rounds.last_round(session, project_id)
             running = campaigns.running(session, project_id)
             seen = held.submissions.count(session, project_id)
-            situation = _situation(
-                session, project_id, last, seen=seen, campaign=any(one.new for one in running), asked=asked
-            )
+            situation = _situation(session, project_id, last, running, seen=seen, asked=asked)
             why = due(config, situation)
             early = bool(why) and _is_too_early(session, project_id, config, situation)
             pool = held.pool(session, project_id, config) if why and not early else None
@@ -191,13 +211,13 @@ def _plan(config: ProjectConfig, last: LastRound, served: Served, encoder: str) 
 
 
 def _situation(
-    session: Session, project_id: int, last: LastRound, *, seen: int, campaign: bool, asked: bool
+    session: Session, project_id: int, last: LastRound, running: Sequence[Running], *, seen: int, asked: bool
 ) -> Situation:
     return Situation(
         waiting=rounds.count_open(session, project_id),
         new_labels=seen - last.submissions_seen,
         since_last_s=math.inf if last.selected_at is None else now(session) - last.selected_at,
-        campaign=campaign,
+        campaign=any(one.new for one in running),
         asked=asked,
     )
 

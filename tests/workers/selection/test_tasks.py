@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import update
-from sqlmodel import select
+from sqlmodel import col, select
 
 from shared import lanes
 from shared.contracts import SubmissionMessage
@@ -14,13 +14,14 @@ from shared.project import ProjectConfig, Selection
 from shared.repository.projects import all_projects, create_project
 from shared.settings import Settings
 from shared.streams import connect
-from shared.tables import Assignment, AssignmentState, Batch, Item
+from shared.tables import Assignment, AssignmentState, Batch, Item, Lane
 from tests.workers.simulation.made_up import WordEncoder, make_dataset, make_rows
 from workers.context import Context
 from workers.embedding import tasks as embedding_tasks
 from workers.intake.answers import take_answers
 from workers.intake.rules import Rules
 from workers.intake.storing import store_items
+from workers.selection import tasks
 from workers.selection.tasks import conduct_round
 
 CONFIG = ProjectConfig(classes=("common", "rare"), selection=Selection(batch_size=50))
@@ -150,3 +151,28 @@ def test_with_nothing_left_to_choose_a_round_waits_for_labels_that_are_worth_it(
     assert not annotators.want()
     annotators.label(items[50:51], "bob")
     assert annotators.want(), "as many labels as a batch has"
+
+
+def test_a_hint_in_vain_answers_the_requests_without_a_claim_and_one_in_time_makes_a_batch(
+    annotators: FastAnnotators, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "context", lambda: annotators.held)
+    annotators.embed(400)
+    lane, queued = _lane_and_queue(annotators)
+    annotators.label(queued[:5], "ann")
+    assert annotators.rounds_wanted()
+    tasks.run_round(project_id=annotators.project_id)
+    assert not annotators.rounds_wanted()
+    assert _lane_and_queue(annotators)[0].token == lane.token
+    annotators.label(queued[5:], "ben")
+    tasks.run_round(project_id=annotators.project_id)
+    after, fresh = _lane_and_queue(annotators)
+    assert after.token == lane.token + 1
+    assert len(fresh) == 50
+
+
+def _lane_and_queue(annotators: FastAnnotators) -> tuple[Lane, Sequence[str]]:
+    with annotators.held.database.read() as session:
+        statement = select(Item.item_id).join(Assignment, col(Assignment.item) == col(Item.id))
+        queued = session.exec(statement.where(col(Assignment.state) == AssignmentState.OPEN)).all()
+        return session.get_one(Lane, (annotators.project_id, lanes.ROUND)), queued
