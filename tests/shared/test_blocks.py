@@ -35,6 +35,23 @@ def test_what_a_block_raises_is_raised(count: int) -> None:
         each_block(count, 1, work)
 
 
+def test_after_a_failure_no_block_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _process: {0, 1})
+    failed, begun = threading.Event(), list[int]()
+
+    def work(block: slice) -> None:
+        begun.append(block.start)
+        if block.start == 0:
+            failed.set()
+            raise ValueError("row 0")
+        failed.wait()
+        time.sleep(0.2)
+
+    with pytest.raises(ValueError, match="row 0"):
+        each_block(100, 1, work)
+    assert len(begun) < 10
+
+
 @pytest.mark.parametrize(("cores", "wanted"), [(1, 1), (3, 3)])
 def test_many_blocks_are_worked_on_by_as_many_threads_as_there_are_cores(
     cores: int, wanted: int, monkeypatch: pytest.MonkeyPatch

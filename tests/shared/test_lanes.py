@@ -79,6 +79,10 @@ def test_requests_that_ask_for_nothing_are_answered_without_a_claim_and_later_on
     claimed = take(database, project_id)
     assert claimed is not None
     assert claimed.token == 1
+    finish(database, claimed)
+    with database.write() as session:
+        lanes.answer(session, project_id, lanes.ROUND, requested=requested)
+        assert session.get_one(Lane, (project_id, lanes.ROUND)).completed == 4
 
 
 def test_a_held_lane_is_answered_by_its_holder_alone(database: Database) -> None:
