@@ -7,8 +7,9 @@ is left, so a round on busy cores loses nothing by them. Products should have on
 
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 
 # Starting threads takes a tenth of the time of a block; a pass of fewer is over soon.
@@ -30,7 +31,7 @@ def each_block(count: int, size: int, work: Callable[[slice], None]) -> None:
     if len(waiting) < _FEWEST or threads == 1:
         _work_off(waiting, work)
         return
-    with ThreadPoolExecutor(threads - 1, "blocks") as pool:
+    with ThreadPoolExecutor(threads - 1, "blocks") as pool, _ending(waiting):
         others = [pool.submit(copy_context().run, _work_off, waiting, work) for _ in range(threads - 1)]
         _work_off(waiting, work)
         for one in others:
@@ -38,14 +39,21 @@ def each_block(count: int, size: int, work: Callable[[slice], None]) -> None:
 
 
 def _work_off(waiting: deque[slice], work: Callable[[slice], None]) -> None:
-    """Take block after block; after a failure nobody takes another."""
-    try:
+    """Take block after block."""
+    with _ending(waiting):
         while True:
             try:
                 block = waiting.popleft()
             except IndexError:
                 return
             work(block)
+
+
+@contextmanager
+def _ending(waiting: deque[slice]) -> Iterator[None]:
+    """After a failure, or a signal, nobody takes another block."""
+    try:
+        yield
     except BaseException:
         waiting.clear()
         raise

@@ -8,6 +8,8 @@ leaves `requested > completed`, so no wake-up is lost, and any number of request
 
 The design follows the job leases of procrastinate and the fencing tokens of Kleppmann, "How to do distributed
 locking" (2016).
+
+Requests that turn out to ask for nothing are answered without a claim, see `answer`.
 """
 
 import errno
@@ -212,7 +214,7 @@ def answer(session: Session, project_id: int, room: str, *, requested: int) -> N
             col(Lane.completed) < requested,
             _is_free(now(session)),
         )
-        .values(completed=requested)
+        .values(completed=requested, owner=None, until=None, attempts=0, error=None)
     )
 
 

@@ -1,5 +1,6 @@
 """The `quietcorner` command: assembles the commands and turns errors into messages and exit codes."""
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -171,6 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: instead of those that this process was started with.
     """
+    # As in the workers that a parent starts: products of a round are small, and sums come out in one order.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         app(arguments)
     except QuietCornerError as error:

@@ -30,7 +30,7 @@ LAST = 9
 """The last of the priorities that Celery has on Redis, where 0 is the first and what hints have without one."""
 
 TOGETHER_S = 0.1
-"""Whoever takes answers tells workers of the first at once, and of those of so many seconds after it together."""
+"""Whoever takes answers tells workers of those that come within so many seconds of the last hint together."""
 
 ROOM_TASKS: dict[str, str] = {
     lanes.EMBED: "embedding.embed_pending",

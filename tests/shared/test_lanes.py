@@ -85,6 +85,18 @@ def test_requests_that_ask_for_nothing_are_answered_without_a_claim_and_later_on
         assert session.get_one(Lane, (project_id, lanes.ROUND)).completed == 4
 
 
+def test_what_failed_before_requests_were_answered_counts_no_more(database: Database) -> None:
+    project_id = make_project(database)
+    ask(database, project_id)
+    claimed = take(database, project_id)
+    assert claimed is not None
+    with database.write() as session:
+        lanes.give_back(session, claimed, error="a fault")
+        lanes.answer(session, project_id, lanes.ROUND, requested=1)
+        lane = session.get_one(Lane, (project_id, lanes.ROUND))
+        assert (lane.completed, lane.attempts, lane.error) == (1, 0, None)
+
+
 def test_a_held_lane_is_answered_by_its_holder_alone(database: Database) -> None:
     project_id = make_project(database)
     ask(database, project_id)

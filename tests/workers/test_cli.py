@@ -1,5 +1,6 @@
 """The list of commands comes at once and is true of each command, and each shows an example that works."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -44,6 +45,19 @@ def test_the_list_of_commands_needs_nothing_of_what_they_stand_on() -> None:
     assert "typer" in imported
     assert imported.isdisjoint(HEAVY)
     assert all(f" {name} " in done.stdout for name in LISTED)
+
+
+def test_a_commands_products_have_one_thread_as_those_of_workers_have() -> None:
+    look = """
+import contextlib, threadpoolctl, workers.cli
+with contextlib.suppress(SystemExit):
+    workers.cli.main(["--help"])
+import numpy
+print([pool["num_threads"] for pool in threadpoolctl.threadpool_info()])
+"""
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.splitlines()[-1] == "[1]"
 
 
 @pytest.mark.parametrize("name", LISTED)

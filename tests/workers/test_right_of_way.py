@@ -1,10 +1,11 @@
 """Work that nobody waits for pauses while a round computes, and no longer than it has to."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
@@ -77,23 +78,34 @@ def test_where_rounds_follow_each_other_work_waits_half_a_minute_and_then_half_o
 
 
 def test_threads_of_a_pass_pause_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    paused, a_round = set[int](), right_of_way.first(tmp_path)
+    done, done_before, a_round = list[int](), list[int](), right_of_way.first(tmp_path)
 
-    def sleep(_seconds: float) -> None:
-        paused.add(threading.get_ident())
-        if all_there.wait() == 0:
+    def leave(count: int) -> None:
+        if count == 3:
+            time.sleep(0.2)  # for those who would not wait
+            done_before.extend(done)
             a_round.__exit__(None, None, None)
-        all_there.wait()
 
-    def work(_block: slice) -> None:
+    def work(block: slice) -> None:
         right_of_way.pause()
+        done.append(block.start)
 
     monkeypatch.setattr("os.sched_getaffinity", lambda _process: {0, 1, 2})
-    all_there = threading.Barrier(3, timeout=10)
     a_round.__enter__()
-    with right_of_way.behind(tmp_path, sleep=sleep):
+    naps = list[float]()
+    with right_of_way.behind(tmp_path, sleep=counting(naps, then=leave)):
         each_block(6, 1, work)
-    assert len(paused) == 3
+    assert (done_before, sorted(done), len(naps)) == ([], list(range(6)), 3)
+
+
+def test_rounds_go_on_without_a_lock_that_cannot_be_had(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with right_of_way.first(tmp_path / "file"), right_of_way.behind(tmp_path / "file"):
+        right_of_way.pause()
+    with (tmp_path / "rounds.lock").open("a+") as stopped:  # who looked whether it is taken, and was stopped
+        fcntl.flock(stopped, fcntl.LOCK_EX)
+        with right_of_way.first(tmp_path):
+            pass
 
 
 def test_a_killed_round_keeps_nobody_waiting(tmp_path: Path) -> None:

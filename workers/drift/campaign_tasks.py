@@ -18,6 +18,7 @@ from shared.repository import alarms, campaigns, doubts, evaluation, pools, roun
 from shared.repository.campaigns import Progress
 from shared.repository.doubts import Again
 from shared.tables import Model
+from workers import right_of_way
 from workers.app import app
 from workers.context import Context, context
 from workers.drift.course import Course, ended, unexplained
@@ -75,7 +76,7 @@ class _Ended:
 def tend_campaigns(*, project_id: int) -> None:
     """Look at each campaign that runs, and at those that a person stopped, after each batch."""
     held = context()
-    with held.lane(project_id, lanes.CAMPAIGN) as claimed:
+    with held.lane(project_id, lanes.CAMPAIGN) as claimed, right_of_way.behind(held.settings.folder):
         if claimed is None:
             return
         _, config = held.project(project_id)

@@ -97,7 +97,7 @@ def load_encoder(name: str, *, threads: int) -> SentenceEncoder:
             f"encoder {name!r} can't be loaded: {error}. Give the name of a sentence-transformers model that this "
             f"machine can reach, a folder that holds one, or {PACKAGED!r}, which is installed with Quiet Corner."
         ) from error
-    model.register_forward_pre_hook(lambda *_: pause())  # between two batches
+    model[0].register_forward_pre_hook(lambda *_: pause())  # between two batches
     return SentenceEncoder(name, model, f"{Path(name).name}@{_fingerprint(model, path)}")
 
 

@@ -70,12 +70,11 @@ def encode_part(*, project_id: int, token: int, encoder: str) -> None:
         holding = lanes.claim_of_another(session, project_id=project_id, room=lanes.EMBED, token=token)
     if holding is None:
         return
-    with right_of_way.behind(held.settings.folder):
-        take_seat(
-            Board.of(held.settings, holding),
-            prepare=lambda: _helper(held, project_id, encoder),
-            pass_on=lambda: call_helpers(encode_part.name, 1, seat),
-        )
+    take_seat(
+        Board.of(held.settings, holding),
+        prepare=lambda: _helper(held, project_id, encoder),
+        pass_on=lambda: call_helpers(encode_part.name, 1, seat),
+    )
 
 
 def _helper(held: Context, project_id: int, wanted: str) -> Helper | None:

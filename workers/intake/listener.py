@@ -87,8 +87,8 @@ def _listen(held: Context, consumer: str, stop: threading.Event) -> None:
                 first_untold = min(first_untold, time.monotonic())
             if len(abandoned) < _AT_ONCE:
                 look_at = time.monotonic() + _BLOCK_MS / 1000
-        waits = first_untold < math.inf
-        block_ms = max(1, round(1000 * (tell_at - time.monotonic()))) if waits else _BLOCK_MS
+        some_wait = first_untold < math.inf
+        block_ms = max(1, round(1000 * (tell_at - time.monotonic()))) if some_wait else _BLOCK_MS
         read = held.redis.xreadgroup(INTAKE, consumer, {SUBMISSIONS: ">"}, count=_AT_ONCE, block=block_ms)
         for _, fresh in cast(list[tuple[bytes, list[tuple[bytes, Fields]]]], read):
             reached("after-read.listener")
@@ -96,7 +96,8 @@ def _listen(held: Context, consumer: str, stop: threading.Event) -> None:
             first_untold = min(first_untold, time.monotonic())
         at = time.monotonic()
         # The last answers of a batch come together: a round that begins with the first would be asked for in vain.
-        if at >= tell_at and (at >= first_untold + TOGETHER_S or (first_untold < math.inf and not read)):
+        over, late = some_wait and not read, at >= first_untold + TOGETHER_S
+        if at >= tell_at and (over or late):
             held.relay()
             first_untold, tell_at = math.inf, time.monotonic() + TOGETHER_S
         if read:

@@ -114,7 +114,7 @@ def _raise(pool: Pool, items: Index, anchors: Mapping[str, Index], closest: dict
     parts = [slice(begin, end) for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
 
     def compare(block: slice) -> None:
-        rows = block if len(items) == len(pool) else items[block]
+        rows = block if len(items) == len(pool) else items[block]  # all, in their order: a view instead of a copy
         products = of_all @ _whole(pool, items[block]).T
         for name, part in zip(names, parts, strict=True):
             closest[name][rows] = np.maximum(closest[name][rows], products[part].max(axis=0))

@@ -18,7 +18,7 @@ from workers.sharing import Arrays, Parts, Sharing
 from workers.training import classifier, model_storage
 from workers.training.classifier import LinearModel
 
-# Items of a part: sixteen blocks, a tenth of a second, and a result of 5 MB with 20 classes.
+# Items of a part: thirty-two blocks, a tenth of a second, and a result of 5 MB with 20 classes.
 PART = 65_536
 
 

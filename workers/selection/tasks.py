@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -24,7 +25,7 @@ from shared.repository.audit import load_scorers, store_bands, store_scorers
 from shared.repository.lexical import KEY as LEXICON
 from shared.repository.lexical import lexical_space_of
 from shared.repository.rounds import LastRound
-from shared.tables import Batch
+from shared.tables import Batch, Project
 from shared.vectors import first_vectors, name_of_first
 from workers import right_of_way
 from workers.app import app
@@ -61,11 +62,12 @@ def _is_due(held: Context, project_id: int) -> bool:
 
     While answers come fast this is asked many times a second, and mostly in vain: so without a claim.
     """
-    _, config = held.project(project_id)
     with held.database.read() as session:
         requested = lanes.asked_for(session, project_id, lanes.ROUND)
         if requested is None:
             return False
+        # After the requests, of which one may ask for a round by what the project's file says now.
+        config = ProjectConfig.model_validate(session.get_one(Project, project_id).config)
         last, running = rounds.last_round(session, project_id), campaigns.running(session, project_id)
         seen = held.submissions.count(session, project_id)
         if due(config, _situation(session, project_id, last, running, seen=seen, asked=False)):
@@ -86,7 +88,7 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
     Returns:
         Whether a batch was stored.
     """
-    with held.lane(project_id, lanes.ROUND) as claimed, right_of_way.first(held.settings.folder):
+    with held.lane(project_id, lanes.ROUND) as claimed, ExitStack() as ahead:
         if claimed is None:
             return False
         _, config = held.project(project_id)
@@ -98,6 +100,8 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
             situation = _situation(session, project_id, last, running, seen=seen, asked=asked)
             why = due(config, situation)
             early = bool(why) and _is_too_early(session, project_id, config, situation)
+            if why and not early:
+                ahead.enter_context(right_of_way.first(held.settings.folder))
             pool = held.pool(session, project_id, config) if why and not early else None
             if pool:
                 seen = held.submissions.recount(session, project_id)
@@ -226,8 +230,8 @@ def _is_too_early(session: Session, project_id: int, config: ProjectConfig, situ
     """Whether a round had better wait for embedding; what there is is counted only while that goes on."""
     if not lanes.has_work(session, project_id, lanes.EMBED):
         return False
-    embedded, items = embedding.embedded_share(session, project_id)
-    return too_early(config, situation, Filling(items, embedded, rounds.count_chosen(session, project_id)))
+    embedded, all_items = embedding.embedded_share(session, project_id)
+    return too_early(config, situation, Filling(all_items, embedded, rounds.count_chosen(session, project_id)))
 
 
 def _rest(held: Context, claimed: Claim, *, ask_again: bool) -> None:

@@ -21,6 +21,9 @@ from workers.training.splits import assign_folds
 STRENGTHS = (1.0, 3.0, 10.0)
 # Fewer labels say too little about a penalty.
 _FEWEST = 40
+# Folds are fitted beside each other while what each takes a copy or two of is no larger: beyond, it is the memory that
+# counts, and products are long enough to fill a core.
+_FITTED_BESIDE = 2**26
 # Tuning holds until there are so many times as many labels.
 _GROWTH = 1.25
 # Labels of a class at which the offset that its probabilities call for counts by half, and the decision of the
@@ -261,7 +264,8 @@ def _hold_out(sample: Sample, folds: Index, strengths: Sequence[float]) -> _Held
             coefficients = classifier.fit(sample, outside, strength=strength, start=coefficients)
             scores[strength][inside] = solver.scores(sample.axes, inside, coefficients)
 
-    each_block(len(numbers), 1, ask)
+    beside = sample.axes.coordinates.nbytes <= _FITTED_BESIDE
+    each_block(len(numbers), 1 if beside else len(numbers), ask)
     return _HeldOut(scores, known, prior)
 
 

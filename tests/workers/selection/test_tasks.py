@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import update
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from shared import lanes
 from shared.contracts import SubmissionMessage
 from shared.database import Database
 from shared.pool import Floats
-from shared.project import ProjectConfig, Selection
-from shared.repository.projects import all_projects, create_project
+from shared.project import BatchTrigger, ProjectConfig, Selection
+from shared.repository.projects import all_projects, create_project, store_config
 from shared.settings import Settings
 from shared.streams import connect
 from shared.tables import Assignment, AssignmentState, Batch, Item, Lane
@@ -169,6 +169,26 @@ def test_a_hint_in_vain_answers_the_requests_without_a_claim_and_one_in_time_mak
     after, fresh = _lane_and_queue(annotators)
     assert after.token == lane.token + 1
     assert len(fresh) == 50
+
+
+def test_a_file_that_changes_while_a_hint_is_looked_at_is_not_overlooked(
+    annotators: FastAnnotators, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "context", lambda: annotators.held)
+    annotators.embed(400)
+    _, queued = _lane_and_queue(annotators)
+    annotators.label(queued[:5], "ann")
+    asked_for, all_at_once = lanes.asked_for, BatchTrigger(queue_below=1.0)
+
+    def change(session: Session, project_id: int, room: str) -> int | None:
+        with annotators.held.database.write() as other:
+            store_config(other, project_id, CONFIG.model_copy(update={"batch_trigger": all_at_once}))
+            lanes.request(other, project_id, lanes.ROUND)
+        return asked_for(session, project_id, room)
+
+    monkeypatch.setattr(lanes, "asked_for", change)
+    tasks.run_round(project_id=annotators.project_id)
+    assert len(_lane_and_queue(annotators)[1]) == 95
 
 
 def _lane_and_queue(annotators: FastAnnotators) -> tuple[Lane, Sequence[str]]:
