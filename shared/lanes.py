@@ -116,9 +116,7 @@ def claim(session: Session, *, project_id: int, room: str, owner: str, lease_s: 
             .where(
                 col(Lane.project_id) == project_id,
                 col(Lane.room) == room,
-                col(Lane.attempts) < MOST_ATTEMPTS,
-                _has_work(),
-                _is_free(at),
+                _may_be_claimed(at),
             )
             .values(owner=owner, until=at + lease_s, token=Lane.token + 1, attempts=Lane.attempts + 1, secret=secret)
             .returning(col(Lane.token), col(Lane.requested))
@@ -196,9 +194,7 @@ def asked_for(session: Session, project_id: int, room: str) -> int | None:
     statement = select(col(Lane.requested)).where(
         col(Lane.project_id) == project_id,
         col(Lane.room) == room,
-        col(Lane.attempts) < MOST_ATTEMPTS,
-        _has_work(),
-        _is_free(now(session)),
+        _may_be_claimed(now(session)),
     )
     return session.connection().execute(statement).scalar_one_or_none()
 
@@ -228,7 +224,7 @@ def lagging(session: Session) -> list[tuple[int, str]]:
     """`(project_id, room)` of every lane that has work, is free and is not set aside."""
     rows = session.connection().execute(
         select(col(Lane.project_id), col(Lane.room))
-        .where(_has_work(), _is_free(now(session)), col(Lane.attempts) < MOST_ATTEMPTS)
+        .where(_may_be_claimed(now(session)))
         .order_by(col(Lane.project_id), col(Lane.room))
     )
     return [(row.project_id, row.room) for row in rows]
@@ -242,11 +238,10 @@ def set_aside(session: Session) -> list[Lane]:
 
 def standing(session: Session, rooms: Collection[str]) -> Standing:
     """How the lanes of these rooms stand."""
-    free = _is_free(now(session))
-    waits = and_(_has_work(), free, col(Lane.attempts) < MOST_ATTEMPTS)
+    at = now(session)
     statement = select(
-        func.count().filter(waits),
-        func.count().filter(not_(free)),
+        func.count().filter(_may_be_claimed(at)),
+        func.count().filter(not_(_is_free(at))),
         func.coalesce(func.sum(col(Lane.token) + col(Lane.completed)), 0),
     ).where(col(Lane.room).in_(rooms))
     return Standing(*session.connection().execute(statement).one())
@@ -347,6 +342,10 @@ def _as_holder(session: Session, claimed: Claim, **values: object) -> None:
         raise LeaseLostError(
             f"project {claimed.project_id}: another worker took over {claimed.room!r} after token {claimed.token}"
         )
+
+
+def _may_be_claimed(time: float) -> ColumnElement[bool]:
+    return and_(_has_work(), _is_free(time), col(Lane.attempts) < MOST_ATTEMPTS)
 
 
 def _has_work() -> ColumnElement[bool]:

@@ -33,6 +33,15 @@ def ask(database: Database, project_id: int) -> None:
         lanes.request(session, project_id, lanes.ROUND)
 
 
+def begin(database: Database) -> tuple[int, lanes.Claim]:
+    """A new project whose lane was asked for once, and is held."""
+    project_id = make_project(database)
+    ask(database, project_id)
+    claimed = take(database, project_id)
+    assert claimed is not None
+    return project_id, claimed
+
+
 def finish(database: Database, claimed: lanes.Claim) -> None:
     with database.write() as session:
         lanes.complete(session, claimed)
@@ -53,10 +62,7 @@ def test_any_number_of_requests_is_one_piece_of_work(database: Database) -> None
 
 
 def test_a_request_that_comes_during_a_run_leads_to_another_run(database: Database) -> None:
-    project_id = make_project(database)
-    ask(database, project_id)
-    claimed = take(database, project_id)
-    assert claimed is not None
+    project_id, claimed = begin(database)
     ask(database, project_id)
     finish(database, claimed)
     assert take(database, project_id) is not None
@@ -86,10 +92,7 @@ def test_requests_that_ask_for_nothing_are_answered_without_a_claim_and_later_on
 
 
 def test_what_failed_before_requests_were_answered_counts_no_more(database: Database) -> None:
-    project_id = make_project(database)
-    ask(database, project_id)
-    claimed = take(database, project_id)
-    assert claimed is not None
+    project_id, claimed = begin(database)
     with database.write() as session:
         lanes.give_back(session, claimed, error="a fault")
         lanes.answer(session, project_id, lanes.ROUND, requested=1)
@@ -98,10 +101,7 @@ def test_what_failed_before_requests_were_answered_counts_no_more(database: Data
 
 
 def test_a_held_lane_is_answered_by_its_holder_alone(database: Database) -> None:
-    project_id = make_project(database)
-    ask(database, project_id)
-    claimed = take(database, project_id)
-    assert claimed is not None
+    project_id, claimed = begin(database)
     with database.write() as session:
         assert lanes.asked_for(session, project_id, lanes.ROUND) is None
         lanes.answer(session, project_id, lanes.ROUND, requested=1)
@@ -235,10 +235,7 @@ def test_a_block_that_stores_a_part_now_and_then_is_not_given_up(database: Datab
 
 
 def test_only_a_part_that_is_stored_makes_the_attempts_begin_anew(database: Database) -> None:
-    project_id = make_project(database)
-    ask(database, project_id)
-    claimed = take(database, project_id)
-    assert claimed is not None
+    project_id, claimed = begin(database)
     for step, attempts in ((lanes.check, 1), (lanes.confirm, 0)):
         with database.write() as session:
             step(session, claimed)

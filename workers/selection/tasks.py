@@ -100,9 +100,10 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
             situation = _situation(session, project_id, last, running, seen=seen, asked=asked)
             why = due(config, situation)
             early = bool(why) and _is_too_early(session, project_id, config, situation)
+            pool = None
             if why and not early:
                 ahead.enter_context(right_of_way.first(held.settings.folder))
-            pool = held.pool(session, project_id, config) if why and not early else None
+                pool = held.pool(session, project_id, config)
             if pool:
                 seen = held.submissions.recount(session, project_id)
                 encoder = pools.encoder_in_use(session, project_id)

@@ -156,10 +156,7 @@ def test_with_nothing_left_to_choose_a_round_waits_for_labels_that_are_worth_it(
 def test_a_hint_in_vain_answers_the_requests_without_a_claim_and_one_in_time_makes_a_batch(
     annotators: FastAnnotators, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "context", lambda: annotators.held)
-    annotators.embed(400)
-    lane, queued = _lane_and_queue(annotators)
-    annotators.label(queued[:5], "ann")
+    lane, queued = _answered_a_few(annotators, monkeypatch)
     assert annotators.rounds_wanted()
     tasks.run_round(project_id=annotators.project_id)
     assert not annotators.rounds_wanted()
@@ -174,10 +171,7 @@ def test_a_hint_in_vain_answers_the_requests_without_a_claim_and_one_in_time_mak
 def test_a_file_that_changes_while_a_hint_is_looked_at_is_not_overlooked(
     annotators: FastAnnotators, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "context", lambda: annotators.held)
-    annotators.embed(400)
-    _, queued = _lane_and_queue(annotators)
-    annotators.label(queued[:5], "ann")
+    _answered_a_few(annotators, monkeypatch)
     asked_for, all_at_once = lanes.asked_for, BatchTrigger(queue_below=1.0)
 
     def change(session: Session, project_id: int, room: str) -> int | None:
@@ -189,6 +183,15 @@ def test_a_file_that_changes_while_a_hint_is_looked_at_is_not_overlooked(
     monkeypatch.setattr(lanes, "asked_for", change)
     tasks.run_round(project_id=annotators.project_id)
     assert len(_lane_and_queue(annotators)[1]) == 95
+
+
+def _answered_a_few(annotators: FastAnnotators, monkeypatch: pytest.MonkeyPatch) -> tuple[Lane, Sequence[str]]:
+    """Hints are for these annotators, five of whose batch are answered; the lane and the queue before that."""
+    monkeypatch.setattr(tasks, "context", lambda: annotators.held)
+    annotators.embed(400)
+    lane, queued = _lane_and_queue(annotators)
+    annotators.label(queued[:5], "ann")
+    return lane, queued
 
 
 def _lane_and_queue(annotators: FastAnnotators) -> tuple[Lane, Sequence[str]]:
