@@ -1,14 +1,18 @@
-"""Many rows at once, by the way of each database: COPY on PostgreSQL, one prepared INSERT on SQLite.
+"""Many rows at once, by the way of each database: COPY on PostgreSQL, prepared INSERTs on SQLite.
 
 SQLAlchemy's own way makes a dictionary of each row and reads it again, which takes longer than to store it.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import chain, islice
 from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel
+
+# More make a statement no quicker, and SQLite takes at most 32,766 values.
+_ROWS_A_STATEMENT = 1_000
 
 
 def insert_rows(session: Session, table: type[SQLModel], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -22,9 +26,18 @@ def insert_rows(session: Session, table: type[SQLModel], columns: Sequence[str],
     into = f"{quote(str(table.__tablename__))} ({', '.join(map(quote, columns))})"
     if connection.dialect.name == "postgresql":
         _copy(connection, f"COPY {into} FROM STDIN", rows)
-    elif rows := list(map(tuple, rows)):
-        places = ", ".join("?" * len(columns))
-        connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({places})", rows)  # nosec B608 # noqa: S608 - names of our own tables
+    else:
+        _insert(connection, f"INSERT INTO {into} VALUES", rows, len(columns))
+
+
+def _insert(connection: Connection, statement: str, rows: Iterable[Sequence[Any]], columns: int) -> None:
+    """Many rows a statement, as far as they go: for as long as one runs, other threads have Python to themselves."""
+    place, rest = f"({', '.join('?' * columns)})", iter(rows)
+    while len(some := list(islice(rest, _ROWS_A_STATEMENT))) == _ROWS_A_STATEMENT:
+        together = ", ".join([place] * len(some))
+        connection.exec_driver_sql(f"{statement} {together}", tuple(chain.from_iterable(some)))
+    if some:
+        connection.exec_driver_sql(f"{statement} {place}", list(map(tuple, some)))
 
 
 def _copy(connection: Connection, statement: str, rows: Iterable[Sequence[Any]]) -> None:

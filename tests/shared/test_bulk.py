@@ -55,3 +55,18 @@ def test_a_row_that_breaks_a_rule_is_an_error_of_integrity_and_none_of_them_stay
     with pytest.raises(IntegrityError), database.write() as session:
         insert_rows(session, OutboxEvent, ("project_id", "event", "payload", "created_at"), [(999, "x", "{}", 1.0)])
     assert rows(database) == []
+
+
+@pytest.mark.parametrize("count", [999, 1_000, 2_345])
+def test_more_rows_than_fit_a_statement_all_come_in_their_order(database: Database, count: int) -> None:
+    given = [(f"project-{place}", "{}", str(place), float(place)) for place in range(count)]
+    with database.write() as session:
+        insert_rows(session, Project, _NAMED, given)
+    assert [(name, "{}", key, time) for name, _, key, time in rows(database)] == given
+
+
+def test_of_rows_that_take_several_statements_none_stays_when_the_last_breaks_a_rule(database: Database) -> None:
+    given = [(f"project-{place}", "{}", None, 1.0) for place in range(1_500)]
+    with pytest.raises(IntegrityError), database.write() as session:
+        insert_rows(session, Project, _NAMED, [*given, given[0]])
+    assert rows(database) == []

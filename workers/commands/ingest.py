@@ -4,6 +4,7 @@ import gc
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -24,6 +25,8 @@ from workers.intake.storing import store_items
 # Rows and characters in one transaction: what a killed run loses at most, and how long other writers wait.
 _ROWS_AT_ONCE = 5_000
 _CHARACTERS_AT_ONCE = 16_000_000
+# More than the rows of a transaction are made of.
+_OBJECTS_BETWEEN_LOOKS = 200_000
 
 Store = Callable[[list[NewItem]], Stored]
 Advance = Callable[[int, int], None]
@@ -96,7 +99,9 @@ def ingest(
             redis_answers = edge.kick(in_force, database)
         return stored
 
-    gc.freeze()  # what is loaded stays; a million rows would have the collector look through it again and again
+    # What is loaded stays, and rows hold no cycles: the collector would look through both again and again.
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_LOOKS)
     started = time.monotonic()
     outcomes = [_with_progress(file, columns, store) for file in _without_rejected(files)]
     _summarise(name, outcomes, time.monotonic() - started, as_json=as_json)
@@ -106,6 +111,8 @@ def ingest(
 def ingest_file(file: Path, *, columns: Columns, store: Store, advance: Advance) -> Outcome:
     """Read one file, store its items by the thousand, and set aside what can't be taken.
 
+    While some are stored, which leaves Python idle, those after them are read.
+
     Args:
         file: The file.
         columns: Which columns hold what.
@@ -114,7 +121,7 @@ def ingest_file(file: Path, *, columns: Columns, store: Store, advance: Advance)
     """
     outcome = Outcome(file)
     rejected.begin(outcome.rejected_file)
-    for chunk in _chunks(_checked(file, columns, outcome)):
+    for chunk in _one_ahead(_chunks(_checked(file, columns, outcome))):
         good = {part.line: part.row for part in chunk if isinstance(part.row, NewItem)}
         bad = {part.line: part.row for part in chunk if isinstance(part.row, RejectedRow)}
         if good:
@@ -149,6 +156,15 @@ def _chunks(rows: Iterator[_Checked]) -> Iterator[list[_Checked]]:
             chunk, characters = [], 0
     if chunk:
         yield chunk
+
+
+def _one_ahead(chunks: Iterator[list[_Checked]]) -> Iterator[list[_Checked]]:
+    """The same chunks, each one made while the one before it is in use."""
+    with ThreadPoolExecutor(1, "reading") as beside:
+        coming = beside.submit(next, chunks, None)
+        while (chunk := coming.result()) is not None:
+            coming = beside.submit(next, chunks, None)
+            yield chunk
 
 
 def _conflicts(good: dict[int, NewItem], stored: Stored) -> dict[int, RejectedRow]:

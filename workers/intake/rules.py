@@ -62,6 +62,8 @@ class Rules:
             text: The item's text.
             hints: The scores that came with it, by column.
         """
+        if not self._order:
+            return {}
         found = dict.fromkeys(self.hits(text), 1.0)
         values = dict(hints)
         for name, column, at_least in self._hints:
