@@ -1,9 +1,10 @@
-"""`scripts/bench/encode`: texts a second by three ways that give the same vectors, in turn, on the same texts.
+"""`scripts/bench/encode`: texts a second by three ways that give the same vectors but for noise, in turn, on the same
+texts.
 
-- what Quiet Corner does;
+- what Quiet Corner does, which is in bfloat16 where the processor has matrix units for it;
 - `SentenceTransformer.encode` with its own batch size;
-- the bare model: texts sorted and cut into tokens beforehand, and only the transformer and the mean over its tokens
-  timed, which is what any way around it has to pay.
+- the bare model in the precision that Quiet Corner has: texts sorted and cut into tokens beforehand, and only the
+  transformer and the mean over its tokens timed, which is what any way around it has to pay.
 """
 
 import argparse
@@ -51,7 +52,7 @@ def main() -> int:
         console.print(f"round {number_ + 1} of {given.rounds}")
         vectors = {name: _timed(way, seconds[name]) for name, way in ways.items()}
         cosines = {name: float((found * vectors[THEIRS]).sum(axis=1).min()) for name, found in vectors.items()}
-    report = _report(given, texts, seconds, cosines)
+    report = _report(given, encoder, texts, seconds, cosines)
     print(json.dumps(report, indent=2) if given.as_json else _tables(report))
     return 0
 
@@ -91,7 +92,7 @@ def _bare(encoder: SentenceEncoder, texts: Sequence[str], size: int) -> Way:
 
     def encode() -> Floats:
         vectors = np.empty((len(texts), transformer.config.hidden_size), dtype=np.float32)
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=encoder.bfloat16):
             for part, batch in zip(parts, batches, strict=True):
                 mask = batch["attention_mask"].unsqueeze(-1)
                 mean = (transformer(**batch).last_hidden_state * mask).sum(1) / mask.sum(1)
@@ -110,7 +111,11 @@ def _timed(way: Way, seconds: list[float]) -> Floats:
 
 
 def _report(
-    given: argparse.Namespace, texts: Sequence[str], seconds: dict[str, list[float]], cosines: dict[str, float]
+    given: argparse.Namespace,
+    encoder: SentenceEncoder,
+    texts: Sequence[str],
+    seconds: dict[str, list[float]],
+    cosines: dict[str, float],
 ) -> dict[str, Any]:
     source = "" if given.file is None else f" --file {given.file.name}"
     options = f"--texts {len(texts)} --rounds {given.rounds} --threads {given.threads}{source}"
@@ -118,6 +123,7 @@ def _report(
         "command": f"scripts/bench/encode {options}",
         "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{machine()}, torch {torch.__version__}",
+        "precision": "bfloat16" if encoder.bfloat16 else "single",
         "characters_a_text": round(statistics.mean(map(len, texts))),
         "ways": {
             name: {
