@@ -9,7 +9,8 @@ leaves `requested > completed`, so no wake-up is lost, and any number of request
 The design follows the job leases of procrastinate and the fencing tokens of Kleppmann, "How to do distributed
 locking" (2016).
 
-Requests that turn out to ask for nothing are answered without a claim, see `answer`.
+Requests that turn out to ask for nothing may be answered without a claim, see `answer`. Who looks at them so and dies
+leaves no trace: what is found waiting later on is claimed.
 """
 
 import errno
@@ -201,7 +202,7 @@ def asked_for(session: Session, project_id: int, room: str) -> int | None:
 
 def answer(session: Session, project_id: int, room: str, *, requested: int) -> None:
     """Call the requests up to there done, without a claim: they ask for nothing. Who holds the lane does so himself."""
-    name_commit(session, f"{room}.complete", project_id)
+    name_commit(session, f"{room}.answer", project_id)
     session.connection().execute(
         update(Lane)
         .where(

@@ -14,15 +14,15 @@ from workers.app import HINTS_EXPIRE_S, app
 # Rooms speak through events; this table is the only place that knows who listens to what.
 LISTENERS: dict[str, tuple[str, ...]] = {
     Event.ITEMS_ADDED: ("embedding.embed_pending",),
-    Event.ITEMS_EMBEDDED: ("selection.run_round", "drift.watch"),
+    Event.ITEMS_EMBEDDED: ("selection.consider_round", "drift.watch"),
     Event.TEXTS_AUGMENTED: ("embedding.embed_pending",),
-    Event.LABELS_SUBMITTED: ("selection.run_round",),
+    Event.LABELS_SUBMITTED: ("selection.consider_round",),
     Event.MODEL_TRAINED: ("training.evaluate_model",),
     Event.MODEL_EVALUATED: ("drift.watch_labels",),
     Event.BATCH_SELECTED: ("dispatch.publish_assignments", "drift.tend_campaigns"),
-    Event.DRIFT_FOUND: ("selection.run_round",),
+    Event.DRIFT_FOUND: ("selection.consider_round",),
     Event.LABELS_LOOKED_AT: (),
-    Event.CAMPAIGN_STARTED: ("selection.run_round",),
+    Event.CAMPAIGN_STARTED: ("selection.consider_round",),
     Event.CAMPAIGN_ENDED: ("drift.tend_campaigns",),
 }
 

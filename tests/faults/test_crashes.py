@@ -19,7 +19,11 @@ _LANES = [
     for side in ("before", "after")
 ]
 _OTHERS = [
-    *(f"{side}-commit.{name}" for name in ("dispatch.check", "embed.confirm") for side in ("before", "after")),
+    *(
+        f"{side}-commit.{name}"
+        for name in ("round.answer", "dispatch.check", "embed.confirm")
+        for side in ("before", "after")
+    ),
     *(
         f"{side}-commit.{name}"
         for name in ("submissions.take", "outbox.publish", "sweep")

@@ -51,17 +51,23 @@ _STEPS = "load_s", "train_s", "select_s", "store_s"
 
 @app.task(name="selection.run_round")
 def run_round(*, project_id: int) -> None:
-    """Train, score and select, if the project's trigger says that a round is due."""
+    """Train, score and select, if the project's trigger says that a round is due.
+
+    What the sweep finds waiting comes here, and is claimed: so it counts if it kills its worker each time.
+    """
+    conduct_round(context(), project_id, asked=False)
+
+
+@app.task(name="selection.consider_round")
+def consider_round(*, project_id: int) -> None:
+    """`run_round`, for events: while answers come fast they call for one many times a second, and mostly in vain."""
     held = context()
     if _is_due(held, project_id):
         conduct_round(held, project_id, asked=False)
 
 
 def _is_due(held: Context, project_id: int) -> bool:
-    """Whether the trigger calls for a round; where it doesn't, that answers the requests.
-
-    While answers come fast this is asked many times a second, and mostly in vain: so without a claim.
-    """
+    """Whether the trigger calls for a round; where it doesn't, that answers the requests, without a claim."""
     with held.database.read() as session:
         requested = lanes.asked_for(session, project_id, lanes.ROUND)
         if requested is None:

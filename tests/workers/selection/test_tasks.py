@@ -16,8 +16,10 @@ from shared.settings import Settings
 from shared.streams import connect
 from shared.tables import Assignment, AssignmentState, Batch, Item, Lane
 from tests.workers.simulation.made_up import WordEncoder, make_dataset, make_rows
+from workers.app import app
 from workers.context import Context
 from workers.embedding import tasks as embedding_tasks
+from workers.hints import ROOM_TASKS
 from workers.intake.answers import take_answers
 from workers.intake.rules import Rules
 from workers.intake.storing import store_items
@@ -158,14 +160,23 @@ def test_a_hint_in_vain_answers_the_requests_without_a_claim_and_one_in_time_mak
 ) -> None:
     lane, queued = _answered_a_few(annotators, monkeypatch)
     assert annotators.rounds_wanted()
-    tasks.run_round(project_id=annotators.project_id)
+    tasks.consider_round(project_id=annotators.project_id)
     assert not annotators.rounds_wanted()
     assert _lane_and_queue(annotators)[0].token == lane.token
     annotators.label(queued[5:], "ben")
-    tasks.run_round(project_id=annotators.project_id)
+    tasks.consider_round(project_id=annotators.project_id)
     after, fresh = _lane_and_queue(annotators)
     assert after.token == lane.token + 1
     assert len(fresh) == 50
+
+
+def test_what_the_sweep_finds_waiting_is_claimed_even_in_vain(
+    annotators: FastAnnotators, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane, _ = _answered_a_few(annotators, monkeypatch)
+    app.tasks[ROOM_TASKS[lanes.ROUND]](project_id=annotators.project_id)
+    assert not annotators.rounds_wanted()
+    assert _lane_and_queue(annotators)[0].token == lane.token + 1
 
 
 def test_a_file_that_changes_while_a_hint_is_looked_at_is_not_overlooked(
@@ -181,7 +192,7 @@ def test_a_file_that_changes_while_a_hint_is_looked_at_is_not_overlooked(
         return asked_for(session, project_id, room)
 
     monkeypatch.setattr(lanes, "asked_for", change)
-    tasks.run_round(project_id=annotators.project_id)
+    tasks.consider_round(project_id=annotators.project_id)
     assert len(_lane_and_queue(annotators)[1]) == 95
 
 
