@@ -1,8 +1,6 @@
 """`scripts/bench/drift`: arguments, the run, and the report."""
 
 import argparse
-import os
-import platform
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -22,6 +20,7 @@ from scripts.bench.drift_loop.run import DETECTORS, cells_of, show
 from scripts.bench.drift_loop.streams import Items
 from scripts.bench.drift_loop.tables import report
 from scripts.bench.ending import ended
+from scripts.bench.machine import machine
 from scripts.bench.records import append, write
 from scripts.bench.selection_loop.sets import BenchSet, find_sets
 from shared.errors import InvalidInputError
@@ -224,7 +223,7 @@ def _vectors(given: argparse.Namespace, sets: dict[str, BenchSet]) -> tuple[Path
 
 
 def _machine() -> str:
-    return f"{os.cpu_count()} cores ({platform.machine()}), 1 thread, Python {platform.python_version()}"
+    return f"{machine()}, 1 thread"
 
 
 if __name__ == "__main__":

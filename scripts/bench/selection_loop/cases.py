@@ -1,7 +1,5 @@
 """A case: what the replays of one set, seed and condition have in common, and one replay in it."""
 
-import os
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -9,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from scripts.bench.machine import machine as of_here
 from scripts.bench.selection_loop.conditions import binding_caps, over_caps, with_noise
 from scripts.bench.selection_loop.meter import Meter
 from scripts.bench.selection_loop.prepared import prepare_set
@@ -128,7 +127,7 @@ def run_cell(case: Case, strategy: str, *, machine: str) -> Record:
 def this_machine(*, jobs: int) -> str:
     """The machine in words, and how it was shared."""
     shared = "" if jobs == 1 else f", {jobs} replays at a time"
-    return f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}{shared}"
+    return f"{of_here()}{shared}"
 
 
 def _rare_pr_auc(report: RoundReport, rare: Sequence[str]) -> float | None:

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from rich.console import Console
 
 from scripts.bench.bars import bars
 from scripts.bench.ending import ended
+from scripts.bench.machine import machine
 from scripts.bench.records import append, write
 from scripts.bench.selection_loop.sets import BenchSet, find_sets
 from scripts.bench.training_loop.methods import METHODS
@@ -144,7 +144,7 @@ def _vectors(given: argparse.Namespace, sets: dict[str, BenchSet]) -> tuple[Path
 
 def _machine() -> str:
     threads = os.environ.get("OMP_NUM_THREADS") or str(os.cpu_count())
-    return f"{os.cpu_count()} cores ({platform.machine()}), {threads} thread(s), Python {platform.python_version()}"
+    return f"{machine()}, {threads} thread(s)"
 
 
 if __name__ == "__main__":
