@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -74,9 +74,7 @@ def _is_due(held: Context, project_id: int) -> bool:
             return False
         # After the requests, of which one may ask for a round by what the project's file says now.
         config = ProjectConfig.model_validate(session.get_one(Project, project_id).config)
-        last, running = rounds.last_round(session, project_id), campaigns.running(session, project_id)
-        seen = held.submissions.count(session, project_id)
-        if due(config, _situation(session, project_id, last, running, seen=seen, asked=False)):
+        if due(config, _read(held, session, project_id, asked=False).situation):
             return True
     with held.database.write() as session:
         lanes.answer(session, project_id, lanes.ROUND, requested=requested)
@@ -100,13 +98,10 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
         _, config = held.project(project_id)
         marks = [time.perf_counter()]
         with held.database.read() as session:
-            last = rounds.last_round(session, project_id)
-            running = campaigns.running(session, project_id)
-            seen = held.submissions.count(session, project_id)
-            situation = _situation(session, project_id, last, running, seen=seen, asked=asked)
-            why = due(config, situation)
-            early = bool(why) and _is_too_early(session, project_id, config, situation)
-            pool = None
+            known = _read(held, session, project_id, asked=asked)
+            why = due(config, known.situation)
+            early = bool(why) and _is_too_early(session, project_id, config, known.situation)
+            pool, seen = None, known.seen
             if why and not early:
                 ahead.enter_context(right_of_way.first(held.settings.folder))
                 pool = held.pool(session, project_id, config)
@@ -115,12 +110,12 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
                 encoder = pools.encoder_in_use(session, project_id)
                 stored = rounds.newest_models(session, project_id, encoder=encoder or "", count=COMPARED)
                 scorers = [bands.load(blob) for blob in load_scorers(session, project_id, encoder=encoder or "")]
-        if not pool or (not len(pool.eligible) and may_rest(config, situation)):
-            _rest(held, claimed, ask_again=bool(why) and (early or situation.new_labels > 0))
+        if not pool or (not len(pool.eligible) and may_rest(config, known.situation)):
+            _rest(held, claimed, ask_again=bool(why) and (early or known.situation.new_labels > 0))
             return False
-        served = serve(running, pool, most=most_places(config.selection.batch_size, config.drift.campaign_share))
+        served = serve(known.running, pool, most=most_places(config.selection.batch_size, config.drift.campaign_share))
         earlier = [model_storage.load(blob) for blob in stored]
-        plan = replace(_plan(config, last, served, encoder or ""), scorers=scorers, earlier=earlier)
+        plan = replace(_plan(config, known.last, served, encoder or ""), scorers=scorers, earlier=earlier)
         recorded, pool = pool.folds, replace(pool, folds=assign_folds(pool, seed=config.seed))
         marks.append(time.perf_counter())
         model = train(pool, config, previous=earlier[-1] if earlier else None)
@@ -221,16 +216,27 @@ def _plan(config: ProjectConfig, last: LastRound, served: Served, encoder: str) 
     )
 
 
-def _situation(
-    session: Session, project_id: int, last: LastRound, running: Sequence[Running], *, seen: int, asked: bool
-) -> Situation:
-    return Situation(
+@dataclass(frozen=True)
+class _Known:
+    """What tells whether a round is due: the last one, the open campaigns, and how many submissions there are."""
+
+    last: LastRound
+    running: Sequence[Running]
+    seen: int
+    situation: Situation
+
+
+def _read(held: Context, session: Session, project_id: int, *, asked: bool) -> _Known:
+    last, running = rounds.last_round(session, project_id), campaigns.running(session, project_id)
+    seen = held.submissions.count(session, project_id)
+    situation = Situation(
         waiting=rounds.count_open(session, project_id),
         new_labels=seen - last.submissions_seen,
         since_last_s=math.inf if last.selected_at is None else now(session) - last.selected_at,
         campaign=any(one.new for one in running),
         asked=asked,
     )
+    return _Known(last, running, seen, situation)
 
 
 def _is_too_early(session: Session, project_id: int, config: ProjectConfig, situation: Situation) -> bool:
