@@ -19,11 +19,7 @@ _LANES = [
     for side in ("before", "after")
 ]
 _OTHERS = [
-    *(
-        f"{side}-commit.{name}"
-        for name in ("round.answer", "dispatch.check", "embed.confirm")
-        for side in ("before", "after")
-    ),
+    *(f"{side}-commit.{name}" for name in ("dispatch.check", "embed.confirm") for side in ("before", "after")),
     *(
         f"{side}-commit.{name}"
         for name in ("submissions.take", "outbox.publish", "sweep")
@@ -67,3 +63,21 @@ def test_a_process_killed_at_a_crash_point_leaves_a_state_from_which_all_goes_on
         project.add_items(20)
         project.wait_for_batch(batches + 1)
     assert project.faults() == []
+
+
+@pytest.mark.fault("a worker killed while it answers hints in vain", "4")
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_a_worker_killed_while_it_answers_hints_in_vain_costs_nothing(scene: Scene, side: str) -> None:
+    project = scene.project()
+    project.wait_for_batch(1)  # which nobody answers, so that no other is due
+    point = f"{side}-commit.round.answer.{project.id}"
+    scene.arm(point)
+    project.add_items(10)
+    wait_for(lambda: scene.happened(point), what=f"a worker to be killed at {point}", limit_s=90.0)
+    wanted = project.request(lanes.ROUND)
+    wait_for(lambda: project.completed(lanes.ROUND) >= wanted, what="the round's lane to catch up", limit_s=START_S)
+    assert project.batches() == 1
+    with project.annotators(2):
+        project.wait_for_batch(2)
+    assert project.faults() == []
+    project.retire()
