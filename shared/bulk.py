@@ -11,8 +11,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel
 
-# More make a statement no quicker, and SQLite takes at most 32,766 values.
+# More make a statement no quicker.
 _ROWS_A_STATEMENT = 1_000
+# SQLite's own default for the values of a statement.
+_MOST_VALUES = 32_766
 
 
 def insert_rows(session: Session, table: type[SQLModel], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -31,13 +33,12 @@ def insert_rows(session: Session, table: type[SQLModel], columns: Sequence[str],
 
 
 def _insert(connection: Connection, statement: str, rows: Iterable[Sequence[Any]], columns: int) -> None:
-    """Many rows a statement, as far as they go: for as long as one runs, other threads have Python to themselves."""
+    """As many rows a statement as it takes. The driver lets other threads go first at each that it runs, so rows one
+    by one would take as long as these threads like."""
     place, rest = f"({', '.join('?' * columns)})", iter(rows)
-    while len(some := list(islice(rest, _ROWS_A_STATEMENT))) == _ROWS_A_STATEMENT:
-        together = ", ".join([place] * len(some))
-        connection.exec_driver_sql(f"{statement} {together}", tuple(chain.from_iterable(some)))
-    if some:
-        connection.exec_driver_sql(f"{statement} {place}", list(map(tuple, some)))
+    most = min(_ROWS_A_STATEMENT, _MOST_VALUES // columns)
+    while some := list(islice(rest, most)):
+        connection.exec_driver_sql(f"{statement} {', '.join([place] * len(some))}", tuple(chain.from_iterable(some)))
 
 
 def _copy(connection: Connection, statement: str, rows: Iterable[Sequence[Any]]) -> None:

@@ -32,6 +32,8 @@ LAST = 9
 TOGETHER_S = 0.1
 """Whoever takes answers tells workers of those that come within so many seconds of the last hint together."""
 
+# For what is found waiting, and so may have killed who looked at it: each of these claims the lane first, which an
+# event's hint of a round does not.
 ROOM_TASKS: dict[str, str] = {
     lanes.EMBED: "embedding.embed_pending",
     lanes.ROUND: "selection.run_round",

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from sqlalchemy import bindparam, func, insert, or_, select, text, update
+from sqlalchemy import bindparam, func, or_, select, text, update
 from sqlmodel import Session, col
 
 from shared import lanes
@@ -146,13 +146,12 @@ def _insert(session: Session, project_id: int, fresh: Sequence[_Fresh], time: fl
         for row, group, (item, draw, _) in zip(ids, groups, fresh, strict=True)
     )
     insert_rows(session, Item, columns, rows)
-    hits = [
-        {"item": row, "rule": rule, "project_id": project_id, "score": score}
+    hits = (
+        (row, rule, project_id, score)
         for row, (_, _, rules) in zip(ids, fresh, strict=True)
         for rule, score in rules.items()
-    ]
-    if hits:
-        session.connection().execute(insert(RuleHit), hits)
+    )
+    insert_rows(session, RuleHit, ("item", "rule", "project_id", "score"), hits)
 
 
 def _next_ids(session: Session, count: int) -> list[int]:

@@ -21,6 +21,11 @@ send_task("embedding.embed_pending", 7)
 """
 
 
+def test_who_hears_of_answers_looks_before_a_claim_and_who_finds_a_lane_waiting_claims_first() -> None:
+    assert LISTENERS[Event.LABELS_SUBMITTED] == ("selection.consider_round",)
+    assert ROOM_TASKS[lanes.ROUND] == "selection.run_round"
+
+
 def test_every_lane_has_a_task_and_every_event_its_listeners() -> None:
     assert set(ROOM_TASKS) == set(lanes.ROOMS)
     assert set(LISTENERS) == set(Event)

@@ -4,7 +4,8 @@ import gc
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -99,11 +100,9 @@ def ingest(
             redis_answers = edge.kick(in_force, database)
         return stored
 
-    # What is loaded stays, and rows hold no cycles: the collector would look through both again and again.
-    gc.freeze()
-    gc.set_threshold(_OBJECTS_BETWEEN_LOOKS)
     started = time.monotonic()
-    outcomes = [_with_progress(file, columns, store) for file in _without_rejected(files)]
+    with _rare_collections():
+        outcomes = [_with_progress(file, columns, store) for file in _without_rejected(files)]
     _summarise(name, outcomes, time.monotonic() - started, as_json=as_json)
     _raise_faults(outcomes)
 
@@ -111,7 +110,7 @@ def ingest(
 def ingest_file(file: Path, *, columns: Columns, store: Store, advance: Advance) -> Outcome:
     """Read one file, store its items by the thousand, and set aside what can't be taken.
 
-    While some are stored, which leaves Python idle, those after them are read.
+    While some are stored, by another thread, those after them are read.
 
     Args:
         file: The file.
@@ -121,18 +120,41 @@ def ingest_file(file: Path, *, columns: Columns, store: Store, advance: Advance)
     """
     outcome = Outcome(file)
     rejected.begin(outcome.rejected_file)
-    for chunk in _one_ahead(_chunks(_checked(file, columns, outcome))):
-        good = {part.line: part.row for part in chunk if isinstance(part.row, NewItem)}
-        bad = {part.line: part.row for part in chunk if isinstance(part.row, RejectedRow)}
-        if good:
-            stored = store(list(good.values()))
-            outcome.added += stored.added
-            outcome.already_there += stored.unchanged
-            bad |= _conflicts(good, stored)
-        rejected.append(outcome.rejected_file, bad)
-        outcome.rejected += len(bad)
-        advance(outcome.rows, chunk[-1].bytes_read)
+    with ThreadPoolExecutor(1, "storing") as beside:
+        stored: Future[None] | None = None
+        for chunk in _chunks(_checked(file, columns, outcome)):
+            if stored is not None:
+                stored.result()
+            stored = beside.submit(_take, chunk, outcome, store, advance)
+        if stored is not None:
+            stored.result()
     return outcome
+
+
+def _take(chunk: list[_Checked], outcome: Outcome, store: Store, advance: Advance) -> None:
+    good = {part.line: part.row for part in chunk if isinstance(part.row, NewItem)}
+    bad = {part.line: part.row for part in chunk if isinstance(part.row, RejectedRow)}
+    if good:
+        stored = store(list(good.values()))
+        outcome.added += stored.added
+        outcome.already_there += stored.unchanged
+        bad |= _conflicts(good, stored)
+    rejected.append(outcome.rejected_file, bad)
+    outcome.rejected += len(bad)
+    advance(outcome.rows, chunk[-1].bytes_read)
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """What is loaded stays, and rows hold no cycles: the collector would look through both again and again."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_LOOKS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _checked(file: Path, columns: Columns, outcome: Outcome) -> Iterator[_Checked]:
@@ -156,15 +178,6 @@ def _chunks(rows: Iterator[_Checked]) -> Iterator[list[_Checked]]:
             chunk, characters = [], 0
     if chunk:
         yield chunk
-
-
-def _one_ahead(chunks: Iterator[list[_Checked]]) -> Iterator[list[_Checked]]:
-    """The same chunks, each one made while the one before it is in use."""
-    with ThreadPoolExecutor(1, "reading") as beside:
-        coming = beside.submit(next, chunks, None)
-        while (chunk := coming.result()) is not None:
-            coming = beside.submit(next, chunks, None)
-            yield chunk
 
 
 def _conflicts(good: dict[int, NewItem], stored: Stored) -> dict[int, RejectedRow]:

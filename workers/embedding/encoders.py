@@ -41,8 +41,9 @@ class SentenceEncoder:
         name: what it was asked for by.
         key: of its exact weights; not of the precision, as vectors in bfloat16 are the same but for noise: with the
             packaged encoder their cosine to those in single precision is at least 0.9999.
-        model: the model, in single precision.
-        bfloat16: whether matrix products are made in it (automatic mixed precision; sums stay in single precision).
+        model: the model, as its files have it.
+        bfloat16: whether the matrix products of a model in single precision are made in it (automatic mixed precision;
+            sums stay in single precision).
     """
 
     def __init__(self, name: str, model: "SentenceTransformer", key: str, *, bfloat16: bool = False) -> None:
@@ -115,15 +116,16 @@ def load_encoder(name: str, *, threads: int) -> SentenceEncoder:
         ) from error
     model[0].register_forward_pre_hook(lambda *_: pause())  # between two batches
     key = f"{Path(name).name}@{_fingerprint(model, path)}"
-    return SentenceEncoder(name, model, key, bfloat16=_is_quick_in_bfloat16(model))
+    return SentenceEncoder(name, model, key, bfloat16=is_quick_in_bfloat16(model))
 
 
-def _is_quick_in_bfloat16(model: "SentenceTransformer") -> bool:
+def is_quick_in_bfloat16(model: "SentenceTransformer") -> bool:
     """Whether the model runs on a processor with matrix units for it; by vector instructions it is slower than single
     precision."""
     import torch
 
-    return model.device.type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    plain = all(weights.dtype == torch.float32 for weights in model.parameters())  # others don't mix with bfloat16
+    return plain and model.device.type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
 def _fingerprint(model: "SentenceTransformer", path: Path | None) -> str:

@@ -1,6 +1,7 @@
 """The real encoder, found by name or path, and errors that say what to do."""
 
 import time
+from copy import deepcopy
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from scripts.tickets import tickets
 from shared.errors import EncoderUnavailableError
 from workers.embedding import encoders
-from workers.embedding.encoders import PACKAGED, SentenceEncoder, find_encoder, load_encoder
+from workers.embedding.encoders import PACKAGED, SentenceEncoder, find_encoder, is_quick_in_bfloat16, load_encoder
 from workers.embedding.segments import RUN, runs, segments
 
 
@@ -39,8 +40,8 @@ def test_between_batches_of_texts_it_lets_others_go_first(monkeypatch: pytest.Mo
 
 
 def test_in_bfloat16_texts_have_the_same_vectors_but_for_noise() -> None:
-    encoder = load_encoder(PACKAGED, threads=2)
-    single, half = (SentenceEncoder(PACKAGED, encoder.model, encoder.key, bfloat16=halved) for halved in (False, True))
+    model = deepcopy(load_encoder(PACKAGED, threads=2).model).to("cpu")
+    single, half = (SentenceEncoder(PACKAGED, model, "key", bfloat16=halved) for halved in (False, True))
     texts = [ticket.text for ticket in tickets(40, seed=0)]
     exact, noisy = single.encode(texts), half.encode(texts)
     np.testing.assert_allclose(np.linalg.norm(noisy, axis=1), 1.0, atol=1e-6)
@@ -48,12 +49,29 @@ def test_in_bfloat16_texts_have_the_same_vectors_but_for_noise() -> None:
     assert 0.9999 < (exact * noisy).sum(axis=1).min() < 1 - 1e-6
 
 
-@pytest.mark.parametrize(("flags", "quick"), [({"amx_bf16": True}, True), ({"amx_bf16": False}, False), ({}, False)])
-def test_bfloat16_is_for_processors_that_multiply_matrices_of_it(
-    monkeypatch: pytest.MonkeyPatch, flags: dict[str, bool], quick: bool
+@pytest.mark.parametrize(
+    ("flags", "precision", "quick"),
+    [
+        ({"amx_bf16": True}, torch.float32, True),
+        ({"amx_bf16": True}, torch.float16, False),
+        ({"amx_bf16": False}, torch.float32, False),
+        ({}, torch.float32, False),
+    ],
+)
+def test_bfloat16_is_for_models_in_single_precision_on_processors_that_multiply_matrices_of_it(
+    monkeypatch: pytest.MonkeyPatch, flags: dict[str, bool], precision: torch.dtype, quick: bool
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags)
-    assert load_encoder.__wrapped__(PACKAGED, threads=2).bfloat16 is quick
+    model = deepcopy(load_encoder(PACKAGED, threads=2).model).to("cpu", precision)
+    assert is_quick_in_bfloat16(model) is quick
+
+
+@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16])
+def test_a_model_in_half_precision_stays_in_it(precision: torch.dtype) -> None:
+    model = deepcopy(load_encoder(PACKAGED, threads=2).model).to("cpu", precision)
+    vectors = SentenceEncoder(PACKAGED, model, "key", bfloat16=is_quick_in_bfloat16(model)).encode(["a text", "more"])
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-6)
 
 
 def test_the_same_files_have_the_same_key_under_another_name() -> None:
