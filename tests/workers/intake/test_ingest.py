@@ -16,6 +16,7 @@ from sqlmodel import col, select
 
 from shared import lanes
 from shared.database import Database
+from shared.errors import DatabaseUnavailableError
 from shared.project import ProjectConfig
 from shared.repository.items import NewItem, Stored, set_duplicate_groups
 from shared.repository.projects import create_project
@@ -23,6 +24,7 @@ from shared.tables import Item, Lane, OutboxEvent, Project, RuleHit
 from shared.vectors import text_key
 from tests.workers.commands.command_line import CommandLine, cli
 from workers.commands import ingest as command
+from workers.intake.readers import item_of
 from workers.intake.rows import Columns, normalise, permanent_draw
 from workers.intake.rules import Rules
 from workers.intake.storing import store_items
@@ -421,6 +423,34 @@ def test_long_texts_are_stored_in_smaller_transactions(
     command.ingest_file(file, columns=Columns(), store=measure, advance=lambda *_: None)
 
     assert sizes == [3, 3, 1]
+
+
+def test_while_rows_are_stored_no_more_than_the_next_ones_are_read_and_a_failure_ends_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "_ROWS_AT_ONCE", 10)
+    file = write_rows(tmp_path / "items.jsonl", [{"text": f"text {number}"} for number in range(100)])
+    read, calls = list[object](), list[int]()
+
+    def note(*given: Any) -> Any:
+        read.append(item_of(*given))
+        return read[-1]
+
+    def store_once(items: list[NewItem]) -> Stored:
+        end = time.monotonic() + 30
+        while len(read) < 10 * len(calls) + 20 and time.monotonic() < end:
+            time.sleep(0.001)
+        time.sleep(0.05)
+        calls.append(len(read))
+        if len(calls) == 3:
+            raise DatabaseUnavailableError("away")
+        return Stored(len(items), 0, ())
+
+    monkeypatch.setattr(command, "item_of", note)
+    with pytest.raises(DatabaseUnavailableError, match="away"):
+        command.ingest_file(file, columns=Columns(), store=store_once, advance=lambda *_: None)
+    assert calls == [20, 30, 40]
+    assert len(read) == 40
 
 
 def test_an_empty_file_is_an_error_and_the_other_files_go_in(
