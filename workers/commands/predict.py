@@ -144,7 +144,8 @@ def _decide(version: "Version", encoder: "Encoder", items: list[NewItem], shown:
     if not items:
         return
     model = version.model
-    # As the pool's vectors are stored, so that a text gets the probabilities that it would have as an item.
+    # As the pool's vectors are stored, so that a text gets the probabilities that it would have as an item, but for
+    # what its vector owes to the texts that it is encoded beside.
     vectors = encoder.encode([item.text for item in items]).astype(np.float16)
     probability = classifier.probabilities(model, vectors, np.arange(len(items)))
     decided = classifier.decide(model, probability)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 _FIRST, _LARGEST, _GROWTH = 256, 2_048, 0.25
 
 RUN = 256
-"""Texts that are encoded in one go, some seconds of a core, by whichever worker: a vector may differ in its last bits
+"""Texts that are encoded in one go, some seconds of a core, by whichever worker: a vector may differ in its last digits
 with the texts that it is encoded beside, and these are to be the same whoever does it."""
 
 

@@ -26,7 +26,7 @@ def cached_vectors(
     """Vectors of texts, encoding only those that the cache lacks; the cache may hold others as well.
 
     They are the float16 values of the store, as in a live project. An encoder may give a text a value that differs
-    in the last bit when other texts stand beside it, so a cache that was filled in another way may hold slightly
+    in the last digits when other texts stand beside it, so a cache that was filled in another way may hold slightly
     different vectors.
 
     Args:
