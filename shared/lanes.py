@@ -201,7 +201,10 @@ def asked_for(session: Session, project_id: int, room: str) -> int | None:
 
 
 def answer(session: Session, project_id: int, room: str, *, requested: int) -> None:
-    """Call the requests up to there done, without a claim: they ask for nothing. Who holds the lane does so himself."""
+    """Call the requests up to there done, without a claim: they ask for nothing.
+
+    Who holds the lane does so himself, and after an attempt that died the lane is claimed, so that attempts add up.
+    """
     name_commit(session, f"{room}.answer", project_id)
     session.connection().execute(
         update(Lane)
@@ -209,9 +212,10 @@ def answer(session: Session, project_id: int, room: str, *, requested: int) -> N
             col(Lane.project_id) == project_id,
             col(Lane.room) == room,
             col(Lane.completed) < requested,
+            col(Lane.attempts) == 0,
             _is_free(now(session)),
         )
-        .values(completed=requested, owner=None, until=None, attempts=0, error=None)
+        .values(completed=requested, owner=None, until=None, error=None)
     )
 
 

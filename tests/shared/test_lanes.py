@@ -91,11 +91,17 @@ def test_requests_that_ask_for_nothing_are_answered_without_a_claim_and_later_on
         assert session.get_one(Lane, (project_id, lanes.ROUND)).completed == 4
 
 
-def test_what_failed_before_requests_were_answered_counts_no_more(database: Database) -> None:
+def test_after_an_attempt_that_failed_requests_are_answered_by_a_claim_alone(database: Database) -> None:
     project_id, claimed = begin(database)
     with database.write() as session:
         lanes.give_back(session, claimed, error="a fault")
         lanes.answer(session, project_id, lanes.ROUND, requested=1)
+        lane = session.get_one(Lane, (project_id, lanes.ROUND))
+        assert (lane.completed, lane.attempts, lane.error) == (0, 1, "a fault")
+    again = take(database, project_id)
+    assert again is not None
+    finish(database, again)
+    with database.read() as session:
         lane = session.get_one(Lane, (project_id, lanes.ROUND))
         assert (lane.completed, lane.attempts, lane.error) == (1, 0, None)
 
