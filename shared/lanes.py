@@ -18,14 +18,16 @@ import math
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import redis
 import structlog
 from sqlalchemy import ColumnElement, and_, bindparam, func, insert, not_, or_, select, update
 from sqlmodel import Session, col
 
+from shared.company import Company
 from shared.crash_points import name_commit
 from shared.database import Database, now
 from shared.errors import DatabaseUnavailableError, LeaseLostError
@@ -48,6 +50,8 @@ _REQUEST = (
     .where(col(Lane.project_id) == bindparam("project"), col(Lane.room) == bindparam("in_room"))
     .values(requested=Lane.requested + 1)
 )
+
+_COMPANY = Company()
 
 _log = structlog.get_logger(__name__)
 
@@ -107,8 +111,19 @@ def request(session: Session, project_id: int, room: str) -> None:
     session.connection().execute(_REQUEST, {"project": project_id, "in_room": room})
 
 
-def claim(session: Session, *, project_id: int, room: str, owner: str, lease_s: float) -> Claim | None:
-    """Take the lane if it has work and nobody holds it, else return None. One atomic statement."""
+def claim(
+    session: Session, *, project_id: int, room: str, owner: str, lease_s: float, tried: bool = True
+) -> Claim | None:
+    """Take the lane if it has work and nobody holds it, else return None. One atomic statement.
+
+    Args:
+        session: A writing transaction.
+        project_id: The project.
+        room: The lane's room.
+        owner: Who claims it, for people to read.
+        lease_s: How long it is held without `renew`.
+        tried: Whether to take it after an attempt that failed or died, too.
+    """
     at, secret = now(session), new_secret()
     row = (
         session.connection()
@@ -118,6 +133,7 @@ def claim(session: Session, *, project_id: int, room: str, owner: str, lease_s: 
                 col(Lane.project_id) == project_id,
                 col(Lane.room) == room,
                 _may_be_claimed(at),
+                *([] if tried else [col(Lane.attempts) == 0]),
             )
             .values(owner=owner, until=at + lease_s, token=Lane.token + 1, attempts=Lane.attempts + 1, secret=secret)
             .returning(col(Lane.token), col(Lane.requested))
@@ -274,6 +290,7 @@ def held(
     """Claim a lane for the length of the block and keep the lease alive meanwhile; None when there is nothing to do.
 
     The block ends with `complete` in its own writing transaction. An error in the block gives the lane back undone.
+    After an attempt that failed or died no other lane is held in this process meanwhile, see `shared.company`.
 
     Args:
         database: Where the lane is.
@@ -284,16 +301,41 @@ def held(
         patience_s: A block that did not `confirm` anything for this long hangs: its lease is not renewed any more.
         give_up: Called when the block hangs, from another thread.
     """
+    with ExitStack() as company:
+        claimed = _claim_in_company(company, database, project_id=project_id, room=room, owner=owner, lease_s=lease_s)
+        if claimed is None:
+            yield None
+            return
+        with _beating(database, claimed, lease_s, patience_s, give_up):
+            yield claimed
+
+
+def _claim_in_company(
+    company: ExitStack, database: Database, *, project_id: int, room: str, owner: str, lease_s: float
+) -> Claim | None:
+    """Claim a lane in the company that is right for it, which `company` leaves."""
+    lane: dict[str, Any] = {"project_id": project_id, "room": room, "owner": owner, "lease_s": lease_s}
+    company.enter_context(_COMPANY.beside_others())
     with database.write() as session:
-        claimed = claim(session, project_id=project_id, room=room, owner=owner, lease_s=lease_s)
-    if claimed is None:
-        yield None
-        return
+        claimed = claim(session, **lane, tried=False)
+        if claimed is not None or asked_for(session, project_id, room) is None:
+            return claimed
+    company.close()
+    company.enter_context(_COMPANY.alone())
+    with database.write() as session:
+        return claim(session, **lane)
+
+
+@contextmanager
+def _beating(
+    database: Database, claimed: Claim, lease_s: float, patience_s: float, give_up: Callable[[], None]
+) -> Iterator[None]:
+    project_id, room = claimed.project_id, claimed.room
     stop = threading.Event()
     heart = threading.Thread(target=_beat, args=(database, claimed, lease_s, stop, patience_s, give_up), daemon=True)
     heart.start()
     try:
-        yield claimed
+        yield
     except LeaseLostError:
         _log.warning("lane.lost", project_id=project_id, room=room, token=claimed.token)
         raise

@@ -3,6 +3,7 @@
 import errno
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
@@ -12,11 +13,12 @@ from shared import lanes
 from shared.database import Database
 from shared.errors import DatabaseUnavailableError, LeaseLostError
 from shared.tables import Lane, Project
+from tests.live import wait_for
 
 
-def make_project(database: Database) -> int:
+def make_project(database: Database, name: str = "tickets") -> int:
     with database.write() as session:
-        project = Project(name="tickets", config={}, created_at=0.0)
+        project = Project(name=name, config={}, created_at=0.0)
         session.add(project)
         session.flush()
         lanes.open_lanes(session, project.id)
@@ -301,3 +303,32 @@ def test_a_claim_can_be_looked_up_as_long_as_it_holds_and_each_has_a_secret_of_i
         finish(database, claimed)
         assert found(claimed.token) is None
     assert len(secrets) == 2
+
+
+def test_what_was_tried_in_vain_is_held_alone_in_its_process_and_fresh_work_in_company(database: Database) -> None:
+    tried, claimed = begin(database)
+    with database.write() as session:
+        lanes.give_back(session, claimed, error="a fault")
+    fresh = [make_project(database, name) for name in ("other", "third")]
+    for project_id in fresh:
+        ask(database, project_id)
+    begun, finished = list[int](), threading.Event()
+
+    def work(project_id: int) -> None:
+        with lanes.held(database, project_id=project_id, room=lanes.ROUND, owner="a", lease_s=30.0) as claimed:
+            assert claimed is not None
+            begun.append(project_id)
+            finished.wait(10)
+            with database.write() as session:
+                lanes.complete(session, claimed)
+
+    with ThreadPoolExecutor(3) as threads:
+        beside = [threads.submit(work, project_id) for project_id in fresh]
+        wait_for(lambda: len(begun) == 2, what="both to begin")
+        alone = threads.submit(work, tried)
+        time.sleep(0.3)
+        assert sorted(begun) == fresh
+        finished.set()
+        for one in (*beside, alone):
+            one.result(10)
+    assert begun[-1] == tried
