@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -61,6 +62,8 @@ def _demo(folder: Path) -> Iterator[subprocess.Popen[str]]:
         cwd=_ROOT,
         env={**os.environ, "TMPDIR": str(folder)},
         stdout=subprocess.PIPE,
+        # A shell's background job would hand on that it hears no Ctrl-C.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         stderr=subprocess.STDOUT,
         text=True,
     )
