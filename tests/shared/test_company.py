@@ -65,7 +65,7 @@ def test_nobody_waits_for_ever_for_work_that_hangs(monkeypatch: pytest.MonkeyPat
         assert hanging.wait(_LATE_S)
         assert alone.wait(_LATE_S)
         with begun(company.beside_others()) as other:
-            assert other.wait(_LATE_S)
+            assert other.wait(_LATE_S / 2)
 
 
 def test_what_fails_leaves_its_place() -> None:
