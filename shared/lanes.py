@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 import redis
 import structlog
@@ -314,16 +314,16 @@ def _claim_in_company(
     company: ExitStack, database: Database, *, project_id: int, room: str, owner: str, lease_s: float
 ) -> Claim | None:
     """Claim a lane in the company that is right for it, which `company` leaves."""
-    lane: dict[str, Any] = {"project_id": project_id, "room": room, "owner": owner, "lease_s": lease_s}
+    take = partial(claim, project_id=project_id, room=room, owner=owner, lease_s=lease_s)
     company.enter_context(_COMPANY.beside_others())
     with database.write() as session:
-        claimed = claim(session, **lane, tried=False)
+        claimed = take(session, tried=False)
         if claimed is not None or asked_for(session, project_id, room) is None:
             return claimed
     company.close()
     company.enter_context(_COMPANY.alone())
     with database.write() as session:
-        return claim(session, **lane)
+        return take(session)
 
 
 @contextmanager

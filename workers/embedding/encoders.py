@@ -124,8 +124,9 @@ def is_quick_in_bfloat16(model: "SentenceTransformer") -> bool:
     precision."""
     import torch
 
-    plain = all(weights.dtype == torch.float32 for weights in model.parameters())  # others don't mix with bfloat16
-    return plain and model.device.type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    if model.device.type != "cpu" or not torch.cpu.get_capabilities().get("amx_bf16"):
+        return False
+    return all(weights.dtype == torch.float32 for weights in model.parameters())  # others don't mix with bfloat16
 
 
 def _fingerprint(model: "SentenceTransformer", path: Path | None) -> str:
