@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import cast
@@ -30,7 +30,7 @@ _PR_SET_PDEATHSIG = 1
 class ForkedProcess:
     """A process that runs a function of ours, with what `subprocess.Popen` has to wait for one and to end it."""
 
-    def __init__(self, command: Command, main: Main, *, log: int, ready: int) -> None:
+    def __init__(self, command: Command, main: Main, *, log: int, ready: int, put_on_leash: Callable[[], None]) -> None:
         """Fork: the child calls `main` with the command's arguments, in a session of its own, and ends with it.
 
         Args:
@@ -38,11 +38,12 @@ class ForkedProcess:
             main: its function.
             log: descriptor of the file that gets its output and errors.
             ready: descriptor of the pipe into which it says that it is ready, see `workers.readiness`.
+            put_on_leash: called in the child, once it has a session of its own and before anything else.
 
         Raises:
             OSError: there is no memory or no process to be had.
         """
-        self._process = _fork.Process(target=_live, args=(command, main, log, ready), name=command.name)
+        self._process = _fork.Process(target=_live, args=(command, main, log, ready, put_on_leash), name=command.name)
         with signals_held_back():
             self._process.start()
 
@@ -104,8 +105,9 @@ def stand_back(pid: int, niceness: int) -> None:
         Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
 
 
-def _live(command: Command, main: Main, log: int, ready: int) -> None:
+def _live(command: Command, main: Main, log: int, ready: int, put_on_leash: Callable[[], None]) -> None:
     os.setsid()
+    put_on_leash()
     hear_for_itself()
     _keep_only(log, ready)
     announce_to(_READY_PIPE, command.name)

@@ -1,9 +1,11 @@
 """The leash: a process of its own that ends the children when their supervisor is gone.
 
-The supervisor tells this process, through a pipe, the process group of each child when it starts (`+123`) and when it
-has ended (`-123`). However the supervisor goes, `kill -9` included, the kernel then closes the pipe, and what is still
-on the leash is killed. Nothing is lost by that: a killed worker's lease runs out, and what Redis has answered is in its
-append-only file. One process serves all children and the children of these, on every POSIX system.
+Each child names its process group to this process, by the supervisor's pipe, before it does anything else (`+123`).
+The supervisor names it as well, and again when it has ended (`-123`). However the supervisor goes, `kill -9` included,
+the kernel then closes the pipe, and what is still on the leash is killed. A child that is being forked at that moment
+holds the pipe open until it has named itself, so that none slips through. Nothing is lost by that: a killed worker's
+lease runs out, and what Redis has answered is in its append-only file. One process serves all children and the children
+of these, on every POSIX system.
 
 It is run as a file, with the standard library only, so that it starts at once.
 """
@@ -28,6 +30,10 @@ class Leash:
         """Kill this process group when we are gone."""
         self._held.add(group)
         self._write(b"+%d\n" % group)
+
+    def put_on(self) -> None:
+        """In a child that was just forked, and has a session of its own: have it killed when its supervisor is gone."""
+        self._write(b"+%d\n" % os.getpid())
 
     def release(self, group: int) -> None:
         """The group has ended."""
@@ -54,7 +60,7 @@ class Leash:
 
 
 def _start() -> tuple[subprocess.Popen[bytes], int]:
-    reading, writing = os.pipe()  # no child inherits these, so ours is the only writing end
+    reading, writing = os.pipe()  # no program inherits these, and who is forked lets go of them
     try:
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__],

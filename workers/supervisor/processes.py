@@ -111,7 +111,9 @@ class Children:
     def _spawn(self, command: Command) -> subprocess.Popen[bytes] | ForkedProcess:
         with self._log(command).open("ab") as log:
             if command.main is not None:
-                forked = ForkedProcess(command, command.main, log=log.fileno(), ready=self._ready)
+                forked = ForkedProcess(
+                    command, command.main, log=log.fileno(), ready=self._ready, put_on_leash=self._leash.put_on
+                )
                 self._leash.hold(forked.pid)
                 return forked
             process = subprocess.Popen(
@@ -121,6 +123,7 @@ class Children:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=self._leash.put_on,  # safe here: who forks has one thread
             )
         self._leash.hold(process.pid)
         stand_back(process.pid, os.getpriority(os.PRIO_PROCESS, 0) + command.niceness)

@@ -32,6 +32,24 @@ with Children(Path(sys.argv[1]), tell=print) as children:
         time.sleep(0.1)
 """
 
+_START_ONE_AND_STOP_THERE = """
+import sys, time
+from pathlib import Path
+from workers.supervisor.command import Command
+from workers.supervisor.leash import Leash
+from workers.supervisor.processes import Children
+
+def stop_there(leash, group):
+    print(group, flush=True)
+    time.sleep(600)
+
+Leash.hold = stop_there
+program = Command("one", ("sleep", "600"))
+function = Command("one", ("600",), main=lambda arguments: time.sleep(float(arguments[0])))
+with Children(Path(sys.argv[1]), tell=print) as children:
+    children.start({"program": program, "function": function}[sys.argv[2]])
+"""
+
 
 def _shell(name: str, script: str, *, serves_others: bool = False, **environment: str) -> Command:
     return Command(name, ("sh", "-c", script), environment, serves_others)
@@ -229,3 +247,18 @@ def test_a_child_that_lived_long_starts_again_without_the_delay_of_its_past(
 def test_the_last_line_of_a_log(tmp_path: Path, content: bytes, expected: str) -> None:
     (tmp_path / "log").write_bytes(content)
     assert last_line(tmp_path / "log") == expected
+
+
+@pytest.mark.parametrize("kind", ["program", "function"])
+def test_a_child_dies_with_a_supervisor_that_is_killed_right_after_starting_it(logs: Path, kind: str) -> None:
+    command = [sys.executable, "-c", _START_ONE_AND_STOP_THERE, str(logs), kind]
+    supervisor = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert supervisor.stdout is not None
+    child = psutil.Process(int(supervisor.stdout.readline()))
+    try:
+        supervisor.kill()
+        supervisor.communicate()
+        assert psutil.wait_procs([child], timeout=20)[1] == []
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
