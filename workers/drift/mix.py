@@ -1,12 +1,13 @@
 """The source mix: how much each source sends."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from workers.drift.channels import Channel
-from workers.drift.detectors import Counts, residuals, tabulate
+from workers.drift.detectors import Counts, residuals
 from workers.drift.reference import Reference, encode
 from workers.drift.statistics import Verdict, judge_mix
 
@@ -33,11 +34,12 @@ def compare_mix(
     Returns:
         The verdict, and the shares of all sources of both, by name.
     """
-    names = tuple(sorted({*reference.source_names, *sources}))
+    seen = Counter(sources)
+    names = tuple(sorted({*reference.source_names, *seen}))
     before = np.zeros((1, len(names)), dtype=np.int64)
     before[0, encode(names, reference.source_names)] = reference.items_of_sources
-    window, size = tabulate(np.zeros(len(sources), np.int64), encode(names, sources), shape=(1, len(names)))
-    counts = Counts(before, window, before.sum(axis=1), size)
+    window = np.array([[seen[name] for name in names]], dtype=np.int64)
+    counts = Counts(before, window, before.sum(axis=1), window.sum(axis=1))
     shares, z = (counts.reference[0] / before.sum(), counts.window[0] / len(sources)), residuals(counts)
     return judge_mix(Channel.MIX, counts, names, budget=budget), tuple(
         SourceShare(name, round(float(was), 4), round(float(now), 4), round(float(by), 2))

@@ -32,7 +32,7 @@ class Novelty:
 
 
 def compare_novelty(
-    reference: Reference, matching: Matching, *, cells: Index, nearness: Floats, alpha: float = 0.0
+    reference: Reference, matching: Matching, beyond: Counts, *, cells: Index, nearness: Floats, alpha: float = 0.0
 ) -> Novelty:
     """Compare the novel items of a window with those of half B: at each cut, and cell by cell at the shallowest.
 
@@ -42,11 +42,12 @@ def compare_novelty(
     Args:
         reference: What to compare with.
         matching: Of the window's items with half B.
+        beyond: What `beyond_each_cut` says of them.
         cells: (n,) int64, of the window's items.
         nearness: (n,) float32, of the window's items to half A.
         alpha: Of the tests that are below it, the one with the largest excess says most; with none, the lowest p does.
     """
-    found = _at_cuts(reference, matching, nearness)
+    found = _at_cuts(reference, matching, beyond, nearness)
     found.append(_by_cell(reference, matching, cells, nearness))
     tests = len(found)
     sure = [novelty for novelty in found if novelty.p * tests < alpha]
@@ -56,8 +57,11 @@ def compare_novelty(
 
 
 def beyond_each_cut(reference: Reference, matching: Matching, nearness: Floats) -> Counts:
-    """Counts (s, c) of items novel at each of the cuts, an item at several; of sources that half B has."""
-    return _beyond_each_cut(reference, matching, nearness).part(slice(0, matching.known))
+    """Counts (s, c) of items novel at each of the cuts, an item at several; in the last stratum of what is new."""
+    counts = matching.counts(reference.b_first_cuts, reference.first_cuts(nearness), k=len(reference.cuts))
+    return Counts(
+        counts.reference.cumsum(axis=1), counts.window.cumsum(axis=1), counts.reference_size, counts.window_size
+    )
 
 
 def category(mask: Mask, of: Index | int) -> Index:
@@ -66,24 +70,8 @@ def category(mask: Mask, of: Index | int) -> Index:
     return chosen
 
 
-def _beyond_each_cut(reference: Reference, matching: Matching, nearness: Floats) -> Counts:
-    """The same, and last of what half B has none of."""
-    first = [_first_cut(reference, near) for near in (reference.b_nearness, nearness)]
-    counts = matching.counts(*first, k=len(reference.cuts))
-    return Counts(
-        counts.reference.cumsum(axis=1), counts.window.cumsum(axis=1), counts.reference_size, counts.window_size
-    )
-
-
-def _first_cut(reference: Reference, nearness: Floats) -> Index:
-    """(n,) int64, the first cut at which an item of this nearness is novel, -1 for none; at those after it is too."""
-    at = np.stack([is_novel(nearness, cut) for cut in reference.cuts])
-    return category(at[-1], at.argmax(axis=0))
-
-
-def _at_cuts(reference: Reference, matching: Matching, nearness: Floats) -> list[Novelty]:
+def _at_cuts(reference: Reference, matching: Matching, counts: Counts, nearness: Floats) -> list[Novelty]:
     """Novelty at each cut."""
-    counts = _beyond_each_cut(reference, matching, nearness)
     apart = [excess_p(part) for part in _apart(matching, counts)]
     p, usual, seen = np.min(apart, axis=0) * len(apart), expected(counts), counts.window.sum(axis=0)
     return [

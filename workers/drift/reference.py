@@ -110,6 +110,17 @@ class Reference:
         return strata
 
     @cached_property
+    def b_first_cuts(self) -> Index:
+        """(n_b,) int64, of half B, see `first_cuts`."""
+        return self.first_cuts(self.b_nearness)
+
+    def first_cuts(self, nearness: Floats) -> Index:
+        """(n,) int64, the first cut at which an item of this nearness is novel, and so at all after it; -1 for none."""
+        at = np.stack([is_novel(nearness, cut) for cut in self.cuts])
+        first: Index = np.where(at[-1], at.argmax(axis=0), -1)
+        return first
+
+    @cached_property
     def usual(self) -> Moments:
         """Moments of half B's random Fourier features, by stratum."""
         of_b = features(self.frequencies, self.b_exact)

@@ -146,14 +146,16 @@ def compare(
         predicted = None if predicted is None else predicted.reordered(order)
     exact = widened(vectors)
     placed, matching = place(reference, exact), match(reference, sources)
+    beyond = beyond_each_cut(reference, matching, placed.nearness)
     found = compare_novelty(
         reference,
         matching,
+        beyond,
         cells=placed.cells,
         nearness=placed.nearness,
         alpha=alpha(Channel.NOVELTY, budget=budget),
     )
-    novelty = _judge_novelty(reference, matching, placed, found, budget)
+    novelty = _judge_novelty(beyond.part(slice(0, matching.known)), found, len(ids), budget)
     together = _find_clumps(reference, matching, exact, placed, budget)
     clumps = judge(Channel.CLUMPS, together.p, share=together.excess / len(ids), budget=budget)
     of_all, of_novel, cells = _compare_cells(reference, matching, placed.cells, found, budget)
@@ -206,11 +208,10 @@ def compare(
     )
 
 
-def _judge_novelty(reference: Reference, matching: Matching, placed: Placed, found: Novelty, budget: float) -> Verdict:
-    names = tuple(f"beyond cut {number}" for number in range(1, len(reference.cuts) + 1))
-    tally = tally_of(Channel.NOVELTY, beyond_each_cut(reference, matching, placed.nearness), names, both_ways=False)
-    share = max(found.excess, 0.0) / len(placed.nearness)
-    return judge(Channel.NOVELTY, found.p, share=share, budget=budget, tally=tally)
+def _judge_novelty(beyond: Counts, found: Novelty, items: int, budget: float) -> Verdict:
+    names = tuple(f"beyond cut {number}" for number in range(1, beyond.window.shape[1] + 1))
+    tally = tally_of(Channel.NOVELTY, beyond, names, both_ways=False)
+    return judge(Channel.NOVELTY, found.p, share=max(found.excess, 0.0) / items, budget=budget, tally=tally)
 
 
 def _find_clumps(reference: Reference, matching: Matching, vectors: Floats, placed: Placed, budget: float) -> Clumps:
