@@ -19,6 +19,8 @@ class Training(Section):
             a random part of the large ones.
         members: Fits that `undersample` averages.
         lexical: Whether models see which words a text holds, beside its vector.
+        unlabeled: Whether models learn from items without a label too: from what lies around an item, and from what is
+            likely of random items of the pool.
     """
 
     class_weights: Literal["balanced", "effective", "none"] = "balanced"
@@ -27,6 +29,7 @@ class Training(Section):
     sampling: Literal["none", "oversample", "undersample"] = "none"
     members: Annotated[int, Field(ge=2, le=50)] = 5
     lexical: bool = True
+    unlabeled: bool = True
 
 
 class Goal(Section):

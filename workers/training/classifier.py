@@ -42,10 +42,12 @@ class Tuning:
         calibration: of the scores.
         gain: (n_classes,) offsets of log-probabilities (log-odds where classes don't exclude each other) that make the
             expected macro-F1 over the pool highest.
-        trust: (n_classes,) in [0, 1), how far the decision follows probabilities and `gain`, and not the class-weighted
+        trust: (n_classes,) in [0, 1], how far the decision follows probabilities and `gain`, and not the class-weighted
             scores as they are.
         augmented: augmented texts that taught beside the labeled items.
         options: how the fits treated classes of uneven size.
+        teacher: calibration of the teacher that the model learned from, and whose `strength` it then is; None where it
+            learned from the labels alone.
         wanted: the project's goals, and what they were aimed at with, as JSON; empty without goals.
         aimed: (n_classes,) the offsets that reach the goals, NaN for a class without; None without goals.
     """
@@ -57,6 +59,7 @@ class Tuning:
     trust: Doubles
     augmented: int = 0
     options: Training = _DEFAULTS
+    teacher: Calibration | None = None
     wanted: Mapping[str, Any] = field(default_factory=dict)
     aimed: Doubles | None = None
 

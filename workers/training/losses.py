@@ -26,12 +26,12 @@ class Loss:
     focal_gamma: float = 0.0
     label_smoothing: float = 0.0
 
-    def of_softmax(self, scores: Floats, targets: Mask, share: Floats) -> tuple[float, Floats]:
+    def of_softmax(self, scores: Floats, targets: Mask | Floats, share: Floats) -> tuple[float, Floats]:
         """Loss of a softmax, and its slope (m, k) in the scores.
 
         Args:
             scores: (m, k), logits; overwritten.
-            targets: (m, k) bool, exactly one true in each row.
+            targets: (m, k) bool, exactly one true in each row, or float32, probabilities of the classes.
             share: (m, k), how much each row counts: its columns are equal.
         """
         scores -= scores.max(axis=1, keepdims=True)
@@ -47,12 +47,12 @@ class Loss:
         slope: Floats = share * (by_own - p * by_own.sum(axis=1, keepdims=True))
         return loss, slope
 
-    def of_sigmoids(self, scores: Floats, targets: Mask, share: Floats) -> tuple[float, Floats]:
+    def of_sigmoids(self, scores: Floats, targets: Mask | Floats, share: Floats) -> tuple[float, Floats]:
         """Loss of sigmoids, and its slope (m, k) in the scores.
 
         Args:
             scores: (m, k), log-odds.
-            targets: (m, k) bool.
+            targets: (m, k) bool, or float32, probabilities.
             share: (m, k), how much each row counts in each class.
         """
         if self.focal_gamma == 0 and self.label_smoothing == 0:
@@ -65,18 +65,18 @@ class Loss:
         slope: Floats = share * (if_yes * rising - if_no * falling)
         return loss, slope
 
-    def _spread(self, targets: Mask, *, parts: int) -> Floats:
-        kept, given = 1 - self.label_smoothing, self.label_smoothing / parts
-        spread: Floats = np.where(targets, np.float32(kept + given), np.float32(given))
+    def _spread(self, targets: Mask | Floats, *, parts: int) -> Floats:
+        spread: Floats = targets * np.float32(1 - self.label_smoothing) + np.float32(self.label_smoothing / parts)
         return spread
 
 
 LOG_LOSS = Loss()
 
 
-def _log_loss_of_softmax(scores: Floats, targets: Mask, share: Floats) -> tuple[float, Floats]:
+def _log_loss_of_softmax(scores: Floats, targets: Mask | Floats, share: Floats) -> tuple[float, Floats]:
     """Of scores whose highest is 0 in each row."""
-    own = scores[targets]  # one a row, in the order of the rows
+    # Of labels one a row, in the order of the rows.
+    own = scores[targets] if targets.dtype == np.bool_ else np.einsum("mk,mk->m", scores, targets)
     np.exp(scores, out=scores)
     total = scores.sum(axis=1)
     loss = float((share[:, 0] * (np.log(total) - own)).sum(dtype=np.float64))
@@ -86,8 +86,11 @@ def _log_loss_of_softmax(scores: Floats, targets: Mask, share: Floats) -> tuple[
     return loss, scores
 
 
-def _log_loss_of_sigmoids(scores: Floats, targets: Mask, share: Floats) -> tuple[float, Floats]:
-    signed = np.where(targets, -scores, scores)
-    loss = float((share * np.logaddexp(0, signed)).sum(dtype=np.float64))
+def _log_loss_of_sigmoids(scores: Floats, targets: Mask | Floats, share: Floats) -> tuple[float, Floats]:
+    if targets.dtype == np.bool_:
+        missed = np.logaddexp(0, np.where(targets, -scores, scores))
+    else:
+        missed = np.logaddexp(0, scores) - targets * scores
+    loss = float((share * missed).sum(dtype=np.float64))
     slope: Floats = share * (expit(scores) - targets)
     return loss, slope

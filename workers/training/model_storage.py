@@ -25,6 +25,11 @@ def dump(model: LinearModel, *, header: Mapping[str, Any]) -> bytes:
             "shift": tuning.calibration.shift,
             "gain": tuning.gain,
             "trust": tuning.trust,
+            **(
+                {}
+                if tuning.teacher is None
+                else {"teacher_slope": tuning.teacher.slope, "teacher_shift": tuning.teacher.shift}
+            ),
             **({} if tuning.aimed is None else {"aimed": tuning.aimed}),
         },
         {
@@ -57,6 +62,7 @@ def load(blob: bytes) -> LinearModel:
             arrays["trust"],
             header.get("tuned_with_augmented", 0),
             Training.model_validate(header.get("tuned_with", {})),
+            Calibration(arrays["teacher_slope"], arrays["teacher_shift"]) if "teacher_slope" in arrays else None,
             header.get("aimed_at", {}),
             arrays.get("aimed"),
         )

@@ -17,10 +17,22 @@ from shared.pool import Floats, Index, Mask
 from workers.training.losses import LOG_LOSS, Loss
 
 _MOST_STEPS = 200
-# A relative decrease of the loss under which a step is the last, and the largest slope in preconditioned coordinates
-# that counts as flat: both an order below what moves a predicted probability by 0.01.
-_SMALLEST_DECREASE = 1e-5
-_FLAT = 3e-4
+
+
+@dataclass(frozen=True)
+class Stop:
+    """When a fit is good enough: as it stands, both are an order below what moves a predicted probability by 0.01.
+
+    Attributes:
+        decrease: a relative decrease of the loss under which a step is the last.
+        flat: the largest slope, in preconditioned coordinates, that counts as none.
+    """
+
+    decrease: float = 1e-5
+    flat: float = 3e-4
+
+
+_EXACT = Stop()
 
 
 @dataclass(frozen=True)
@@ -63,25 +75,28 @@ def spread_on(coordinates: Floats, axes: Floats) -> Axes:
 def minimise(
     axes: Axes,
     rows: Index,
-    targets: Mask,
+    targets: Mask | Floats,
     weights: Floats,
     *,
     strength: float,
     exclusive: bool,
     start: Floats | None = None,
     loss: Loss = LOG_LOSS,
+    stop: Stop = _EXACT,
 ) -> Floats:
     """Fit to some rows.
 
     Args:
         axes: All vectors.
         rows: (m,) int64, rows to fit to, m >= 1; one that stands there twice counts twice.
-        targets: (m, k) bool, of those rows; exactly one true in each where `exclusive`.
+        targets: (m, k) bool, of those rows; exactly one true in each where `exclusive`. Or float32, probabilities,
+            which add up to 1 in each row where `exclusive`.
         weights: (m, k) float32, weight of each row in the loss of each class; where `exclusive` its columns are equal.
         strength: Inverse of the penalty, as scikit-learn's `C`.
         exclusive: Softmax over the classes; otherwise a sigmoid for each.
         start: (k, d + 1) coefficients to start from, such as a fit with another strength.
         loss: Of an item.
+        stop: When to end.
 
     Returns:
         (k, d + 1) float32, coefficients in the coordinates of the axes, the bias in the last column.
@@ -109,7 +124,7 @@ def minimise(
         first.ravel(),
         jac=True,
         method="L-BFGS-B",
-        options={"maxiter": _MOST_STEPS, "ftol": _SMALLEST_DECREASE, "gtol": _FLAT},
+        options={"maxiter": _MOST_STEPS, "ftol": stop.decrease, "gtol": stop.flat},
     )
     coefficients: Floats = (found.x.reshape(classes, -1) * scale).astype(np.float32)
     return coefficients

@@ -5,25 +5,28 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from shared.blocks import each_block
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig, Task
-from workers.training import classifier, solver
+from workers.training import classifier
 from workers.training.aims import aim, thresholds, wanted
-from workers.training.calibration import Calibration, Doubles, calibrate, log_loss, untouched
-from workers.training.classifier import Added, LinearModel, Sample, Tuning
+from workers.training.calibration import Doubles, calibrate, untouched
+from workers.training.classifier import LinearModel, Sample, Tuning
 from workers.training.decision import best_offsets
+from workers.training.held_out import best, hold_out
 from workers.training.selection_bias import selection_weights, standing_for, standing_on_axes
+from workers.training.sight import added_to, beside_each_other, drawn, looked_at, row_of
+from workers.training.solver import on_axes
 from workers.training.splits import assign_folds
+from workers.training.surroundings import surroundings_of
+from workers.training.teaching import Lesson
 
 # Noisy toxicity (Davidson) wants the first, clean intents (HWU64, CLINC150) the others; beyond these nothing improved
 # on any development set.
 STRENGTHS = (1.0, 3.0, 10.0)
 # Fewer labels say too little about a penalty.
 _FEWEST = 40
-# Folds are fitted beside each other while what each takes a copy or two of is no larger: beyond, it is the memory that
-# counts, and products are long enough to fill a core.
-_FITTED_BESIDE = 2**26
+# A smaller pool has next to nothing around a text, and with more labels a pupil was no better than a model of its own.
+_FEWEST_AROUND, _MOST_TAUGHT = 500, 4_000
 # Tuning holds until there are so many times as many labels.
 _GROWTH = 1.25
 # Labels of a class at which the offset that its probabilities call for counts by half, and the decision of the
@@ -59,7 +62,7 @@ def train(pool: Pool, config: ProjectConfig, *, previous: LinearModel | None = N
     fresh = (
         known is not None
         and previous is not None
-        and previous.weights.shape[1] == _looked_at(pool, labeled[:1], config).shape[1]
+        and previous.weights.shape[1] == looked_at(pool, labeled[:1], config).shape[1]
         and _still_holds(known, labels=len(labeled), augmented=_augmented_of(pool, labeled))
         and known.wanted == wanted(config)
     )
@@ -85,36 +88,24 @@ def train_on(
         near: With a tuning, a model of it to start the fit from.
         strength: The ridge penalty's inverse, where only the rest is to be tuned.
     """
-    exclusive, rows = config.task is Task.SINGLE, _telling(pool, rows, config)
+    rows = _telling(pool, rows, config)
     if not classifier.learnable(pool.targets[rows]).any():
         return None
-    standing = standing_on_axes(pool, seed=config.seed)
-    words = config.training.lexical and pool.lexical is not None
-    sample = classifier.gather(
-        _looked_at(pool, rows, config),
-        pool.targets[rows],
-        axes=standing_on_axes(pool, seed=config.seed, lexical=True).axes if words else standing.axes,
-        weights=selection_weights(pool, rows, standing=standing),
-        classes=pool.classes,
-        exclusive=exclusive,
-        costs=config.costs,
-        families=pool.families[rows],
-        options=config.training,
-        seed=config.seed,
-        added=_added(pool, rows, config),
-    )
+    sample, lesson = _sample(pool, rows, config), None
+    if _can_be_taught(pool, rows, config) and (tuning is None or tuning.teacher is not None):
+        lesson = _lesson(pool, rows, config, sample)
+    if tuning is not None and (tuning.teacher is None or lesson is not None):
+        return aim(learn_as(sample, tuning, classes=pool.classes, near=near, lesson=lesson), config)
     like_pool = standing_for(len(pool), seed=config.seed)
-    if tuning is not None:
-        model = learn_as(sample, tuning, classes=pool.classes, near=near)
-    else:
-        model = learn(
-            sample,
-            classes=pool.classes,
-            folds=assign_folds(pool, seed=config.seed)[rows],
-            unlabeled=_looked_at(pool, like_pool, config),
-            strengths=STRENGTHS if strength is None else (strength,),
-            aims=Aims(config, _row_of(pool, rows)[like_pool]) if config.goals else None,
-        )
+    model = learn(
+        sample,
+        classes=pool.classes,
+        folds=assign_folds(pool, seed=config.seed)[rows],
+        unlabeled=looked_at(pool, like_pool, config),
+        strengths=STRENGTHS if strength is None else (strength,),
+        aims=Aims(config, row_of(pool, rows)[like_pool]) if config.goals else None,
+        lesson=lesson,
+    )
     return aim(model, config)
 
 
@@ -126,6 +117,7 @@ def learn(
     unlabeled: Floats | None = None,
     strengths: Sequence[float] = STRENGTHS,
     aims: Aims | None = None,
+    lesson: Lesson | None = None,
 ) -> LinearModel:
     """Find a model's tuning by cross-fitting, and fit to all labeled items with it.
 
@@ -137,53 +129,108 @@ def learn(
             models say of them that did not see them, if not given.
         strengths: Inverse ridge penalties to choose from.
         aims: Goals that thresholds are wanted for, over the unlabeled.
+        lesson: What a pupil is taught with, where it proves better than a model of the labels alone.
     """
-    nothing = np.zeros(len(classes))
-    held_out = _hold_out(sample, folds, strengths) if len(folds) >= _FEWEST else None
+    nothing, exclusive = np.zeros(len(classes)), sample.exclusive
+    held_out = hold_out(sample, folds, strengths) if len(folds) >= _FEWEST else None
     if held_out is None:
-        return learn_as(
-            sample,
-            Tuning(0, strengths[0], untouched(len(classes)), nothing, nothing, options=sample.options),
-            classes=classes,
-        )
-    strength, calibration = _best(sample, held_out)
-    everything = np.arange(len(folds))
-    prior, coefficients = (
-        classifier.unweighted(sample, everything),
-        classifier.fit(sample, everything, strength=strength),
+        untuned = Tuning(0, strengths[0], untouched(len(classes)), nothing, nothing, options=sample.options)
+        return learn_as(sample, untuned, classes=classes)
+    found = best(held_out, sample.targets, exclusive=exclusive)
+    if lesson is not None and (taught := lesson.try_out(folds, strengths)) is not None:
+        found = min(found, taught, key=lambda one: one.loss)
+    plain = Tuning(0, found.strength, found.calibration, nothing, nothing, teacher=found.teacher)
+    fit = _fit(sample, plain, lesson=lesson)
+    draft = classifier.assemble(sample, fit.coefficients, plain, classes=classes, prior=fit.prior)
+    said = found.held_out.odds(found.calibration, found.strength, exclusive)
+    tuning = replace(
+        plain,
+        labels=len(folds),
+        gain=_gain(draft, said if unlabeled is None else _odds(draft, unlabeled)),
+        # A pupil is taught probabilities as they are in the pool, and no class weights to fall back on.
+        trust=_trust(sample.targets) if found.teacher is None else np.ones(len(classes)),
+        augmented=0 if sample.added is None else len(sample.added.parents),
+        options=sample.options,
     )
-    plain = Tuning(0, strength, calibration, nothing, nothing)
-    draft = classifier.assemble(sample, coefficients, plain, classes=classes, prior=prior)
-    odds = _odds(draft, unlabeled) if unlabeled is not None else held_out.odds(calibration, strength, sample.exclusive)
-    texts = 0 if sample.added is None else len(sample.added.parents)
-    tuning = Tuning(
-        len(folds), strength, calibration, _gain(draft, odds), _trust(sample.targets), texts, sample.options
-    )
-    model = classifier.assemble(sample, coefficients, tuning, classes=classes, prior=prior)
+    model = classifier.assemble(sample, fit.coefficients, tuning, classes=classes, prior=fit.prior)
     if aims is None or unlabeled is None:
         return model
-    unseen = _unseen(model, unlabeled, aims.places, held_out.odds(calibration, strength, sample.exclusive))
-    each = _alone(sample, held_out, calibration, strength, unseen) if sample.exclusive else unseen
+    unseen = _unseen(model, unlabeled, aims.places, said)
+    each = _alone(sample, said, found.held_out.known, unseen) if exclusive else unseen
     aimed = thresholds(model, aims.config, unseen, each)
     return replace(model, tuning=replace(tuning, wanted=wanted(aims.config), aimed=aimed))
 
 
 def learn_as(
-    sample: Sample, tuning: Tuning, *, classes: tuple[str, ...], near: LinearModel | None = None
+    sample: Sample,
+    tuning: Tuning,
+    *,
+    classes: tuple[str, ...],
+    near: LinearModel | None = None,
+    lesson: Lesson | None = None,
 ) -> LinearModel:
     """Fit to labeled items with a tuning that is known, from a model that may be near (of other vectors it is not)."""
+    fit = _fit(sample, tuning, near=near, lesson=lesson)
+    return classifier.assemble(sample, fit.coefficients, tuning, classes=classes, prior=fit.prior)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A fit to all rows of a sample.
+
+    Attributes:
+        coefficients: (n_classes, d + 1) float32.
+        prior: (n_classes,) what undoes the class weights in its scores: nothing in those of a pupil.
+    """
+
+    coefficients: Floats
+    prior: Doubles
+
+
+def _fit(sample: Sample, tuning: Tuning, *, near: LinearModel | None = None, lesson: Lesson | None = None) -> _Fit:
     everything = np.arange(len(sample.targets))
+    if tuning.teacher is not None and lesson is not None:
+        coefficients = lesson.teach(everything, strength=tuning.strength, calibration=tuning.teacher)
+        return _Fit(coefficients, np.zeros(len(coefficients)))
     alike = near is not None and near.weights.shape[1] == len(sample.axes.axes)
     start = classifier.coefficients_of(near, sample) if near is not None and alike else None
-    coefficients = classifier.fit(sample, everything, strength=tuning.strength, start=start)
     prior = classifier.unweighted(sample, everything)
-    return classifier.assemble(sample, coefficients, tuning, classes=classes, prior=prior)
+    coefficients = classifier.fit(sample, everything, strength=tuning.strength, start=start)
+    return _Fit(coefficients, prior)
 
 
-def _looked_at(pool: Pool, index: Index, config: ProjectConfig) -> Floats:
-    """(len(index), d) float32, what a model is to see of items: their vectors, and lexical features if wanted."""
-    matrix = pool.features if config.training.lexical else pool.matrix
-    return matrix[pool.rows[index]].astype(np.float32)
+def _sample(pool: Pool, rows: Index, config: ProjectConfig) -> Sample:
+    """Labeled items as they are."""
+    standing = standing_on_axes(pool, seed=config.seed)
+    words = config.training.lexical and pool.lexical is not None
+    return classifier.gather(
+        looked_at(pool, rows, config),
+        pool.targets[rows],
+        axes=standing_on_axes(pool, seed=config.seed, lexical=True).axes if words else standing.axes,
+        weights=selection_weights(pool, rows, standing=standing),
+        classes=pool.classes,
+        exclusive=config.task is Task.SINGLE,
+        costs=config.costs,
+        families=pool.families[rows],
+        options=config.training,
+        seed=config.seed,
+        added=added_to(pool, rows, config),
+    )
+
+
+def _can_be_taught(pool: Pool, rows: Index, config: ProjectConfig) -> bool:
+    return config.training.unlabeled and len(pool) >= _FEWEST_AROUND and _FEWEST <= len(rows) <= _MOST_TAUGHT
+
+
+def _lesson(pool: Pool, rows: Index, config: ProjectConfig, sample: Sample) -> Lesson:
+    """What a pupil is taught the labels of these items (n,) with, of which `sample` is made."""
+    around = surroundings_of(pool, seed=config.seed)
+    seen, added = drawn(around, looked_at(pool, rows, config), pool), sample.added
+    if added is not None:
+        added = replace(added, vectors=drawn(around, added.vectors, pool))
+        seen = np.concatenate([seen, added.vectors])
+    surrounded, plain = beside_each_other(pool, rows, around, config)
+    return Lesson(replace(sample, axes=on_axes(seen, sample.axes.axes), added=added), surrounded, plain)
 
 
 def _telling(pool: Pool, rows: Index, config: ProjectConfig) -> Index:
@@ -202,85 +249,6 @@ def _augmented_of(pool: Pool, rows: Index) -> int:
     return 0 if pool.augmented is None else int(np.isin(pool.augmented.parents, rows).sum())
 
 
-def _row_of(pool: Pool, rows: Index) -> Index:
-    """(n,) the place of each item of the pool among `rows`, -1 where it is not there."""
-    places = np.full(len(pool), -1, dtype=np.int64)
-    places[rows] = np.arange(len(rows))
-    return places
-
-
-def _added(pool: Pool, rows: Index, config: ProjectConfig) -> Added | None:
-    """The augmented texts that are made from these labeled items; those made from others stay away with them."""
-    made = pool.augmented
-    if made is None:
-        return None
-    parents = _row_of(pool, rows)[made.parents]
-    kept = parents >= 0
-    if not kept.any():
-        return None
-    width = _looked_at(pool, rows[:1], config).shape[1]
-    return Added(parents[kept], made.vectors[kept, :width], made.targets[kept], config.augmentation.weight)
-
-
-@dataclass(frozen=True)
-class _HeldOut:
-    """What models say of rows of which they saw neither the row nor its family.
-
-    Attributes:
-        scores: for each strength (m, n_classes) float32.
-        known: (m, n_classes) whether that row's model had learned the class.
-        prior: (m, n_classes) what undoes the class weights of that row's model.
-    """
-
-    scores: dict[float, Floats]
-    known: Mask
-    prior: Doubles
-
-    def odds(self, calibration: Calibration, strength: float, exclusive: bool) -> Floats:
-        """(m, n_classes) log-probabilities, or log-odds where classes don't exclude each other."""
-        odds = np.where(self.known, calibration.apply(self.scores[strength], self.prior), classifier.NEVER)
-        return classifier.log_scores(classifier.normalised(odds, exclusive=exclusive), exclusive=exclusive)
-
-
-def _hold_out(sample: Sample, folds: Index, strengths: Sequence[float]) -> _HeldOut | None:
-    """Cross-fit by the folds (m,) of a sample's rows; None when they all are in one."""
-    numbers = np.unique(folds)
-    if len(numbers) < 2:
-        return None
-    shape = sample.targets.shape
-    scores = {strength: np.zeros(shape, dtype=np.float32) for strength in strengths}
-    known, prior = np.zeros(shape, dtype=bool), np.zeros(shape)
-
-    def ask(place: slice) -> None:
-        held_out = folds == numbers[place]
-        inside, outside = np.flatnonzero(held_out), np.flatnonzero(~held_out)
-        learned = classifier.learnable(sample.targets[outside])
-        known[inside] = learned
-        if not learned.any():
-            return
-        prior[inside] = classifier.unweighted(sample, outside)
-        coefficients: Floats | None = None
-        for strength in strengths:
-            coefficients = classifier.fit(sample, outside, strength=strength, start=coefficients)
-            scores[strength][inside] = solver.scores(sample.axes, inside, coefficients)
-
-    beside = sample.axes.coordinates.nbytes <= _FITTED_BESIDE
-    each_block(len(numbers), 1 if beside else len(numbers), ask)
-    return _HeldOut(scores, known, prior)
-
-
-def _best(sample: Sample, held_out: _HeldOut) -> tuple[float, Calibration]:
-    """The strength of the lowest held-out log loss after calibration, with that calibration."""
-    known, prior, targets, exclusive = held_out.known, held_out.prior, sample.targets, sample.exclusive
-    found = []
-    for strength, scores in held_out.scores.items():
-        calibration = calibrate(scores, targets, known, prior, exclusive=exclusive)
-        loss = log_loss(calibration.apply(scores, prior), targets, known, exclusive=exclusive)
-        found.append((loss, strength, calibration))
-    _, strength, calibration = min(found, key=lambda entry: entry[:2])
-    return strength, calibration
-
-
 def _unseen(model: LinearModel, vectors: Floats, places: Index, odds: Floats) -> Floats:
     """(m, n_classes) probabilities of items; of those that taught the model by the held-out `odds` of their places."""
     probability = classifier.probabilities(model, vectors, np.arange(len(vectors)))
@@ -289,13 +257,17 @@ def _unseen(model: LinearModel, vectors: Floats, places: Index, odds: Floats) ->
     return probability
 
 
-def _alone(
-    sample: Sample, held_out: _HeldOut, calibration: Calibration, strength: float, probability: Floats
-) -> Floats:
-    """Probabilities (m, n_classes) of a softmax, with each class put right against all others (Platt scaling)."""
-    odds = np.exp(held_out.odds(calibration, strength, exclusive=True))
-    against, nothing = classifier.log_scores(odds, exclusive=False), np.zeros(sample.targets.shape[1])
-    found = calibrate(against, sample.targets, held_out.known, np.broadcast_to(nothing, against.shape), exclusive=False)
+def _alone(sample: Sample, held_out: Floats, known: Mask, probability: Floats) -> Floats:
+    """Probabilities (m, n_classes) of a softmax, with each class put right against all others (Platt scaling).
+
+    Args:
+        sample: n labeled items.
+        held_out: (n, n_classes) log-probabilities by models that did not see the item.
+        known: (n, n_classes) whether that model had learned the class.
+        probability: (m, n_classes) to be put right.
+    """
+    against, nothing = classifier.log_scores(np.exp(held_out), exclusive=False), np.zeros(sample.targets.shape[1])
+    found = calibrate(against, sample.targets, known, np.broadcast_to(nothing, against.shape), exclusive=False)
     return classifier.normalised(
         found.apply(classifier.log_scores(probability, exclusive=False), nothing), exclusive=False
     )

@@ -11,9 +11,11 @@ from shared.project import ProjectConfig, Task
 from shared.repository.augmentation import apart_from_others
 from tests.pools import make_pool
 from workers.selection.round import RoundPlan, select
-from workers.training import classifier, model_storage, tuning
+from workers.training import classifier, model_storage
 from workers.training.classifier import LinearModel
 from workers.training.crossfit import cross_fit
+from workers.training.held_out import hold_out
+from workers.training.sight import added_to
 from workers.training.splits import assign_folds
 from workers.training.tuning import STRENGTHS, train, train_on
 
@@ -92,7 +94,7 @@ def test_what_is_said_of_a_family_never_depends_on_texts_made_of_it(
 
     # Tuning: what the strength and the calibration are found on.
     inside = folds[rows] == fold
-    held = [tuning._hold_out(_sample(each, rows, config), folds[rows], STRENGTHS) for each in (pool, other)]
+    held = [hold_out(_sample(each, rows, config), folds[rows], STRENGTHS) for each in (pool, other)]
     if held[0] is not None and held[1] is not None:
         for strength in STRENGTHS:
             assert np.array_equal(held[0].scores[strength][inside], held[1].scores[strength][inside])
@@ -109,7 +111,7 @@ def _sample(pool: Pool, rows: Index, config: ProjectConfig) -> classifier.Sample
         costs={},
         families=pool.families[rows],
         options=config.training,
-        added=tuning._added(pool, rows, config),
+        added=added_to(pool, rows, config),
     )
 
 

@@ -52,6 +52,28 @@ def test_slopes_are_those_of_finite_differences(
     assert slope == pytest.approx(approx_fprime(scores.ravel(), loss), abs=1e-5)
 
 
+@given(
+    rows=st.integers(1, 8),
+    classes=st.integers(2, 5),
+    exclusive=st.booleans(),
+    gamma=st.sampled_from([0.0, 2.0]),
+    smoothing=st.sampled_from([0.0, 0.4]),
+    seed=st.integers(0, 10_000),
+)
+@settings(max_examples=60, deadline=None)
+def test_probabilities_cost_what_their_labels_cost_on_average(
+    rows: int, classes: int, exclusive: bool, gamma: float, smoothing: float, seed: int
+) -> None:
+    scores, targets, share = made_up(rows, classes, exclusive=exclusive, seed=seed)
+    _, others, _ = made_up(rows, classes, exclusive=exclusive, seed=seed + 1)
+    of = function_of(Loss(gamma, smoothing), exclusive=exclusive)
+    (one, slope), (two, other), (both, mean) = (
+        of(scores.copy(), answers, share) for answers in (targets, others, 0.25 * targets + 0.75 * others)
+    )
+    assert both == pytest.approx(0.25 * one + 0.75 * two, rel=1e-5)
+    assert mean == pytest.approx(0.25 * slope + 0.75 * other, abs=1e-5)
+
+
 @pytest.mark.parametrize("gamma", [0.5, 2.0])
 def test_the_focal_loss_is_that_of_the_paper(gamma: float) -> None:
     scores, targets, share = made_up(6, 4, exclusive=True, seed=1)

@@ -19,6 +19,7 @@ from shared.training_options import Training
 from tests.pools import make_pool
 from workers.training import classifier, model_storage, solver, tuning
 from workers.training.classifier import LinearModel, Sample
+from workers.training.held_out import hold_out
 from workers.training.splits import spread
 from workers.training.tuning import STRENGTHS, train, train_on
 
@@ -71,7 +72,7 @@ def test_the_labels_of_a_fold_are_of_no_account_to_what_is_said_of_it(
     targets = sample.targets.copy()
     targets[of == fold] = np.eye(3, dtype=bool)[rng.integers(3, size=int((of == fold).sum()))]
     other = replace(sample, targets=targets)
-    one, two = (tuning._hold_out(each, of, STRENGTHS) for each in (sample, other))
+    one, two = (hold_out(each, of, STRENGTHS) for each in (sample, other))
     assert one is not None
     assert two is not None
     inside = of == fold
@@ -115,7 +116,7 @@ def test_no_model_is_asked_about_a_family_that_taught_it(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(solver, "minimise", watched_minimise)
         patch.setattr(solver, "scores", watched_scores)
-        found = tuning._hold_out(sample, folds, STRENGTHS)
+        found = hold_out(sample, folds, STRENGTHS)
     if found is not None:
         assert set(asked.tolist()) <= {0, len(STRENGTHS)}
         assert found.known[asked == 0].sum() == 0

@@ -1,0 +1,122 @@
+"""A pupil is taught what lies around items, replaces a model only where it is better, and learns no held-out label."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.pool import Mask, Pool
+from shared.project import ProjectConfig, Task
+from tests.pools import make_pool
+from workers.training import classifier, model_storage, tuning
+from workers.training.classifier import LinearModel
+from workers.training.splits import assign_folds
+from workers.training.tuning import train, train_on
+
+
+def topics(*, items: int, seed: int, noise: float, multi: bool = False) -> tuple[Pool, Mask]:
+    """Topics of which each has a class, in vectors with so much noise on top that a label says little by itself."""
+    rng = np.random.default_rng(seed)
+    pool, _ = make_pool(items=items, classes=("a", "b", "c"), shares=(0.4, 0.3, 0.3), dimension=96, seed=seed)
+    centres = rng.normal(size=(12, 96))
+    topic = rng.integers(12, size=items)
+    vectors = centres[topic] + noise * rng.normal(size=(items, 96))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    truth = np.arange(3) == (topic % 3)[:, None]
+    if multi:
+        truth[:, 2] |= topic == 0
+    return replace(pool, matrix=vectors.astype(np.float16)), truth
+
+
+def told(pool: Pool, truth: Mask, count: int) -> Pool:
+    """The pool with just its first items labeled."""
+    labeled = np.arange(len(pool)) < count
+    return replace(pool, labeled=labeled, targets=truth & labeled[:, None])
+
+
+def config_of(pool: Pool, **options: object) -> ProjectConfig:
+    return ProjectConfig.model_validate({"classes": pool.classes, **options})
+
+
+def trained(pool: Pool, **options: object) -> LinearModel:
+    model = train(pool, config_of(pool, **options))
+    assert model is not None
+    return model
+
+
+def right(model: LinearModel, pool: Pool, truth: Mask) -> float:
+    """Share of the decisions on items without a label that are right."""
+    asked = np.flatnonzero(~pool.labeled)
+    said = classifier.decide(model, classifier.probabilities(model, pool.matrix, asked))
+    return float((said == truth[asked]).mean())
+
+
+ALONE = {"training": {"unlabeled": False}}
+
+
+@pytest.mark.parametrize("task", list(Task)[:2])
+def test_where_neighbours_are_alike_a_pupil_takes_over_and_is_better(task: Task) -> None:
+    pool, truth = topics(items=3_000, seed=1, noise=2.2, multi=task is Task.MULTI)
+    pool = told(pool, truth, 90)
+    pupil, alone = trained(pool, task=task), trained(pool, task=task, **ALONE)
+    assert (pupil.tuning.teacher is not None, alone.tuning.teacher) == (True, None)
+    assert right(pupil, pool, truth) > right(alone, pool, truth) + 0.02
+
+
+def test_where_neighbours_say_nothing_a_model_stays_its_own() -> None:
+    pool, _ = topics(items=2_000, seed=1, noise=1.0)
+    truth = np.arange(3) == np.digitize(pool.matrix[:, 0].astype(np.float32), [-0.06, 0.06])[:, None]
+    assert trained(told(pool, truth, 600)).tuning.teacher is None
+
+
+def test_a_kept_tuning_gives_the_model_that_it_was_found_with() -> None:
+    pool, truth = topics(items=1_500, seed=2, noise=2.0)
+    pool = told(pool, truth, 120)
+    first = trained(pool)
+    assert first.tuning.teacher is not None
+    again = train_on(pool, np.flatnonzero(pool.labeled), config_of(pool), tuning=first.tuning)
+    assert again is not None
+    assert np.array_equal(first.weights, again.weights)
+    assert np.array_equal(first.offsets, again.offsets)
+    stored = model_storage.load(model_storage.dump(first, header={}))
+    later = train(told(pool, truth, 130), config_of(pool), previous=stored)
+    assert later is not None
+    assert later.tuning.labels == 120
+    assert np.array_equal(model_storage.load(model_storage.dump(later, header={})).weights, later.weights)
+
+
+def test_nobody_is_taught_in_a_small_pool_by_few_or_by_very_many_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool, truth = topics(items=600, seed=1, noise=1.5)
+    assert trained(told(pool, truth, 39)).tuning.teacher is None
+    taught = trained(told(pool, truth, 60))
+    assert taught.tuning.teacher is not None
+    small, truth_of_small = topics(items=499, seed=1, noise=1.5)
+    assert trained(told(small, truth_of_small, 60)).tuning.teacher is None
+    monkeypatch.setattr(tuning, "_MOST_TAUGHT", 65)
+    later = train(told(pool, truth, 70), config_of(pool), previous=taught)
+    assert later is not None
+    assert (later.tuning.labels, later.tuning.teacher) == (70, None)
+
+
+@given(fold=st.integers(0, 4), exclusive=st.booleans(), seed=st.integers(0, 1_000))
+@settings(max_examples=10, deadline=None)
+def test_a_held_out_label_is_of_no_account_to_the_pupil_that_is_asked_about_it(
+    fold: int, exclusive: bool, seed: int
+) -> None:
+    pool, truth = topics(items=500, seed=seed, noise=1.5, multi=not exclusive)
+    config = config_of(pool, task="single" if exclusive else "multi")
+    pool, rows = told(pool, truth, 60), np.arange(60)
+    folds = assign_folds(pool, seed=0)[rows]
+    targets, inside = pool.targets.copy(), np.flatnonzero(folds == fold)
+    targets[inside] = np.eye(3, dtype=bool)[np.random.default_rng(seed).integers(3, size=len(inside))]
+    said = []
+    for each in (pool, replace(pool, targets=targets)):
+        sample = tuning._sample(each, rows, config)
+        lesson = tuning._lesson(each, rows, config, sample)
+        # What a teacher is calibrated with are two numbers a class; here the same ones for both.
+        lesson = replace(lesson, sample=replace(lesson.sample, weights=np.ones(60, dtype=np.float32)))
+        coefficients = lesson.teach(np.flatnonzero(folds != fold), strength=3.0, calibration=tuning.untouched(3))
+        said.append(coefficients)
+    assert np.array_equal(*said)

@@ -1,0 +1,61 @@
+"""What models see of a pool: the features of items, as they are or drawn to what lies around them."""
+
+import numpy as np
+
+from shared.pool import Floats, Index, Pool
+from shared.project import ProjectConfig
+from workers.training import solver
+from workers.training.classifier import Added
+from workers.training.selection_bias import standing_for, standing_on_axes
+from workers.training.solver import Axes
+from workers.training.surroundings import Surroundings
+
+
+def looked_at(pool: Pool, index: Index, config: ProjectConfig) -> Floats:
+    """(len(index), d) float32, what a model is to see of items: their vectors, and lexical features if wanted."""
+    matrix = pool.features if config.training.lexical else pool.matrix
+    return matrix[pool.rows[index]].astype(np.float32)
+
+
+def drawn(around: Surroundings, features: Floats, pool: Pool) -> Floats:
+    """(n, d) features (n, d) as a teacher sees them: vectors drawn to what lies around them, words as they are."""
+    width = pool.matrix.shape[1]
+    return np.concatenate([around.draw(features[:, :width]), features[:, width:]], axis=1)
+
+
+def row_of(pool: Pool, rows: Index) -> Index:
+    """(n,) the place of each item of the pool among `rows`, -1 where it is not there."""
+    places = np.full(len(pool), -1, dtype=np.int64)
+    places[rows] = np.arange(len(rows))
+    return places
+
+
+def added_to(pool: Pool, rows: Index, config: ProjectConfig) -> Added | None:
+    """The augmented texts that are made from these labeled items; those made from others stay away with them."""
+    made = pool.augmented
+    if made is None:
+        return None
+    parents = row_of(pool, rows)[made.parents]
+    kept = parents >= 0
+    if not kept.any():
+        return None
+    width = looked_at(pool, rows[:1], config).shape[1]
+    return Added(parents[kept], made.vectors[kept, :width], made.targets[kept], config.augmentation.weight)
+
+
+def beside_each_other(pool: Pool, rows: Index, around: Surroundings, config: ProjectConfig) -> tuple[Axes, Axes]:
+    """Random items of the pool without a label, as a teacher sees them; and as they are, with labeled ones after them.
+
+    Args:
+        pool: The pool.
+        rows: (n,) positions of the labeled items.
+        around: Surroundings in the pool.
+        config: The project.
+    """
+    like_pool = standing_for(len(pool), seed=config.seed)
+    others = np.flatnonzero(~np.isin(like_pool, rows))
+    words = config.training.lexical and pool.lexical is not None
+    standing = standing_on_axes(pool, seed=config.seed, lexical=words)
+    own = looked_at(pool, rows, config) @ standing.axes
+    surrounded = solver.on_axes(drawn(around, looked_at(pool, like_pool[others], config), pool), standing.axes)
+    return surrounded, solver.spread_on(np.concatenate([standing.coordinates[others], own]), standing.axes)
