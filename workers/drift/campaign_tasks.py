@@ -25,6 +25,7 @@ from workers.drift.course import Course, ended, unexplained
 from workers.drift.outcome import around, found_by_class, fresh_rows, measure, puts_in_doubt
 from workers.selection.campaigns import serve
 from workers.training import model_storage
+from workers.training.classifier import Recipe
 
 # A round that began before a campaign was started knows nothing of it: two in a row that hold none of it do.
 _PASSED_OVER = 2
@@ -171,7 +172,7 @@ def _settle(read: _Read, config: ProjectConfig, facts: _Facts, reason: str | Non
             read.thresholds,
             fresh_rows(pool, read.thresholds, regime=campaign.audit, known=facts.known),
             before=model_storage.load(facts.before) if facts.before else None,
-            strength=newest.tuning.strength if newest else 1.0,
+            recipe=newest.tuning.recipe if newest else Recipe(1.0),
         ),
         "found": found_by_class(pool, read.thresholds, regime=campaign.audit, known=facts.known),
         "again": {"asked": len(again), "changed": changed, "in_doubt": len(doubtful)},

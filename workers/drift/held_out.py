@@ -60,7 +60,7 @@ def hold_out(pool: Pool, ids: Index, config: ProjectConfig, model: LinearModel) 
     alone = None if narrow else beside
     taught = np.isin(pool.families, pool.families[pool.labeled]) & np.isin(pool.ids, ids)
     asked = np.flatnonzero(taught)
-    found = cross_fit(pool, asked, seen, strength=beside.tuning.strength, seed=config.seed)
+    found = cross_fit(pool, asked, seen, recipe=beside.tuning.recipe, seed=config.seed)
     if found is None:
         shape = 0, len(pool.classes)
         nothing = np.zeros(shape, np.float32), np.zeros(shape, np.bool_)

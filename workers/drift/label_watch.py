@@ -240,8 +240,8 @@ class _CrossFitted:
 
 
 def _cross_fit(asked: Asked, rows: Index) -> _CrossFitted | None:
-    strength, seed = asked.model.tuning.strength, asked.config.seed
-    found = cross_fit(asked.pool, rows, asked.config, strength=strength, seed=seed)
+    recipe, seed = asked.model.tuning.recipe, asked.config.seed
+    found = cross_fit(asked.pool, rows, asked.config, recipe=recipe, seed=seed)
     return None if found is None else _CrossFitted(rows, found, asked.model, asked.pool)
 
 

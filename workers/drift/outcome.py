@@ -11,7 +11,7 @@ from shared.pool import Index, Mask, Pool
 from shared.project import ProjectConfig
 from workers.drift.reference import nearest
 from workers.training import audit, classifier, windows
-from workers.training.classifier import LinearModel
+from workers.training.classifier import LinearModel, Recipe
 from workers.training.crossfit import cross_fit
 from workers.training.intervals import Design
 from workers.training.metrics import rates
@@ -72,7 +72,7 @@ def measure(
     rows: Index,
     *,
     before: LinearModel | None,
-    strength: float,
+    recipe: Recipe,
 ) -> dict[str, Any]:
     """The regime's figures by the model from before and by today's way of training, on the same items.
 
@@ -85,7 +85,7 @@ def measure(
         thresholds: The audit sample's, by stratum.
         rows: (n,) positions, see `fresh_rows`.
         before: The newest model when the campaign started; None where there was none.
-        strength: Inverse of the ridge penalty of today's model.
+        recipe: Of today's model.
 
     Returns:
         JSON-ready: `items`, and `before` and `after`, each None or `errors` (part of the items decided wrongly, an
@@ -97,7 +97,7 @@ def measure(
     earlier = None
     if before is not None and before.classes == pool.classes and len(rows):
         earlier = classifier.decide(before, classifier.probabilities(before, pool.features, pool.rows[rows]))
-    today = cross_fit(pool, rows, config, strength=strength, seed=config.seed) if len(rows) else None
+    today = cross_fit(pool, rows, config, recipe=recipe, seed=config.seed) if len(rows) else None
     targets = pool.targets[rows]
     return {
         "items": len(rows),

@@ -96,7 +96,7 @@ def _contradicted(session: Session, project_id: int, config: ProjectConfig, pool
     rows: Index = np.flatnonzero(pool.labeled)
     if model is None or model.classes != pool.classes:
         return []
-    said = cross_fit(pool, rows, config, strength=model.tuning.strength, seed=config.seed)
+    said = cross_fit(pool, rows, config, recipe=model.tuning.recipe, seed=config.seed)
     if said is None:
         return []
     exclusive = config.task is Task.SINGLE

@@ -206,7 +206,7 @@ def make_plan(
 
 
 def _held_out(pool: Pool, model: LinearModel, config: ProjectConfig) -> Floats | None:
-    crossed = cross_fit(pool, np.flatnonzero(pool.labeled), config, strength=model.tuning.strength, seed=config.seed)
+    crossed = cross_fit(pool, np.flatnonzero(pool.labeled), config, recipe=model.tuning.recipe, seed=config.seed)
     return None if crossed is None else crossed.probability
 
 

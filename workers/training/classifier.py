@@ -33,6 +33,19 @@ _BLOCK = 2_048
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """What is kept of a model's tuning when another one like it is tuned on other labels.
+
+    Attributes:
+        strength: inverse of the ridge penalty.
+        taught: whether it learned from a teacher, see `workers.training.teaching`.
+    """
+
+    strength: float
+    taught: bool = False
+
+
+@dataclass(frozen=True)
 class Tuning:
     """What was found by cross-fitting, and kept until there are a good many more labels.
 
@@ -62,6 +75,11 @@ class Tuning:
     teacher: Calibration | None = None
     wanted: Mapping[str, Any] = field(default_factory=dict)
     aimed: Doubles | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        """Of a model like it."""
+        return Recipe(self.strength, self.teacher is not None)
 
 
 @dataclass(frozen=True)

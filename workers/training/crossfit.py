@@ -7,6 +7,7 @@ import numpy as np
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig
 from workers.training import classifier
+from workers.training.classifier import Recipe
 from workers.training.splits import FOLDS, assign_folds
 from workers.training.tuning import train_on
 
@@ -28,7 +29,7 @@ class CrossFit:
     before: Floats
 
 
-def cross_fit(pool: Pool, asked: Index, config: ProjectConfig, *, strength: float, seed: int) -> CrossFit | None:
+def cross_fit(pool: Pool, asked: Index, config: ProjectConfig, *, recipe: Recipe, seed: int) -> CrossFit | None:
     """Predict labeled items, each by a model that was trained, calibrated and thresholded without it and its family.
 
     None when the labels are too few or too much of one class to train in every fold.
@@ -37,7 +38,7 @@ def cross_fit(pool: Pool, asked: Index, config: ProjectConfig, *, strength: floa
         pool: The pool.
         asked: (m,) positions of labeled items.
         config: The project.
-        strength: Inverse of the ridge penalty.
+        recipe: Of the models.
         seed: Of folds that are not recorded yet.
     """
     labeled, folds = np.flatnonzero(pool.labeled), assign_folds(pool, seed=seed)
@@ -49,7 +50,7 @@ def cross_fit(pool: Pool, asked: Index, config: ProjectConfig, *, strength: floa
         inside = np.flatnonzero(folds[asked] == fold)
         if not len(inside):
             continue
-        model = train_on(pool, labeled[~(held_out & (folds[labeled] == fold))], config, strength=strength)
+        model = train_on(pool, labeled[~(held_out & (folds[labeled] == fold))], config, recipe=recipe)
         if model is None:
             return None
         rows = pool.rows[asked[inside]]

@@ -9,6 +9,7 @@ import numpy as np
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig, Task
 from workers.training import audit
+from workers.training.classifier import Recipe
 from workers.training.crossfit import CrossFit, cross_fit
 from workers.training.error_costs import cost_curve, cost_matrix, item_costs
 from workers.training.goals import FEW, check_goal, margins
@@ -42,7 +43,7 @@ def evaluate_on_audit(
     config: ProjectConfig,
     thresholds: Mapping[str, float],
     *,
-    strength: float,
+    recipe: Recipe,
     rng: np.random.Generator,
     seed: int,
 ) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def evaluate_on_audit(
         pool: The pool.
         config: The project.
         thresholds: The audit sample's, by stratum.
-        strength: Inverse of the model's ridge penalty; calibration and decisions are found anew in each fold.
+        recipe: Of the model; calibration and decisions are found anew in each fold.
         rng: Source of the bootstrap's draws.
         seed: Of folds that are not recorded yet.
 
@@ -69,7 +70,7 @@ def evaluate_on_audit(
     """
     members = audit.measure(pool, thresholds).members
     rows, labels = np.flatnonzero(pool.labeled & members), int(pool.labeled.sum())
-    said = cross_fit(pool, rows, config, strength=strength, seed=seed) if len(rows) else None
+    said = cross_fit(pool, rows, config, recipe=recipe, seed=seed) if len(rows) else None
     if said is None:
         return {"n": len(rows), "labels": labels, "macro_f1": None, "per_class": {}, "too_few": list(pool.classes)}
     weighed = audit.weigh(pool, thresholds, rows)

@@ -32,7 +32,7 @@ def evaluate_model(*, project_id: int) -> None:
                 pool,
                 config,
                 thresholds,
-                strength=trained.tuning.strength,
+                recipe=trained.tuning.recipe,
                 rng=np.random.default_rng(config.seed),
                 seed=config.seed,
             )

@@ -14,6 +14,7 @@ import numpy as np
 
 from shared.blocks import each_block
 from shared.pool import Floats, Index
+from workers.right_of_way import pause
 from workers.training import classifier, solver
 from workers.training.calibration import Calibration
 from workers.training.classifier import Sample
@@ -52,6 +53,7 @@ class Lesson:
         learned = np.flatnonzero(classifier.learnable(self.sample.targets[rows]))
         if not len(learned):
             return coefficients
+        pause()
         texts = np.arange(len(self.surrounded.coordinates))
         scores = [
             solver.scores(self.surrounded, texts, coefficients),

@@ -1,6 +1,5 @@
 """Tuning by cross-fitting: the ridge penalty, the calibration and the decisions, without leaking."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,9 +9,9 @@ from shared.project import ProjectConfig, Task
 from workers.training import classifier
 from workers.training.aims import aim, thresholds, wanted
 from workers.training.calibration import Doubles, calibrate, untouched
-from workers.training.classifier import LinearModel, Sample, Tuning
+from workers.training.classifier import LinearModel, Recipe, Sample, Tuning
 from workers.training.decision import best_offsets
-from workers.training.held_out import best, hold_out
+from workers.training.held_out import Found, best, hold_out
 from workers.training.selection_bias import selection_weights, standing_for, standing_on_axes
 from workers.training.sight import added_to, beside_each_other, drawn, looked_at, row_of
 from workers.training.solver import on_axes
@@ -25,6 +24,8 @@ from workers.training.teaching import Lesson
 STRENGTHS = (1.0, 3.0, 10.0)
 # Fewer labels say too little about a penalty.
 _FEWEST = 40
+# Drawn to their neighbours items are more alike: a teacher wants the penalty of a model of its own, or a weaker one.
+_WEAKER = 1.0, 3.0
 # A smaller pool has next to nothing around a text, and with more labels a pupil was no better than a model of its own.
 _FEWEST_AROUND, _MOST_TAUGHT = 500, 4_000
 # Tuning holds until there are so many times as many labels.
@@ -76,7 +77,7 @@ def train_on(
     *,
     tuning: Tuning | None = None,
     near: LinearModel | None = None,
-    strength: float | None = None,
+    recipe: Recipe | None = None,
 ) -> LinearModel | None:
     """Train on some labeled items; None while there is nothing to tell apart.
 
@@ -86,13 +87,14 @@ def train_on(
         config: The project.
         tuning: To be used as it is; found on the same rows if not given.
         near: With a tuning, a model of it to start the fit from.
-        strength: The ridge penalty's inverse, where only the rest is to be tuned.
+        recipe: Where only the rest is to be tuned.
     """
     rows = _telling(pool, rows, config)
     if not classifier.learnable(pool.targets[rows]).any():
         return None
     sample, lesson = _sample(pool, rows, config), None
-    if _can_be_taught(pool, rows, config) and (tuning is None or tuning.teacher is not None):
+    known = recipe if tuning is None else tuning.recipe
+    if _can_be_taught(pool, rows, config) and (known is None or known.taught):
         lesson = _lesson(pool, rows, config, sample)
     if tuning is not None and (tuning.teacher is None or lesson is not None):
         return aim(learn_as(sample, tuning, classes=pool.classes, near=near, lesson=lesson), config)
@@ -102,7 +104,7 @@ def train_on(
         classes=pool.classes,
         folds=assign_folds(pool, seed=config.seed)[rows],
         unlabeled=looked_at(pool, like_pool, config),
-        strengths=STRENGTHS if strength is None else (strength,),
+        recipe=recipe,
         aims=Aims(config, row_of(pool, rows)[like_pool]) if config.goals else None,
         lesson=lesson,
     )
@@ -115,7 +117,7 @@ def learn(
     classes: tuple[str, ...],
     folds: Index,
     unlabeled: Floats | None = None,
-    strengths: Sequence[float] = STRENGTHS,
+    recipe: Recipe | None = None,
     aims: Aims | None = None,
     lesson: Lesson | None = None,
 ) -> LinearModel:
@@ -127,18 +129,16 @@ def learn(
         folds: (n,) in which fold an item is asked about and teaches nothing.
         unlabeled: (m, d) float32, items like those that decisions are wanted for; the labeled ones themselves, as
             models say of them that did not see them, if not given.
-        strengths: Inverse ridge penalties to choose from.
+        recipe: Of a model to be alike; the best one is found if not given.
         aims: Goals that thresholds are wanted for, over the unlabeled.
         lesson: What a pupil is taught with, where it proves better than a model of the labels alone.
     """
     nothing, exclusive = np.zeros(len(classes)), sample.exclusive
-    held_out = hold_out(sample, folds, strengths) if len(folds) >= _FEWEST else None
-    if held_out is None:
-        untuned = Tuning(0, strengths[0], untouched(len(classes)), nothing, nothing, options=sample.options)
+    found = _find(sample, folds, recipe, lesson) if len(folds) >= _FEWEST else None
+    if found is None:
+        strength = STRENGTHS[0] if recipe is None else recipe.strength
+        untuned = Tuning(0, strength, untouched(len(classes)), nothing, nothing, options=sample.options)
         return learn_as(sample, untuned, classes=classes)
-    found = best(held_out, sample.targets, exclusive=exclusive)
-    if lesson is not None and (taught := lesson.try_out(folds, strengths)) is not None:
-        found = min(found, taught, key=lambda one: one.loss)
     plain = Tuning(0, found.strength, found.calibration, nothing, nothing, teacher=found.teacher)
     fit = _fit(sample, plain, lesson=lesson)
     draft = classifier.assemble(sample, fit.coefficients, plain, classes=classes, prior=fit.prior)
@@ -172,6 +172,18 @@ def learn_as(
     """Fit to labeled items with a tuning that is known, from a model that may be near (of other vectors it is not)."""
     fit = _fit(sample, tuning, near=near, lesson=lesson)
     return classifier.assemble(sample, fit.coefficients, tuning, classes=classes, prior=fit.prior)
+
+
+def _find(sample: Sample, folds: Index, recipe: Recipe | None, lesson: Lesson | None) -> Found | None:
+    """The best way to fit, or the best of a recipe; None where the folds tell nothing."""
+    if lesson is not None and recipe is not None:
+        return lesson.try_out(folds, [recipe.strength])
+    held_out = hold_out(sample, folds, STRENGTHS if recipe is None else [recipe.strength])
+    if held_out is None:
+        return None
+    own = best(held_out, sample.targets, exclusive=sample.exclusive)
+    taught = None if lesson is None else lesson.try_out(folds, [own.strength * times for times in _WEAKER])
+    return own if taught is None or own.loss <= taught.loss else taught
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def run_campaign(pool: Pool, truth: Mask, config: ProjectConfig, *, rounds: int,
     rows = np.flatnonzero(pool.labeled)
     if model is None:
         return None
-    held_out = cross_fit(pool, rows, config, strength=model.tuning.strength, seed=config.seed)
+    held_out = cross_fit(pool, rows, config, recipe=model.tuning.recipe, seed=config.seed)
     if held_out is None:
         return None
     probability = classifier.probabilities(model, pool.features, pool.rows)

@@ -47,7 +47,7 @@ def tell(campaign: Campaign, rare: tuple[str, ...], *, name: str) -> list[Told]:
         campaign.pool,
         campaign.config,
         campaign.audit,
-        strength=campaign.model.tuning.strength,
+        recipe=campaign.model.tuning.recipe,
         rng=np.random.default_rng(seed),
         seed=seed,
     )

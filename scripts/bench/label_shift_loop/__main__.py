@@ -28,6 +28,7 @@ from workers.drift.label_shift import Audited
 from workers.embedding.encoders import PACKAGED
 from workers.training import classifier, prior_shift
 from workers.training.calibration import Doubles
+from workers.training.classifier import Recipe
 from workers.training.crossfit import CrossFit, cross_fit
 from workers.training.tuning import train_on
 
@@ -138,7 +139,7 @@ def measure(name: str, pool: Pool, truth: Mask, seed: int) -> Measured | None:
     labeled = np.isin(np.arange(len(pool)), rows)
     pool = replace(pool, labeled=labeled, targets=truth & labeled[:, None])
     config = ProjectConfig(classes=pool.classes, seed=seed)
-    found, model = cross_fit(pool, rows, config, strength=_STRENGTH, seed=seed), train_on(pool, rows, config)
+    found, model = cross_fit(pool, rows, config, recipe=Recipe(_STRENGTH), seed=seed), train_on(pool, rows, config)
     if found is None or model is None:
         return None
     rare = int(truth.mean(axis=0).argmin())

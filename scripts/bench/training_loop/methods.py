@@ -13,7 +13,7 @@ import numpy as np
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig
 from workers.training import classifier
-from workers.training.classifier import LinearModel
+from workers.training.classifier import LinearModel, Recipe
 from workers.training.crossfit import cross_fit
 from workers.training.metrics import evaluate
 from workers.training.tuning import STRENGTHS, train_on
@@ -66,11 +66,11 @@ def _strength_by_macro_f1(task: Task) -> Predicted:
     """The product with the ridge penalty whose held-out decisions have the highest macro-F1."""
     targets, found = task.pool.targets[task.rows], []
     for strength in STRENGTHS:
-        crossed = cross_fit(task.pool, task.rows, task.config, strength=strength, seed=task.config.seed)
+        crossed = cross_fit(task.pool, task.rows, task.config, recipe=Recipe(strength), seed=task.config.seed)
         if crossed is not None:
             measured = evaluate(targets, crossed.decided, crossed.probability, classes=task.pool.classes)
             found.append((-measured.macro_f1, strength))
-    model = train_on(task.pool, task.rows, task.config, strength=min(found)[1] if found else STRENGTHS[0])
+    model = train_on(task.pool, task.rows, task.config, recipe=Recipe(min(found)[1] if found else STRENGTHS[0]))
     return _predict(model, task)
 
 

@@ -12,7 +12,7 @@ from shared.repository.augmentation import apart_from_others
 from tests.pools import make_pool
 from workers.selection.round import RoundPlan, select
 from workers.training import classifier, model_storage
-from workers.training.classifier import LinearModel
+from workers.training.classifier import LinearModel, Recipe
 from workers.training.crossfit import cross_fit
 from workers.training.held_out import hold_out
 from workers.training.sight import added_to
@@ -86,7 +86,7 @@ def test_what_is_said_of_a_family_never_depends_on_texts_made_of_it(
         return
 
     # Evaluation: every other label of the fold's models, and so their calibration and offsets, is held out with it.
-    one, two = (cross_fit(each, asked, config, strength=3.0, seed=0) for each in (pool, other))
+    one, two = (cross_fit(each, asked, config, recipe=Recipe(3.0), seed=0) for each in (pool, other))
     assert (one is None) == (two is None)
     if one is not None and two is not None:
         assert np.array_equal(one.probability, two.probability)

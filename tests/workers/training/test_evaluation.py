@@ -12,7 +12,7 @@ from shared.pool import Floats, Index, Mask, Pool, join_groups
 from shared.project import ProjectConfig, Task
 from tests.pools import make_pool
 from workers.training import audit, classifier, crossfit, evaluation
-from workers.training.classifier import LinearModel
+from workers.training.classifier import LinearModel, Recipe
 from workers.training.crossfit import cross_fit
 from workers.training.evaluation import evaluate_on_audit
 from workers.training.metrics import evaluate
@@ -30,7 +30,7 @@ def label(pool: Pool, truth: Mask, rows: Index) -> Pool:
 
 def report(pool: Pool, thresholds: dict[str, float], task: Task = Task.SINGLE) -> dict[str, object]:
     rng = np.random.default_rng(0)
-    return evaluate_on_audit(pool, config_of(pool, task), thresholds, strength=3.0, rng=rng, seed=0)
+    return evaluate_on_audit(pool, config_of(pool, task), thresholds, recipe=Recipe(3.0), rng=rng, seed=0)
 
 
 class Watched:
@@ -44,8 +44,8 @@ class Watched:
         patch.setattr(crossfit, "train_on", self.train_on)
         patch.setattr(classifier, "probabilities", self.probabilities)
 
-    def train_on(self, pool: Pool, rows: Index, config: ProjectConfig, *, strength: float) -> LinearModel | None:
-        model = train_on(pool, rows, config, strength=strength)
+    def train_on(self, pool: Pool, rows: Index, config: ProjectConfig, *, recipe: Recipe) -> LinearModel | None:
+        model = train_on(pool, rows, config, recipe=recipe)
         if model is not None:
             self.models.append(model)
             self.taught[id(model)] = rows
@@ -86,7 +86,7 @@ def test_no_item_is_asked_of_a_model_that_its_duplicate_or_its_group_taught(
     rows = np.sort(np.random.default_rng(seed).permutation(200)[:labels])
     with pytest.MonkeyPatch.context() as patch:
         watched = Watched(patch)
-        found = cross_fit(label(pool, truth, rows), rows, config_of(pool, task), strength=1.0, seed=seed)
+        found = cross_fit(label(pool, truth, rows), rows, config_of(pool, task), recipe=Recipe(1.0), seed=seed)
     asked = []
     for taught, questions in watched.exchanges():
         assert not set(taught.tolist()) & set(questions.tolist())
@@ -103,7 +103,7 @@ def test_each_fold_is_decided_by_its_own_model(task: Task, monkeypatch: pytest.M
     rows = np.arange(150)
     pool = label(pool, truth, rows)
     watched = Watched(monkeypatch)
-    found = cross_fit(pool, rows, config_of(pool, task), strength=0.7, seed=0)
+    found = cross_fit(pool, rows, config_of(pool, task), recipe=Recipe(0.7), seed=0)
     assert found is not None
     assert len({tuple(model.offsets.tolist()) for model in watched.models}) == 5
     for model, asked in watched.asked:

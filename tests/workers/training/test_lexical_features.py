@@ -9,7 +9,7 @@ from shared.pool import Augmented, Lexical, Mask, Pool
 from shared.project import ProjectConfig
 from tests.pools import make_pool
 from workers.training import classifier
-from workers.training.classifier import LinearModel
+from workers.training.classifier import LinearModel, Recipe
 from workers.training.crossfit import cross_fit
 from workers.training.tuning import train
 
@@ -84,7 +84,7 @@ def test_held_out_items_are_judged_by_their_words_too() -> None:
     pool, truth = made()
     rows = np.flatnonzero(pool.labeled)
     wide, narrow = (
-        cross_fit(pool, rows, config_of(pool, lexical=lexical), strength=3.0, seed=0) for lexical in (True, False)
+        cross_fit(pool, rows, config_of(pool, lexical=lexical), recipe=Recipe(3.0), seed=0) for lexical in (True, False)
     )
     assert wide is not None
     assert narrow is not None

@@ -14,7 +14,8 @@ from workers.training.surroundings import Surroundings, surroundings_of
 
 
 def unit(vectors: Floats) -> Floats:
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    of_length_1: Floats = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return of_length_1
 
 
 def made_up(count: int, *, seed: int, dimension: int = 12) -> Floats:
@@ -26,7 +27,8 @@ def by_hand(around: Floats, vector: Floats) -> Floats:
     others = np.flatnonzero(cosine < 0.999)
     nearest = others[np.argsort(-cosine[others])][:10]
     mean = around[nearest].mean(axis=0)
-    return unit((vector + mean / np.linalg.norm(mean))[None])[0]
+    moved: Floats = unit((vector + mean / np.linalg.norm(mean))[None])[0]
+    return moved
 
 
 def test_a_vector_moves_halfway_to_the_mean_of_its_ten_nearest() -> None:

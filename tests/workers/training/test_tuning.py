@@ -18,7 +18,7 @@ from shared.project import ProjectConfig, Task
 from shared.training_options import Training
 from tests.pools import make_pool
 from workers.training import classifier, model_storage, solver, tuning
-from workers.training.classifier import LinearModel, Sample
+from workers.training.classifier import LinearModel, Recipe, Sample
 from workers.training.held_out import hold_out
 from workers.training.splits import spread
 from workers.training.tuning import STRENGTHS, train, train_on
@@ -312,7 +312,7 @@ def test_a_strength_that_is_given_is_used() -> None:
     pool, truth = make_pool(items=400)
     pool = only(pool, truth, 100)
     for strength in (0.5, 7.0):
-        model = train_on(pool, np.flatnonzero(pool.labeled), config_of(pool), strength=strength)
+        model = train_on(pool, np.flatnonzero(pool.labeled), config_of(pool), recipe=Recipe(strength))
         assert model is not None
         assert (model.tuning.strength, model.tuning.labels) == (strength, 100)
 
