@@ -8,17 +8,15 @@ too noisy for a few hundred labels, so their square root is taken (Shimodaira, "
 covariate shift by weighting the log-likelihood function", 2000, section 5, calls this exponent lambda).
 """
 
-import hashlib
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
 from shared.halves import widen
 from shared.pool import Floats, Index, Pool
 from workers.training import solver
+from workers.training.known import Known
 from workers.training.solver import Axes
 
 # Of 0, 1/2 and 1 the best or even with it on the sets with a class of 1 %, and no loss where a sample is not bent.
@@ -69,21 +67,18 @@ def standing_on_axes(pool: Pool, *, seed: int, lexical: bool = False) -> Axes:
         seed: Of which items these are.
         lexical: Whether their vectors have lexical features behind them, if the pool has some.
     """
+    return on_own_axes(standing(pool, seed=seed, lexical=lexical))
+
+
+def standing(pool: Pool, *, seed: int, lexical: bool) -> Known:
+    """The vectors of the items that stand for the pool, as `standing_on_axes` takes them."""
     matrix = pool.features if lexical else pool.matrix
-    vectors = matrix[pool.rows[standing_for(len(pool), seed=seed)]]
-    return _on_axes(_Known(hashlib.sha256(vectors.data).digest(), vectors))
-
-
-@dataclass(frozen=True)
-class _Known:
-    """Vectors as they are stored, known by their hash."""
-
-    digest: bytes
-    vectors: NDArray[np.float16] | Floats = field(compare=False)
+    return Known.of(matrix[pool.rows[standing_for(len(pool), seed=seed)]])
 
 
 @lru_cache(maxsize=8)
-def _on_axes(known: _Known) -> Axes:
+def on_own_axes(known: Known) -> Axes:
+    """Vectors on their principal axes; kept."""
     found = solver.principal_axes(widen(known.vectors))
     for array in (found.coordinates, found.axes, found.spread):
         array.flags.writeable = False

@@ -1,12 +1,16 @@
 """What models see of a pool: the features of items, as they are or drawn to what lies around them."""
 
+from functools import lru_cache
+
 import numpy as np
 
+from shared.halves import widen
 from shared.pool import Floats, Index, Pool
 from shared.project import ProjectConfig
 from workers.training import solver
 from workers.training.classifier import Added
-from workers.training.selection_bias import standing_for, standing_on_axes
+from workers.training.known import Known
+from workers.training.selection_bias import on_own_axes, standing, standing_for
 from workers.training.solver import Axes
 from workers.training.surroundings import Surroundings
 
@@ -17,9 +21,8 @@ def looked_at(pool: Pool, index: Index, config: ProjectConfig) -> Floats:
     return matrix[pool.rows[index]].astype(np.float32)
 
 
-def drawn(around: Surroundings, features: Floats, pool: Pool) -> Floats:
-    """(n, d) features (n, d) as a teacher sees them: vectors drawn to what lies around them, words as they are."""
-    width = pool.matrix.shape[1]
+def drawn(around: Surroundings, features: Floats, *, width: int) -> Floats:
+    """(n, d) features (n, d) as a teacher sees them: vectors, so wide, drawn to their neighbours, words as they are."""
     return np.concatenate([around.draw(features[:, :width]), features[:, width:]], axis=1)
 
 
@@ -52,10 +55,16 @@ def beside_each_other(pool: Pool, rows: Index, around: Surroundings, config: Pro
         around: Surroundings in the pool.
         config: The project.
     """
-    like_pool = standing_for(len(pool), seed=config.seed)
-    others = np.flatnonzero(~np.isin(like_pool, rows))
-    words = config.training.lexical and pool.lexical is not None
-    standing = standing_on_axes(pool, seed=config.seed, lexical=words)
-    own = looked_at(pool, rows, config) @ standing.axes
-    surrounded = solver.on_axes(drawn(around, looked_at(pool, like_pool[others], config), pool), standing.axes)
-    return surrounded, solver.spread_on(np.concatenate([standing.coordinates[others], own]), standing.axes)
+    others = np.flatnonzero(~np.isin(standing_for(len(pool), seed=config.seed), rows))
+    stored = standing(pool, seed=config.seed, lexical=config.training.lexical and pool.lexical is not None)
+    plain = on_own_axes(stored)
+    own = looked_at(pool, rows, config) @ plain.axes
+    return (
+        solver.spread_on(_drawn_on_axes(around, stored, pool.matrix.shape[1])[others], plain.axes),
+        solver.spread_on(np.concatenate([plain.coordinates[others], own]), plain.axes),
+    )
+
+
+@lru_cache(maxsize=4)
+def _drawn_on_axes(around: Surroundings, stored: Known, width: int) -> Floats:
+    return drawn(around, widen(stored.vectors), width=width) @ on_own_axes(stored).axes

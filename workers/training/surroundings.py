@@ -10,7 +10,6 @@ however many vectors are looked at together (see `workers.selection.nearness`).
 """
 
 import hashlib
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from shared.blocks import each_block
 from shared.halves import single
 from shared.pool import Floats, Pool
+from workers.training.known import Known
 
 # Among how many texts neighbours are looked for: beyond, nothing improved on the development sets.
 _AMONG = 10_000
@@ -75,20 +75,11 @@ class Surroundings:
 def surroundings_of(pool: Pool, *, seed: int) -> Surroundings:
     """The surroundings of a pool's items; the same as long as it grows by less than a tenth."""
     among = np.random.default_rng(seed).permutation(_steady(len(pool)))[:_AMONG]
-    vectors = pool.matrix[pool.rows[np.sort(among)]]
-    return _surroundings(_Known(hashlib.sha256(vectors.data).digest(), vectors))
-
-
-@dataclass(frozen=True)
-class _Known:
-    """Vectors as they are stored, known by their hash."""
-
-    digest: bytes
-    vectors: NDArray[np.float16] | Floats = field(compare=False)
+    return _surroundings(Known.of(pool.matrix[pool.rows[np.sort(among)]]))
 
 
 @lru_cache(maxsize=4)
-def _surroundings(known: _Known) -> Surroundings:
+def _surroundings(known: Known) -> Surroundings:
     return Surroundings(known.vectors)
 
 

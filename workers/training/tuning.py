@@ -26,6 +26,8 @@ STRENGTHS = (1.0, 3.0, 10.0)
 _FEWEST = 40
 # Drawn to their neighbours items are more alike: a teacher wants the penalty of a model of its own, or a weaker one.
 _WEAKER = 1.0, 3.0
+# Held-out log loss of labels that are practically all told apart: who has it needs no teacher.
+_TOLD_APART = 0.01
 # A smaller pool has next to nothing around a text, and with more labels a pupil was no better than a model of its own.
 _FEWEST_AROUND, _MOST_TAUGHT = 500, 4_000
 # Tuning holds until there are so many times as many labels.
@@ -182,7 +184,9 @@ def _find(sample: Sample, folds: Index, recipe: Recipe | None, lesson: Lesson | 
     if held_out is None:
         return None
     own = best(held_out, sample.targets, exclusive=sample.exclusive)
-    taught = None if lesson is None else lesson.try_out(folds, [own.strength * times for times in _WEAKER])
+    if lesson is None or own.loss < _TOLD_APART:
+        return own
+    taught = lesson.try_out(folds, [own.strength * times for times in _WEAKER])
     return own if taught is None or own.loss <= taught.loss else taught
 
 
@@ -237,9 +241,10 @@ def _can_be_taught(pool: Pool, rows: Index, config: ProjectConfig) -> bool:
 def _lesson(pool: Pool, rows: Index, config: ProjectConfig, sample: Sample) -> Lesson:
     """What a pupil is taught the labels of these items (n,) with, of which `sample` is made."""
     around = surroundings_of(pool, seed=config.seed)
-    seen, added = drawn(around, looked_at(pool, rows, config), pool), sample.added
+    width = pool.matrix.shape[1]
+    seen, added = drawn(around, looked_at(pool, rows, config), width=width), sample.added
     if added is not None:
-        added = replace(added, vectors=drawn(around, added.vectors, pool))
+        added = replace(added, vectors=drawn(around, added.vectors, width=width))
         seen = np.concatenate([seen, added.vectors])
     surrounded, plain = beside_each_other(pool, rows, around, config)
     return Lesson(replace(sample, axes=on_axes(seen, sample.axes.axes), added=added), surrounded, plain)

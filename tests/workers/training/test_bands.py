@@ -147,7 +147,7 @@ def test_weights_add_up_to_the_pool_and_the_share_of_a_rare_class_is_unbiased() 
         banded_positives.append(truth[rows, 1].sum())
         by_chance.append(len(rows) * truth[:, 1].mean())
     assert np.mean(shares) == pytest.approx(1, abs=0.12)
-    assert np.mean(banded_positives) > 2.5 * np.mean(by_chance)
+    assert np.mean(banded_positives) > 2 * np.mean(by_chance)
 
 
 def test_a_band_that_is_labeled_as_a_whole_joins_at_no_cost() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from shared.pool import Floats, Index, Mask, Pool, join_groups
 from shared.project import ProjectConfig, Task
+from shared.training_options import Training
 from tests.pools import make_pool
 from workers.training import audit, classifier, crossfit, evaluation
 from workers.training.classifier import LinearModel, Recipe
@@ -118,7 +119,7 @@ def test_labels_that_mean_nothing_are_reported_to_be_worth_nothing() -> None:
     truth = np.arange(2) == np.random.default_rng(1).integers(2, size=2_000)[:, None]
     sample = audit.extend(pool, {}, draws=150)
     pool = label(pool, truth, np.flatnonzero(sample.members))
-    model = train(pool, config_of(pool))
+    model = train(pool, config_of(pool).model_copy(update={"training": Training(unlabeled=False)}))
     assert model is not None
     rows = np.flatnonzero(pool.labeled)
     on_its_own_labels = classifier.decide(model, _probabilities(model, pool.matrix, rows)) == truth[rows]
