@@ -216,7 +216,8 @@ def _facts(name: str, facts: Mapping[str, Any]) -> Iterator[str]:
     seen = f"vectors of {facts['encoder']}{beside}"
     yield f"trained at {clock(facts['trained_at'])} UTC on {facts['labels']:,} labels, {seen}"
     tuned = f"tuned on {facts['tuned_on']:,} labels" if facts["tuned_on"] else "not tuned: fewer than 40 labels"
-    yield f"ridge strength {facts['strength']:g}, {tuned}"
+    taught = ", taught by a model that saw texts without a label too" if facts["taught"] else ""
+    yield f"ridge strength {facts['strength']:g}, {tuned}{taught}"
     if facts["data"]:
         folds = facts["folds"]
         yield f"data {facts['data'][:_HASH_SHOWN]}, seed {facts['seed']}"

@@ -85,9 +85,19 @@ def on_own_axes(known: Known) -> Axes:
     return found
 
 
+def steady(count: int) -> int:
+    """A number of items down to its two first digits, such as 12,000 for 12,345.
+
+    What is drawn from so many of the first items of a pool stays the same until it has grown by up to a tenth, and what
+    was found of it can be kept while items come in.
+    """
+    step: int = 10 ** max(0, len(str(count)) - 2)
+    return count // step * step
+
+
 @lru_cache(maxsize=4)
 def standing_for(count: int, *, seed: int) -> Index:
     """Positions of random items that stand for a pool of so many; kept, as each round asks several times."""
-    sampled = np.random.default_rng(seed).permutation(count)[:_POOL_SAMPLE].copy()
+    sampled = np.random.default_rng(seed).permutation(steady(count))[:_POOL_SAMPLE].copy()
     sampled.flags.writeable = False
     return sampled

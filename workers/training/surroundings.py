@@ -20,6 +20,7 @@ from shared.blocks import each_block
 from shared.halves import single
 from shared.pool import Floats, Pool
 from workers.training.known import Known
+from workers.training.selection_bias import steady
 
 # Among how many texts neighbours are looked for: beyond, nothing improved on the development sets.
 _AMONG = 10_000
@@ -73,20 +74,14 @@ class Surroundings:
 
 
 def surroundings_of(pool: Pool, *, seed: int) -> Surroundings:
-    """The surroundings of a pool's items; the same as long as it grows by less than a tenth."""
-    among = np.random.default_rng(seed).permutation(_steady(len(pool)))[:_AMONG]
+    """The surroundings of a pool's items; the same until it has grown by up to a tenth."""
+    among = np.random.default_rng(seed).permutation(steady(len(pool)))[:_AMONG]
     return _surroundings(Known.of(pool.matrix[pool.rows[np.sort(among)]]))
 
 
 @lru_cache(maxsize=4)
 def _surroundings(known: Known) -> Surroundings:
     return Surroundings(known.vectors)
-
-
-def _steady(count: int) -> int:
-    """A number of items down to its two first digits, such as 12,000 for 12,345."""
-    step = 10 ** max(0, len(str(count)) - 2)
-    return int(count // step * step)
 
 
 def _whole(vectors: NDArray[Any]) -> Floats:

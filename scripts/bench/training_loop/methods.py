@@ -18,7 +18,7 @@ from workers.training.crossfit import cross_fit
 from workers.training.metrics import evaluate
 from workers.training.tuning import STRENGTHS, train_on
 
-PRODUCT, PLAIN, VECTORS = "quietcorner", "LogisticRegression", "vectors alone"
+PRODUCT, PLAIN, LABELS, VECTORS = "quietcorner", "LogisticRegression", "labels alone", "vectors alone"
 
 _MOST_STEPS = 2_000
 _NEIGHBOURS = 5
@@ -163,7 +163,8 @@ METHODS: Mapping[str, Method] = {
     "smoothing 0.05": _ours(label_smoothing=0.05),
     "oversample": _ours(sampling="oversample"),
     "undersample": _ours(sampling="undersample"),
-    VECTORS: _ours(lexical=False),
+    LABELS: _ours(unlabeled=False),
+    VECTORS: _ours(lexical=False, unlabeled=False),
     "without offsets": _ours(_without_offsets),
     "without calibration": _ours(_as_weighted),
     "strength by macro-F1": _strength_by_macro_f1,

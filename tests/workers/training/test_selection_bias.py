@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.pool import Floats, Index, Pool
 from tests.pools import make_pool
 from workers.training import selection_bias
-from workers.training.selection_bias import selection_weights, standing_on_axes
+from workers.training.selection_bias import selection_weights, standing_for, standing_on_axes, steady
 
 
 def weigh(pool: Pool, rows: Index, *, seed: int) -> Floats:
@@ -120,3 +120,17 @@ def test_what_stands_for_the_pool_is_kept_and_nobody_can_change_it() -> None:
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 0
     assert not np.array_equal(standing_on_axes(pool, seed=1).coordinates, kept.coordinates)
+
+
+@given(st.integers(0, 10**8))
+def test_what_is_steady_is_most_of_a_pool_and_at_least_as_much_for_a_larger_one(count: int) -> None:
+    assert 0.9 * count < steady(count) <= count or count == 0
+    assert steady(count) <= steady(count + 1)
+    assert len(str(steady(count)).rstrip("0")) <= 2
+
+
+def test_who_stands_for_a_pool_stays_while_some_items_come_in() -> None:
+    before, after, later = (standing_for(count, seed=0) for count in (12_000, 12_999, 13_000))
+    assert np.array_equal(before, after)
+    assert not np.array_equal(before, later)
+    assert len(before) == 4_000
