@@ -43,8 +43,9 @@ class HeldOut:
 def hold_out(pool: Pool, ids: Index, config: ProjectConfig, model: LinearModel) -> HeldOut | None:
     """Predict the items (n,) of the pool that have a label in their family by models that were trained without it.
 
-    The watch keeps vectors of its reference and no words, so these models look at vectors alone, and so does the one
-    beside them: `model` itself, or one that is taught the same labels once more. None where they teach it nothing.
+    The watch keeps vectors of its reference and no words, so these models look at vectors alone, and learn from labels
+    alone, as texts of the reference may be among those without one. So does the one beside them: `model` itself, or one
+    that is taught the same labels once more. None where they teach it nothing.
 
     Args:
         pool: The pool.
@@ -52,12 +53,13 @@ def hold_out(pool: Pool, ids: Index, config: ProjectConfig, model: LinearModel) 
         config: The project.
         model: The one in use.
     """
-    seen = config.model_copy(update={"training": config.training.model_copy(update={"lexical": False})})
-    narrow = model.weights.shape[1] == pool.matrix.shape[1]
-    beside = model if narrow else train_on(pool, np.flatnonzero(pool.labeled), seen)
+    plain = config.training.model_copy(update={"lexical": False, "unlabeled": False})
+    seen = config.model_copy(update={"training": plain})
+    fits = model.weights.shape[1] == pool.matrix.shape[1] and not model.tuning.recipe.taught
+    beside = model if fits else train_on(pool, np.flatnonzero(pool.labeled), seen)
     if beside is None:
         return None
-    alone = None if narrow else beside
+    alone = None if fits else beside
     taught = np.isin(pool.families, pool.families[pool.labeled]) & np.isin(pool.ids, ids)
     asked = np.flatnonzero(taught)
     found = cross_fit(pool, asked, seen, recipe=beside.tuning.recipe, seed=config.seed)

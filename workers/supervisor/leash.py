@@ -1,11 +1,11 @@
 """The leash: a process of its own that ends the children when their supervisor is gone.
 
-Each child names its process group to this process, by the supervisor's pipe, before it does anything else (`+123`).
-The supervisor names it as well, and again when it has ended (`-123`). However the supervisor goes, `kill -9` included,
-the kernel then closes the pipe, and what is still on the leash is killed. A child that is being forked at that moment
-holds the pipe open until it has named itself, so that none slips through. Nothing is lost by that: a killed worker's
-lease runs out, and what Redis has answered is in its append-only file. One process serves all children and the children
-of these, on every POSIX system.
+Each child names its process group to this process, by the supervisor's pipe, before it does anything else (`?123`).
+The supervisor names it as well (`+123`), and again when it has ended (`-123`). However the supervisor goes, `kill -9`
+included, the kernel then closes the pipe, and what is still on the leash is killed. A child that is being forked at
+that moment holds the pipe open until it has named itself, so that none slips through. Nothing is lost by that: a killed
+worker's lease runs out, and what Redis has answered is in its append-only file. One process serves all children and the
+children of these, on every POSIX system.
 
 It is run as a file, with the standard library only, so that it starts at once.
 """
@@ -33,7 +33,13 @@ class Leash:
 
     def put_on(self) -> None:
         """In a child that was just forked, and has a session of its own: have it killed when its supervisor is gone."""
-        self._write(b"+%d\n" % os.getpid())
+        before = signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # with nobody at the other end it would die of this
+        self._write(b"?%d\n" % os.getpid())
+        signal.signal(signal.SIGPIPE, before)
+
+    def forget_the_unborn(self) -> None:
+        """The child that was being started has ended before it was one of ours."""
+        self._write(b"!\n")
 
     def release(self, group: int) -> None:
         """The group has ended."""
@@ -75,15 +81,19 @@ def _start() -> tuple[subprocess.Popen[bytes], int]:
 
 
 def still_held(lines: Iterable[str]) -> set[int]:
-    """The process groups that were named with `+`, and not with `-` after that, when the lines ended."""
+    """The process groups that were named, by the supervisor or by themselves, and not with `-` after that."""
     held: set[int] = set()
+    unborn: set[int] = set()
     for line in lines:
-        group = int(line)
-        if group > 0:
-            held.add(group)
+        if line.startswith("!"):
+            unborn.clear()
+        elif line.startswith("?"):
+            unborn.add(int(line[1:]))
         else:
-            held.discard(-group)
-    return held
+            group = abs(int(line))
+            unborn.discard(group)
+            (held.discard if line.startswith("-") else held.add)(group)
+    return held | unborn
 
 
 def main() -> None:

@@ -116,15 +116,19 @@ class Children:
                 )
                 self._leash.hold(forked.pid)
                 return forked
-            process = subprocess.Popen(
-                command.arguments,
-                env={**os.environ, **command.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=self._leash.put_on,  # safe here: who forks has one thread
-            )
+            try:
+                process = subprocess.Popen(
+                    command.arguments,
+                    env={**os.environ, **command.environment},
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    preexec_fn=self._leash.put_on,  # safe here: who forks has one thread
+                )
+            except OSError:
+                self._leash.forget_the_unborn()
+                raise
         self._leash.hold(process.pid)
         stand_back(process.pid, os.getpriority(os.PRIO_PROCESS, 0) + command.niceness)
         return process

@@ -72,8 +72,13 @@ def standing_on_axes(pool: Pool, *, seed: int, lexical: bool = False) -> Axes:
 
 def standing(pool: Pool, *, seed: int, lexical: bool) -> Known:
     """The vectors of the items that stand for the pool, as `standing_on_axes` takes them."""
+    return stored(pool, standing_for(len(pool), seed=seed), lexical=lexical)
+
+
+def stored(pool: Pool, index: Index, *, lexical: bool) -> Known:
+    """The vectors of items (n,) as they are stored, with their lexical features if these are asked for."""
     matrix = pool.features if lexical else pool.matrix
-    return Known.of(matrix[pool.rows[standing_for(len(pool), seed=seed)]])
+    return Known.of(matrix[pool.rows[index]])
 
 
 @lru_cache(maxsize=8)
@@ -85,19 +90,26 @@ def on_own_axes(known: Known) -> Axes:
     return found
 
 
-def steady(count: int) -> int:
-    """A number of items down to its two first digits, such as 12,000 for 12,345.
+def standing_for(count: int, *, seed: int) -> Index:
+    """Positions of random items that stand for a pool of so many.
 
-    What is drawn from so many of the first items of a pool stays the same until it has grown by up to a tenth, and what
-    was found of it can be kept while items come in.
+    As items come in, some of these give way to new ones, and all others stay.
     """
-    step: int = 10 ** max(0, len(str(count)) - 2)
-    return count // step * step
+    return _in_random_order(count, seed)[:_POOL_SAMPLE]
+
+
+def taught_of(count: int, *, seed: int) -> Index:
+    """Positions of as many random items that a pupil may be taught with: others than those that stand for the pool, of
+    which decisions are found, or in a small pool the last half of all."""
+    most = _in_random_order(count, seed)
+    return most[max(min(_POOL_SAMPLE, count // 2), len(most) - _POOL_SAMPLE) :]
 
 
 @lru_cache(maxsize=4)
-def standing_for(count: int, *, seed: int) -> Index:
-    """Positions of random items that stand for a pool of so many; kept, as each round asks several times."""
-    sampled = np.random.default_rng(seed).permutation(steady(count))[:_POOL_SAMPLE].copy()
-    sampled.flags.writeable = False
-    return sampled
+def _in_random_order(count: int, seed: int) -> Index:
+    """The first positions of a pool of so many in an order in which a new item has its place among those before."""
+    keys, most = np.random.default_rng(seed).random(count), min(count, 2 * _POOL_SAMPLE)
+    first = np.argpartition(keys, most - 1)[:most] if most else np.empty(0, dtype=np.int64)
+    ordered: Index = first[np.argsort(keys[first], kind="stable")]
+    ordered.flags.writeable = False
+    return ordered

@@ -4,13 +4,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from shared.halves import widen
+from shared.halves import single, widen
 from shared.pool import Floats, Index, Pool
 from shared.project import ProjectConfig
 from workers.training import solver
 from workers.training.classifier import Added
 from workers.training.known import Known
-from workers.training.selection_bias import on_own_axes, standing, standing_for
+from workers.training.selection_bias import on_own_axes, standing, stored, taught_of
 from workers.training.solver import Axes
 from workers.training.surroundings import Surroundings
 
@@ -55,16 +55,16 @@ def beside_each_other(pool: Pool, rows: Index, around: Surroundings, config: Pro
         around: Surroundings in the pool.
         config: The project.
     """
-    others = np.flatnonzero(~np.isin(standing_for(len(pool), seed=config.seed), rows))
-    stored = standing(pool, seed=config.seed, lexical=config.training.lexical and pool.lexical is not None)
-    plain = on_own_axes(stored)
-    own = looked_at(pool, rows, config) @ plain.axes
-    return (
-        solver.spread_on(_drawn_on_axes(around, stored, pool.matrix.shape[1])[others], plain.axes),
-        solver.spread_on(np.concatenate([plain.coordinates[others], own]), plain.axes),
-    )
+    words = config.training.lexical and pool.lexical is not None
+    axes = on_own_axes(standing(pool, seed=config.seed, lexical=words)).axes
+    taught = taught_of(len(pool), seed=config.seed)
+    seen, plain = _on_axes(around, stored(pool, taught, lexical=words), Known.of(axes), pool.matrix.shape[1])
+    others, own = np.flatnonzero(~np.isin(taught, rows)), looked_at(pool, rows, config) @ axes
+    return solver.spread_on(seen[others], axes), solver.spread_on(np.concatenate([plain[others], own]), axes)
 
 
 @lru_cache(maxsize=4)
-def _drawn_on_axes(around: Surroundings, stored: Known, width: int) -> Floats:
-    return drawn(around, widen(stored.vectors), width=width) @ on_own_axes(stored).axes
+def _on_axes(around: Surroundings, texts: Known, axes: Known, width: int) -> tuple[Floats, Floats]:
+    """Coordinates of texts as a teacher sees them, and as they are; nobody is to write to them."""
+    plain = widen(texts.vectors)
+    return drawn(around, plain, width=width) @ single(axes.vectors), plain @ single(axes.vectors)

@@ -20,7 +20,6 @@ from shared.blocks import each_block
 from shared.halves import single
 from shared.pool import Floats, Pool
 from workers.training.known import Known
-from workers.training.selection_bias import steady
 
 # Among how many texts neighbours are looked for: beyond, nothing improved on the development sets.
 _AMONG = 10_000
@@ -32,12 +31,12 @@ _SAME = 0.999
 _LENGTH = np.float32(4_000)
 # Vectors compared at once, with 10 MB of products.
 _BLOCK = 256
-# Vectors whose place is kept.
-_MOST_KEPT = 50_000
+# Numbers of vectors whose place is kept: 64 MB.
+_MOST_KEPT = 2**24
 
 
 class Surroundings:
-    """Random texts of a pool, and where they draw vectors to."""
+    """Random texts of a pool, and where they draw vectors to. One thread at a time may ask."""
 
     def __init__(self, vectors: NDArray[np.float16] | Floats) -> None:
         """Keep the vectors (m, d) of the texts, unit length, m >= 1."""
@@ -49,7 +48,7 @@ class Surroundings:
         keys = [hashlib.blake2b(vector.tobytes(), digest_size=16).digest() for vector in vectors]
         unknown = [place for place, key in enumerate(keys) if key not in self._kept]
         if unknown:
-            if len(self._kept) + len(unknown) > _MOST_KEPT:
+            if (len(self._kept) + len(unknown)) * vectors.shape[1] > _MOST_KEPT:
                 self._kept.clear()
                 unknown = list(range(len(keys)))
             found = self._find(vectors[unknown])
@@ -75,13 +74,22 @@ class Surroundings:
 
 def surroundings_of(pool: Pool, *, seed: int) -> Surroundings:
     """The surroundings of a pool's items; the same until it has grown by up to a tenth."""
-    among = np.random.default_rng(seed).permutation(steady(len(pool)))[:_AMONG]
+    among = np.random.default_rng(seed).permutation(_steady(len(pool)))[:_AMONG]
     return _surroundings(Known.of(pool.matrix[pool.rows[np.sort(among)]]))
 
 
 @lru_cache(maxsize=4)
 def _surroundings(known: Known) -> Surroundings:
     return Surroundings(known.vectors)
+
+
+def _steady(count: int) -> int:
+    """A number of items down to its two first digits, such as 12,000 for 12,345.
+
+    The newest items draw no vector for a while: the older ones were all to be compared anew with each that comes in.
+    """
+    step = 10 ** max(0, len(str(count)) - 2)
+    return int(count // step * step)
 
 
 def _whole(vectors: NDArray[Any]) -> Floats:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.blocks import each_block
-from shared.pool import Floats, Index
+from shared.pool import Floats, Index, Mask
 from workers.right_of_way import pause
 from workers.training import classifier, solver
-from workers.training.calibration import Calibration
+from workers.training.calibration import Calibration, calibrate
 from workers.training.classifier import Sample
 from workers.training.held_out import FITTED_BESIDE, Found, HeldOut, best, hold_out
 from workers.training.solver import Axes, Stop
@@ -33,11 +33,13 @@ class Lesson:
     """What a pupil is taught with. All is on the same axes.
 
     Attributes:
+        untaught: (u,) which of the items that decisions are found on are none of those below.
         sample: n labeled items as the teacher sees them.
         surrounded: m random items of the pool as the teacher sees them.
         plain: these m items, and after them the n labeled ones, as the pupil sees them.
     """
 
+    untaught: Mask
     sample: Sample
     surrounded: Axes
     plain: Axes
@@ -87,7 +89,15 @@ class Lesson:
         def ask(place: slice) -> None:
             inside = np.flatnonzero(folds == numbers[place])
             outside = np.flatnonzero(folds != numbers[place])
-            coefficients = self.teach(outside, strength=teacher.strength, calibration=teacher.calibration)
+            # A calibration on the answers would tell the pupil of them.
+            known = calibrate(
+                held_out.scores[teacher.strength][outside],
+                targets[outside],
+                held_out.known[outside],
+                held_out.prior[outside],
+                exclusive=exclusive,
+            )
+            coefficients = self.teach(outside, strength=teacher.strength, calibration=known)
             own = len(self.surrounded.coordinates) + inside
             scores[inside] = solver.scores(self.plain, own, coefficients)
 

@@ -12,7 +12,7 @@ from workers.training.calibration import Doubles, calibrate, untouched
 from workers.training.classifier import LinearModel, Recipe, Sample, Tuning
 from workers.training.decision import best_offsets
 from workers.training.held_out import Found, best, hold_out
-from workers.training.selection_bias import selection_weights, standing_for, standing_on_axes
+from workers.training.selection_bias import selection_weights, standing_for, standing_on_axes, taught_of
 from workers.training.sight import added_to, beside_each_other, drawn, looked_at, row_of
 from workers.training.solver import on_axes
 from workers.training.splits import assign_folds
@@ -57,7 +57,7 @@ def train(pool: Pool, config: ProjectConfig, *, previous: LinearModel | None = N
         pool: The pool.
         config: The project.
         previous: The last round's model. Its tuning holds until there are a quarter more labels or other options, and
-            as long as it does the fit starts from its coefficients.
+            as long as it does the fit starts from its coefficients; that of a teacher starts from nothing.
     """
     labeled = _telling(pool, np.flatnonzero(pool.labeled), config)
     known = previous.tuning if previous is not None and previous.classes == pool.classes else None
@@ -68,6 +68,7 @@ def train(pool: Pool, config: ProjectConfig, *, previous: LinearModel | None = N
         and previous.weights.shape[1] == looked_at(pool, labeled[:1], config).shape[1]
         and _still_holds(known, labels=len(labeled), augmented=_augmented_of(pool, labeled))
         and known.wanted == wanted(config)
+        and (known.teacher is None or len(labeled) <= _MOST_TAUGHT)
     )
     return train_on(pool, labeled, config, tuning=known if fresh else None, near=previous if fresh else None)
 
@@ -96,7 +97,7 @@ def train_on(
         return None
     sample, lesson = _sample(pool, rows, config), None
     known = recipe if tuning is None else tuning.recipe
-    if _can_be_taught(pool, rows, config) and (known is None or known.taught):
+    if known.taught if known is not None else _FEWEST <= len(rows) <= _MOST_TAUGHT:
         lesson = _lesson(pool, rows, config, sample)
     if tuning is not None and (tuning.teacher is None or lesson is not None):
         return aim(learn_as(sample, tuning, classes=pool.classes, near=near, lesson=lesson), config)
@@ -106,7 +107,7 @@ def train_on(
         classes=pool.classes,
         folds=assign_folds(pool, seed=config.seed)[rows],
         unlabeled=looked_at(pool, like_pool, config),
-        recipe=recipe,
+        recipe=known,
         aims=Aims(config, row_of(pool, rows)[like_pool]) if config.goals else None,
         lesson=lesson,
     )
@@ -145,6 +146,9 @@ def learn(
     fit = _fit(sample, plain, lesson=lesson)
     draft = classifier.assemble(sample, fit.coefficients, plain, classes=classes, prior=fit.prior)
     said = found.held_out.odds(found.calibration, found.strength, exclusive)
+    if found.teacher is not None and lesson is not None and unlabeled is not None:
+        unlabeled = unlabeled[lesson.untaught]  # a pupil knows too well what it was taught
+        aims = None if aims is None else replace(aims, places=aims.places[lesson.untaught])
     tuning = replace(
         plain,
         labels=len(folds),
@@ -234,12 +238,11 @@ def _sample(pool: Pool, rows: Index, config: ProjectConfig) -> Sample:
     )
 
 
-def _can_be_taught(pool: Pool, rows: Index, config: ProjectConfig) -> bool:
-    return config.training.unlabeled and len(pool) >= _FEWEST_AROUND and _FEWEST <= len(rows) <= _MOST_TAUGHT
-
-
-def _lesson(pool: Pool, rows: Index, config: ProjectConfig, sample: Sample) -> Lesson:
-    """What a pupil is taught the labels of these items (n,) with, of which `sample` is made."""
+def _lesson(pool: Pool, rows: Index, config: ProjectConfig, sample: Sample) -> Lesson | None:
+    """What a pupil is taught the labels of items (n,) with, which `sample` holds; None where nothing is around them."""
+    taught = taught_of(len(pool), seed=config.seed)
+    if not config.training.unlabeled or len(pool) < _FEWEST_AROUND or np.isin(taught, rows).all():
+        return None
     around = surroundings_of(pool, seed=config.seed)
     width = pool.matrix.shape[1]
     seen, added = drawn(around, looked_at(pool, rows, config), width=width), sample.added
@@ -247,7 +250,8 @@ def _lesson(pool: Pool, rows: Index, config: ProjectConfig, sample: Sample) -> L
         added = replace(added, vectors=drawn(around, added.vectors, width=width))
         seen = np.concatenate([seen, added.vectors])
     surrounded, plain = beside_each_other(pool, rows, around, config)
-    return Lesson(replace(sample, axes=on_axes(seen, sample.axes.axes), added=added), surrounded, plain)
+    untaught = ~np.isin(standing_for(len(pool), seed=config.seed), taught)
+    return Lesson(untaught, replace(sample, axes=on_axes(seen, sample.axes.axes), added=added), surrounded, plain)
 
 
 def _telling(pool: Pool, rows: Index, config: ProjectConfig) -> Index:

@@ -36,6 +36,12 @@ def test_what_is_held_is_what_was_last_named_with_plus(told: list[tuple[bool, in
     assert still_held(lines) == {group for group, held in last_words.items() if held}
 
 
+def test_a_child_that_named_itself_is_held_until_it_ends_or_was_never_started() -> None:
+    assert still_held(["?1\n", "+1\n", "?2\n"]) == {1, 2}
+    assert still_held(["?1\n", "-1\n"]) == set()
+    assert still_held(["+1\n", "?2\n", "!\n"]) == {1}
+
+
 def _family_after_kill_9(*arguments: str) -> list[psutil.Process]:
     holder = subprocess.Popen(
         [sys.executable, "-c", _HOLD_A_FAMILY, *arguments], stdout=subprocess.PIPE, text=True, start_new_session=True

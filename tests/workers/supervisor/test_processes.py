@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 from tests.live import wait_for
 from workers.supervisor import processes
 from workers.supervisor.command import Command
+from workers.supervisor.leash import Leash
 from workers.supervisor.processes import Children, last_line, restart_delay_s
 
 _SUPERVISE_FOREVER = """
 import sys, time
 from pathlib import Path
 from workers.supervisor.command import Command
+from workers.supervisor.leash import Leash
 from workers.supervisor.processes import Children
 with Children(Path(sys.argv[1]), tell=print) as children:
     children.start(Command("plain", ("sleep", "600")))
@@ -36,6 +38,7 @@ _START_ONE_AND_STOP_THERE = """
 import sys, time
 from pathlib import Path
 from workers.supervisor.command import Command
+from workers.supervisor.leash import Leash
 from workers.supervisor.leash import Leash
 from workers.supervisor.processes import Children
 
@@ -262,3 +265,22 @@ def test_a_child_dies_with_a_supervisor_that_is_killed_right_after_starting_it(l
     finally:
         with suppress(psutil.NoSuchProcess):
             child.kill()
+
+
+def test_a_program_that_can_not_be_started_is_not_held(
+    logs: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[bytes] = []
+    monkeypatch.setattr(Leash, "_write", lambda _leash, line: written.append(line))
+    with Children(logs, tell=told.append) as children, pytest.raises(FileNotFoundError):
+        children.start(Command("one", ("/no/such/program",)))
+    assert written == [b"!\n"]  # what the child wrote it wrote in a process of its own
+
+
+def test_a_program_starts_though_nobody_is_at_the_other_end_of_the_leash(logs: Path, told: list[str]) -> None:
+    with Children(logs, tell=told.append) as children:
+        children._leash._process.kill()
+        children._leash._process.wait()
+        children.start(_shell("one", "sleep 0.2; exit 7"))
+        _tend_until(children, lambda: bool(told), what="its end")
+    assert told[0] == "one ended (exit code 7)"

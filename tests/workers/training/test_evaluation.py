@@ -29,9 +29,11 @@ def label(pool: Pool, truth: Mask, rows: Index) -> Pool:
     return replace(pool, labeled=is_labeled, targets=truth & is_labeled[:, None])
 
 
-def report(pool: Pool, thresholds: dict[str, float], task: Task = Task.SINGLE) -> dict[str, object]:
+def report(
+    pool: Pool, thresholds: dict[str, float], task: Task = Task.SINGLE, *, taught: bool = False
+) -> dict[str, object]:
     rng = np.random.default_rng(0)
-    return evaluate_on_audit(pool, config_of(pool, task), thresholds, recipe=Recipe(3.0), rng=rng, seed=0)
+    return evaluate_on_audit(pool, config_of(pool, task), thresholds, recipe=Recipe(3.0, taught), rng=rng, seed=0)
 
 
 class Watched:
@@ -124,10 +126,11 @@ def test_labels_that_mean_nothing_are_reported_to_be_worth_nothing() -> None:
     rows = np.flatnonzero(pool.labeled)
     on_its_own_labels = classifier.decide(model, _probabilities(model, pool.matrix, rows)) == truth[rows]
     assert on_its_own_labels.all(axis=1).mean() > 0.7  # it knows them by heart
-    found = report(pool, sample.thresholds)["macro_f1"]
-    assert isinstance(found, dict)
-    assert found["low"] < 0.5 < found["high"] + 0.05
-    assert found["value"] < 0.6
+    for taught in (False, True):
+        found = report(pool, sample.thresholds, taught=taught)["macro_f1"]
+        assert isinstance(found, dict)
+        assert found["low"] < 0.5 < found["high"] + 0.05
+        assert found["value"] < 0.6
 
 
 def test_only_labeled_items_of_the_audit_sample_are_counted_and_each_for_its_stratum(

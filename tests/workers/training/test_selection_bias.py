@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.pool import Floats, Index, Pool
 from tests.pools import make_pool
 from workers.training import selection_bias
-from workers.training.selection_bias import selection_weights, standing_for, standing_on_axes, steady
+from workers.training.selection_bias import selection_weights, standing_for, standing_on_axes, taught_of
 
 
 def weigh(pool: Pool, rows: Index, *, seed: int) -> Floats:
@@ -122,15 +122,24 @@ def test_what_stands_for_the_pool_is_kept_and_nobody_can_change_it() -> None:
     assert not np.array_equal(standing_on_axes(pool, seed=1).coordinates, kept.coordinates)
 
 
-@given(st.integers(0, 10**8))
-def test_what_is_steady_is_most_of_a_pool_and_at_least_as_much_for_a_larger_one(count: int) -> None:
-    assert 0.9 * count < steady(count) <= count or count == 0
-    assert steady(count) <= steady(count + 1)
-    assert len(str(steady(count)).rstrip("0")) <= 2
+@given(st.integers(1, 20_000), st.integers(0, 300), st.integers(0, 5))
+@settings(max_examples=50, deadline=None)
+def test_who_stands_for_a_pool_stays_while_items_come_in_and_new_ones_take_their_part(
+    count: int, more: int, seed: int
+) -> None:
+    before, after = (set(standing_for(size, seed=seed).tolist()) for size in (count, count + more))
+    assert len(after) == min(count + more, 4_000)
+    assert {one for one in after if one < count} <= before
 
 
-def test_who_stands_for_a_pool_stays_while_some_items_come_in() -> None:
-    before, after, later = (standing_for(count, seed=0) for count in (12_000, 12_999, 13_000))
-    assert np.array_equal(before, after)
-    assert not np.array_equal(before, later)
-    assert len(before) == 4_000
+def test_the_newest_items_stand_for_a_pool_too() -> None:
+    newest = [(standing_for(10_990, seed=seed) >= 10_000).mean() for seed in range(20)]
+    assert np.mean(newest) == pytest.approx(990 / 10_990, rel=0.1)
+
+
+@given(st.integers(2, 30_000))
+@settings(max_examples=50, deadline=None)
+def test_a_pupil_is_taught_with_others_than_its_decisions_are_found_on(count: int) -> None:
+    standing, taught = standing_for(count, seed=0), taught_of(count, seed=0)
+    assert len(np.unique(taught)) == len(taught) == min(4_000, count - count // 2)
+    assert len(np.setdiff1d(standing, taught)) >= min(4_000, count // 2)

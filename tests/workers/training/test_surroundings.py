@@ -64,7 +64,7 @@ def test_fewer_texts_than_neighbours_will_do() -> None:
 
 
 def test_what_is_kept_is_bounded_and_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(surroundings, "_MOST_KEPT", 25)
+    monkeypatch.setattr(surroundings, "_MOST_KEPT", 25 * 12)
     vectors = made_up(60, seed=0)
     small, large = Surroundings(vectors), Surroundings(vectors)
     expected = large.draw(vectors)

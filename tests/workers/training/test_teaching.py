@@ -1,18 +1,19 @@
 """A pupil is taught what lies around items, replaces a model only where it is better, and learns no held-out label."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.pool import Mask, Pool
+from shared.pool import Augmented, Floats, Mask, Pool
 from shared.project import ProjectConfig, Task
 from tests.pools import make_pool
-from workers.training import classifier, model_storage, tuning
-from workers.training.calibration import untouched
-from workers.training.classifier import LinearModel
+from workers.training import classifier, model_storage, teaching, tuning
+from workers.training.calibration import Calibration, calibrate, untouched
+from workers.training.classifier import LinearModel, Recipe
 from workers.training.splits import assign_folds
 from workers.training.tuning import train, train_on
 
@@ -103,7 +104,7 @@ def test_nobody_is_taught_in_a_small_pool_by_few_or_by_very_many_labels(monkeypa
 
 @given(fold=st.integers(0, 4), exclusive=st.booleans(), seed=st.integers(0, 1_000))
 @settings(max_examples=10, deadline=None)
-def test_a_held_out_label_is_of_no_account_to_the_pupil_that_is_asked_about_it(
+def test_a_label_is_of_no_account_to_a_pupil_whose_teacher_was_not_fitted_to_it(
     fold: int, exclusive: bool, seed: int
 ) -> None:
     pool, truth = topics(items=500, seed=seed, noise=1.5, multi=not exclusive)
@@ -114,10 +115,54 @@ def test_a_held_out_label_is_of_no_account_to_the_pupil_that_is_asked_about_it(
     targets[inside] = np.eye(3, dtype=bool)[np.random.default_rng(seed).integers(3, size=len(inside))]
     said = []
     for each in (pool, replace(pool, targets=targets)):
-        sample = tuning._sample(each, rows, config)
-        lesson = tuning._lesson(each, rows, config, sample)
-        # What a teacher is calibrated with are two numbers a class; here the same ones for both.
-        lesson = replace(lesson, sample=replace(lesson.sample, weights=np.ones(60, dtype=np.float32)))
-        coefficients = lesson.teach(np.flatnonzero(folds != fold), strength=3.0, calibration=untouched(3))
-        said.append(coefficients)
+        lesson = tuning._lesson(each, rows, config, tuning._sample(each, rows, config))
+        assert lesson is not None
+        said.append(lesson.teach(np.flatnonzero(folds != fold), strength=3.0, calibration=untouched(3)))
     assert np.array_equal(said[0], said[1])
+
+
+def test_no_teacher_is_calibrated_on_what_its_pupil_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool, truth = topics(items=500, seed=0, noise=1.5)
+    pool, rows, config = told(pool, truth, 60), np.arange(60), config_of(pool)
+    folds, seen = assign_folds(pool, seed=0)[rows], []
+    lesson = tuning._lesson(pool, rows, config, tuning._sample(pool, rows, config))
+    assert lesson is not None
+
+    def watched(scores: Floats, targets: Mask, *arguments: Any, **options: Any) -> Calibration:
+        seen.append(targets)
+        return calibrate(scores, targets, *arguments, **options)
+
+    monkeypatch.setattr(teaching, "calibrate", watched)
+    lesson.try_out(folds, [3.0])
+    for fold in range(5):
+        assert any(np.array_equal(each, pool.targets[rows[folds != fold]]) for each in seen)
+    assert len(seen) == 5
+
+
+def test_where_every_text_has_a_label_there_is_nothing_to_teach_with() -> None:
+    pool, truth = topics(items=520, seed=1, noise=1.5)
+    assert trained(told(pool, truth, 520)).tuning.teacher is None
+
+
+def test_a_recipe_is_followed_and_a_tuning_used_whatever_the_number_of_labels() -> None:
+    pool, truth = topics(items=800, seed=1, noise=1.5)
+    taught = trained(told(pool, truth, 60))
+    assert taught.tuning.recipe.taught
+    for recipe in (taught.tuning.recipe, Recipe(7.0)):
+        model = train_on(told(pool, truth, 60), np.arange(60), config_of(pool), recipe=recipe)
+        assert model is not None
+        assert model.tuning.recipe == recipe
+    few = train_on(told(pool, truth, 30), np.arange(30), config_of(pool), tuning=taught.tuning)
+    assert few is not None
+    assert few.tuning is taught.tuning
+
+
+def test_augmented_texts_teach_the_teacher() -> None:
+    pool, truth = topics(items=800, seed=1, noise=1.5)
+    pool = told(pool, truth, 60)
+    made = Augmented(np.arange(20), pool.vectors(np.arange(20) + 400), pool.targets[:20])
+    plain, augmented = trained(pool), trained(replace(pool, augmented=made))
+    assert plain.tuning.recipe.taught
+    assert augmented.tuning.recipe.taught
+    assert augmented.tuning.augmented == 20
+    assert not np.array_equal(plain.weights, augmented.weights)
