@@ -272,7 +272,8 @@ def coefficients_of(model: LinearModel, sample: Sample) -> Floats:
 
 
 def uncalibrated(model: LinearModel) -> LinearModel:
-    """The model with the probabilities of its class-weighted scores, as they were before calibration."""
+    """The model with the probabilities of its class-weighted scores, as they were before calibration; of a pupil, those
+    that it learned from its teacher."""
     slope = model.tuning.calibration.slope
     correction = model.prior + model.tuning.calibration.shift
     return replace(
