@@ -48,6 +48,14 @@ def test_where_it_moves_hangs_on_nothing_else(asked: list[int], seed: int) -> No
     assert np.array_equal(used.draw(vectors[asked]), all_at_once[asked])
 
 
+@pytest.mark.parametrize("dimension", [384, 1_024])
+def test_products_come_out_the_same_in_any_order(dimension: int) -> None:
+    whole = surroundings._whole(made_up(200, seed=0, dimension=dimension).astype(np.float16))
+    exact = whole.astype(np.float64) @ whole.T.astype(np.float64)
+    assert np.array_equal(whole @ whole.T, exact)
+    assert np.array_equal(whole[:1] @ whole.T, exact[:1])
+
+
 def test_the_text_itself_and_its_copies_draw_it_nowhere() -> None:
     around = made_up(50, seed=0)
     copies = np.concatenate([around, np.repeat(around[:1], 20, axis=0)])

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.pool import Augmented, Floats, Mask, Pool
+from shared.pool import Augmented, Floats, Index, Mask, Pool
 from shared.project import ProjectConfig, Task
 from tests.pools import make_pool
 from workers.training import classifier, model_storage, teaching, tuning
-from workers.training.calibration import Calibration, calibrate, untouched
+from workers.training.calibration import Calibration, Doubles, calibrate, untouched
 from workers.training.classifier import LinearModel, Recipe
 from workers.training.splits import assign_folds
+from workers.training.teaching import Lesson
 from workers.training.tuning import train, train_on
 
 
@@ -83,10 +84,28 @@ def test_a_kept_tuning_gives_the_model_that_it_was_found_with() -> None:
     assert np.array_equal(first.weights, again.weights)
     assert np.array_equal(first.offsets, again.offsets)
     stored = model_storage.load(model_storage.dump(first, header={}))
-    later = train(told(pool, truth, 130), config_of(pool), previous=stored)
-    assert later is not None
-    assert later.tuning.labels == 120
-    assert np.array_equal(model_storage.load(model_storage.dump(later, header={})).weights, later.weights)
+    from_stored, from_first = (
+        train(told(pool, truth, 130), config_of(pool), previous=previous) for previous in (stored, first)
+    )
+    assert from_stored is not None
+    assert from_first is not None
+    assert (from_stored.tuning.labels, from_stored.tuning.recipe) == (120, first.tuning.recipe)
+    assert np.array_equal(from_stored.weights, from_first.weights)
+
+
+def test_decisions_are_found_on_texts_that_a_pupil_was_not_taught(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool, truth = topics(items=1_500, seed=2, noise=2.0)
+    asked: list[int] = []
+    gain = tuning._gain
+
+    def watched(model: LinearModel, odds: Floats) -> Doubles:
+        asked.append(len(odds))
+        return gain(model, odds)
+
+    monkeypatch.setattr(tuning, "_gain", watched)
+    assert trained(told(pool, truth, 120)).tuning.recipe.taught
+    assert not trained(told(pool, truth, 120), **ALONE).tuning.recipe.taught
+    assert asked == [750, 1_500]
 
 
 def test_nobody_is_taught_in_a_small_pool_by_few_or_by_very_many_labels(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,19 +143,27 @@ def test_a_label_is_of_no_account_to_a_pupil_whose_teacher_was_not_fitted_to_it(
 def test_no_teacher_is_calibrated_on_what_its_pupil_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     pool, truth = topics(items=500, seed=0, noise=1.5)
     pool, rows, config = told(pool, truth, 60), np.arange(60), config_of(pool)
-    folds, seen = assign_folds(pool, seed=0)[rows], []
+    folds, teach = assign_folds(pool, seed=0)[rows], Lesson.teach
+    found: list[tuple[Mask, Calibration]] = []
+    used: list[tuple[Index, Calibration]] = []
     lesson = tuning._lesson(pool, rows, config, tuning._sample(pool, rows, config))
     assert lesson is not None
 
     def watched(scores: Floats, targets: Mask, *arguments: Any, **options: Any) -> Calibration:
-        seen.append(targets)
-        return calibrate(scores, targets, *arguments, **options)
+        found.append((targets, calibrate(scores, targets, *arguments, **options)))
+        return found[-1][1]
+
+    def watched_teach(lesson: Lesson, rows: Index, *, strength: float, calibration: Calibration) -> Floats:
+        used.append((rows, calibration))
+        return teach(lesson, rows, strength=strength, calibration=calibration)
 
     monkeypatch.setattr(teaching, "calibrate", watched)
+    monkeypatch.setattr(Lesson, "teach", watched_teach)
     lesson.try_out(folds, [3.0])
-    for fold in range(5):
-        assert any(np.array_equal(each, pool.targets[rows[folds != fold]]) for each in seen)
-    assert len(seen) == 5
+    assert len(used) == 5
+    for taught, calibration in used:
+        [targets] = [answers for answers, result in found if result is calibration]
+        assert np.array_equal(targets, pool.targets[taught])
 
 
 def test_where_every_text_has_a_label_there_is_nothing_to_teach_with() -> None:
