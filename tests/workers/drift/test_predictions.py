@@ -8,6 +8,7 @@ import pytest
 from shared.pool import Floats, Index, Lexical, Mask, Pool
 from shared.project import ProjectConfig
 from tests.workers.drift.world import EVERYTHING, Texts, draw, fit, join, sends_only
+from tests.workers.training.test_teaching import told, topics
 from workers.drift.channels import PART
 from workers.drift.held_out import HeldOut, dump, hold_out, load
 from workers.drift.levels import Level
@@ -221,3 +222,19 @@ def _pool(texts: Texts, labeled: Mask) -> Pool:
         labeled=labeled,
         queued=np.zeros(n, dtype=bool),
     )
+
+
+def test_a_model_that_learned_from_texts_of_the_reference_is_not_asked_about_it() -> None:
+    pool, truth = topics(items=1_500, seed=2, noise=2.0)
+    pool, config = told(pool, truth, 120), ProjectConfig(classes=pool.classes)
+    taught = train(pool, config)
+    assert taught is not None
+    assert taught.tuning.recipe.taught
+    found = hold_out(pool, pool.ids[:600], config, taught)
+    assert found is not None
+    assert found.alone is not None
+    assert not found.alone.tuning.recipe.taught
+    again = hold_out(pool, pool.ids[:600], config, found.alone)
+    assert again is not None
+    assert again.alone is None
+    assert np.array_equal(found.probability, again.probability)
