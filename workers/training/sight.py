@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from shared.halves import single, widen
-from shared.pool import Floats, Index, Pool
+from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig
 from workers.training import solver
 from workers.training.classifier import Added
@@ -46,8 +46,18 @@ def added_to(pool: Pool, rows: Index, config: ProjectConfig) -> Added | None:
     return Added(parents[kept], made.vectors[kept, :width], made.targets[kept], config.augmentation.weight)
 
 
+def may_teach(pool: Pool, *, seed: int) -> Mask:
+    """(m,) which of the items of `taught_of` a pupil is taught with: those of no family that has a label.
+
+    So no model has seen as much as the text of an item that it is asked about, to be calibrated or measured.
+    """
+    taught = taught_of(len(pool), seed=seed)
+    alone: Mask = ~np.isin(pool.families[taught], pool.families[pool.labeled])
+    return alone
+
+
 def beside_each_other(pool: Pool, rows: Index, around: Surroundings, config: ProjectConfig) -> tuple[Axes, Axes]:
-    """Random items of the pool without a label, as a teacher sees them; and as they are, with labeled ones after them.
+    """Items that a pupil may be taught with, as a teacher sees them; and as they are, with labeled ones after them.
 
     Args:
         pool: The pool.
@@ -59,7 +69,7 @@ def beside_each_other(pool: Pool, rows: Index, around: Surroundings, config: Pro
     axes = on_own_axes(standing(pool, seed=config.seed, lexical=words)).axes
     taught = taught_of(len(pool), seed=config.seed)
     seen, plain = _on_axes(around, stored(pool, taught, lexical=words), Known.of(axes), pool.matrix.shape[1])
-    others, own = np.flatnonzero(~np.isin(taught, rows)), looked_at(pool, rows, config) @ axes
+    others, own = may_teach(pool, seed=config.seed), looked_at(pool, rows, config) @ axes
     return solver.spread_on(seen[others], axes), solver.spread_on(np.concatenate([plain[others], own]), axes)
 
 

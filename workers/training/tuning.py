@@ -13,7 +13,7 @@ from workers.training.classifier import LinearModel, Recipe, Sample, Tuning
 from workers.training.decision import best_offsets
 from workers.training.held_out import Found, best, hold_out
 from workers.training.selection_bias import selection_weights, standing_for, standing_on_axes, taught_of
-from workers.training.sight import added_to, beside_each_other, drawn, looked_at, row_of
+from workers.training.sight import added_to, beside_each_other, drawn, looked_at, may_teach, row_of
 from workers.training.solver import on_axes
 from workers.training.splits import assign_folds
 from workers.training.surroundings import surroundings_of
@@ -240,8 +240,7 @@ def _sample(pool: Pool, rows: Index, config: ProjectConfig) -> Sample:
 
 def _lesson(pool: Pool, rows: Index, config: ProjectConfig, sample: Sample) -> Lesson | None:
     """What a pupil is taught the labels of items (n,) with, which `sample` holds; None where nothing is around them."""
-    taught = taught_of(len(pool), seed=config.seed)
-    if not config.training.unlabeled or len(pool) < _FEWEST_AROUND or np.isin(taught, rows).all():
+    if not config.training.unlabeled or len(pool) < _FEWEST_AROUND or not may_teach(pool, seed=config.seed).any():
         return None
     around = surroundings_of(pool, seed=config.seed)
     width = pool.matrix.shape[1]
@@ -250,6 +249,7 @@ def _lesson(pool: Pool, rows: Index, config: ProjectConfig, sample: Sample) -> L
         added = replace(added, vectors=drawn(around, added.vectors, width=width))
         seen = np.concatenate([seen, added.vectors])
     surrounded, plain = beside_each_other(pool, rows, around, config)
+    taught = taught_of(len(pool), seed=config.seed)
     untaught = ~np.isin(standing_for(len(pool), seed=config.seed), taught)
     return Lesson(untaught, replace(sample, axes=on_axes(seen, sample.axes.axes), added=added), surrounded, plain)
 

@@ -14,6 +14,7 @@ from tests.pools import make_pool
 from workers.training import classifier, model_storage, teaching, tuning
 from workers.training.calibration import Calibration, Doubles, calibrate, untouched
 from workers.training.classifier import LinearModel, Recipe
+from workers.training.selection_bias import taught_of
 from workers.training.splits import assign_folds
 from workers.training.teaching import Lesson
 from workers.training.tuning import train, train_on
@@ -164,6 +165,19 @@ def test_no_teacher_is_calibrated_on_what_its_pupil_is_asked(monkeypatch: pytest
     for taught, calibration in used:
         [targets] = [answers for answers, result in found if result is calibration]
         assert np.array_equal(targets, pool.targets[taught])
+
+
+def test_nobody_learns_the_text_of_a_labeled_family_that_is_held_out() -> None:
+    pool, truth = topics(items=600, seed=1, noise=1.5)
+    pool = replace(
+        told(pool, truth, 100), families=np.arange(600) % 300
+    )  # 100 families of one labeled item and one other
+    rows, config = np.arange(50), config_of(pool)
+    lesson = tuning._lesson(pool, rows, config, tuning._sample(pool, rows, config))
+    assert lesson is not None
+    taught = taught_of(600, seed=0)
+    assert len(lesson.surrounded.coordinates) == (taught % 300 >= 100).sum() < len(taught)
+    assert len(lesson.plain.coordinates) == len(lesson.surrounded.coordinates) + 50
 
 
 def test_where_every_text_has_a_label_there_is_nothing_to_teach_with() -> None:
