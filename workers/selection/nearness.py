@@ -2,9 +2,7 @@
 
 Vectors stay as they are, so a round has to look at the labeled items that are new, and not at all of them again. What
 is kept must not show: the same pool gives the same numbers in a process that saw a hundred rounds and in one that
-starts. Sums in floating point hang on their order, which hangs on how many columns a product has. So vectors are
-rounded to whole numbers small enough that single precision holds every sum exactly, in any order: of two vectors of
-length L no part of their product is larger than L^2 (Cauchy and Schwarz), and L^2 stays below 2^24.
+starts. So products are those of whole numbers, which come out the same in any order (`shared.whole_numbers`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,9 +12,8 @@ import numpy as np
 
 from shared.blocks import each_block
 from shared.pool import Floats, Index, Mask, Pool, places
+from shared.whole_numbers import LENGTH, to_whole_numbers
 
-# Length of a vector in whole numbers. Rounding adds up to sqrt(d) / 2, and half precision a two-thousandth.
-_LENGTH = np.float32(4_000)
 # Items multiplied at once: the block stays in the processor's cache. Fewer, down to the least, where they are compared
 # with so many that the products would take more than 16 MB a thread.
 _BLOCK, _LEAST_BLOCK = 1_024, 64
@@ -94,13 +91,13 @@ class Nearness:
 
 def rounding(dimension: int) -> float:
     """By how much the cosine of two unit vectors differs at most from their product in whole numbers, made small."""
-    error = 0.5 * np.sqrt(dimension) / float(_LENGTH)
+    error = 0.5 * np.sqrt(dimension) / float(LENGTH)
     return float(2 * error + error**2)
 
 
 def as_cosine(product: Floats) -> Floats:
     """Products of `Nearness.to` as cosines, each off by `rounding` at most."""
-    cosine: Floats = product / _LENGTH**2
+    cosine: Floats = product / LENGTH**2
     return cosine
 
 
@@ -124,6 +121,4 @@ def _raise(pool: Pool, items: Index, anchors: Mapping[str, Index], closest: dict
 
 def _whole(pool: Pool, positions: Index | Sequence[int]) -> Floats:
     """(k, d) float32 vectors in whole numbers."""
-    vectors = pool.vectors(np.asarray(positions, dtype=np.int64))
-    vectors *= _LENGTH
-    return np.rint(vectors, out=vectors)
+    return to_whole_numbers(pool.vectors(np.asarray(positions, dtype=np.int64)))

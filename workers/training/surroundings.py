@@ -6,7 +6,7 @@ away, without a label (Wu et al., "Simplifying Graph Convolutional Networks", IC
 Propagation", ECCV 2020). Neighbours are looked for among some thousand random texts of the pool.
 
 What was found of a vector is kept, and must not show: products are those of whole numbers, which come out the same
-however many vectors are looked at together (see `workers.selection.nearness`).
+however many vectors are looked at together (`shared.whole_numbers`).
 """
 
 import hashlib
@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.blocks import each_block
-from shared.halves import single
+from shared.halves import widen
 from shared.pool import Floats, Pool
+from shared.whole_numbers import LENGTH, to_whole_numbers
 from workers.training.known import Known
 
 # Among how many texts neighbours are looked for: beyond, nothing improved on the development sets.
@@ -27,8 +28,6 @@ _AMONG = 10_000
 _NEIGHBOURS = 10
 # A text that is nearer, as a cosine, is the same one: it would draw a vector to where it is.
 _SAME = 0.999
-# Length of a vector in whole numbers: its square is below 2^24, up to which single precision holds every sum exactly.
-_LENGTH = np.float32(4_000)
 # Vectors compared at once, with 10 MB of products.
 _BLOCK = 256
 # Numbers of vectors whose place is kept: 64 MB.
@@ -61,7 +60,7 @@ class Surroundings:
         def compare(block: slice) -> None:
             own = _whole(vectors[block])
             products = own @ self._around.T
-            products[products >= _SAME * _LENGTH**2] = -np.inf
+            products[products >= _SAME * LENGTH**2] = -np.inf
             count = min(_NEIGHBOURS, products.shape[1])
             nearest = np.sort(np.argpartition(products, -count, axis=1)[:, -count:], axis=1)
             is_other = np.isfinite(np.take_along_axis(products, nearest, axis=1))
@@ -94,8 +93,7 @@ def _steady(count: int) -> int:
 
 def _whole(vectors: NDArray[Any]) -> Floats:
     """(n, d) float32 vectors in whole numbers."""
-    whole: Floats = np.rint(single(vectors) * _LENGTH)
-    return whole
+    return to_whole_numbers(widen(vectors))
 
 
 def _unit(vectors: Floats) -> Floats:
