@@ -1,7 +1,8 @@
 """The embedded Redis: which server binary, how it is started, and what a killed `up` may have left of it.
 
 The server listens on a unix socket in a folder that only its owner may enter, on no port, and writes an append-only
-file, so that the annotation queue outlives it. Who loses that file loses nothing but time: the sweep rebuilds it.
+file, so that the annotation queue outlives it. What was answered in the second before it died, two on a slow disk, may
+not be in that file; who loses all of it loses nothing but time: the sweep rebuilds it.
 """
 
 import os

@@ -51,6 +51,8 @@ def test_a_killed_redis_comes_back_with_its_data(running: Running) -> None:
     place, process = running.place, running.process
     with connect(place.settings) as client:
         client.set("word", "quiet")
+        # While the disk is slow the server answers for up to two seconds before it writes.
+        wait_for(lambda: client.info("persistence")["aof_buffer_length"] == 0, what="the word to be in the file")
     already = len(up_log(place).read_text())
     next(each for each in process.children() if "redis-server" in each.cmdline()[0]).kill()
     wait_for(lambda: "redis started again" in up_log(place).read_text()[already:], what="Redis to be started again")
