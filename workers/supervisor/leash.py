@@ -1,12 +1,12 @@
 """The leash: a process of its own that ends the children when their supervisor is gone.
 
-Each child names its process group to this process, by the supervisor's pipe, before it does anything else (`?123`).
-The supervisor names it as well (`+123`), and again when it has ended (`-123`). However the supervisor goes, `kill -9`
+Each child names its process group to this process, by the supervisor's pipe, before it does anything else (`?123`). The
+supervisor names it as well (`+123`), and again when it has ended (`-123`). However the supervisor goes, `kill -9`
 included, the kernel then closes the pipe, and what is still on the leash is killed. A child that is being forked at
 that moment holds the pipe open until it has named itself, so that none slips through. Nothing is lost by that: a killed
-worker's lease runs out, and what the last seconds of Redis' append-only file lack (it answers before it writes while the
-disk is slow) is sent again for want of a receipt or queued anew by the sweep. One process serves all children and the
-children of these, on every POSIX system.
+worker's lease runs out, and what the last seconds of Redis' append-only file lack (it answers before it writes while
+the disk is slow) is sent again for want of a receipt or queued anew by the sweep. One process serves all children and
+the children of these, on every POSIX system.
 
 It is run as a file, with the standard library only, so that it starts at once.
 """
