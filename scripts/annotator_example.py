@@ -139,9 +139,9 @@ def work(annotator: Annotator, answer: Answer, *, most: int | None, idle_exit_s:
     """
     answered, last_task_at, told = 0, time.monotonic(), False
     while True:
+        finished = answered == most or (idle_exit_s is not None and time.monotonic() - last_task_at > idle_exit_s)
         try:
             annotator.read_receipts()
-            finished = answered == most or (idle_exit_s is not None and time.monotonic() - last_task_at > idle_exit_s)
             if finished and not annotator.unconfirmed:
                 return answered
             taken = None if finished else annotator.take()
@@ -158,6 +158,8 @@ def work(annotator: Annotator, answer: Answer, *, most: int | None, idle_exit_s:
                 time.sleep(0.1)  # only receipts are missing
         except redis.RedisError as error:
             # Away, restarting, or empty with the queue not there yet (NOGROUP): all of it passes.
+            if finished and not annotator.unconfirmed:
+                return answered
             if not told:
                 say(f"{annotator.name}: waiting for the queue: {error}")
             told = True

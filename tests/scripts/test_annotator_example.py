@@ -145,6 +145,12 @@ def test_an_item_without_an_answer_is_left_to_others(redis_client: redis.Redis, 
     assert redis_client.xlen(SUBMISSIONS) == 0
 
 
+def test_it_ends_where_no_task_came_for_long_though_the_queue_is_away() -> None:
+    nowhere = redis.Redis(port=1, protocol=2)
+
+    assert _work(nowhere, lambda _: "fraud", idle_exit_s=0.01) == 0
+
+
 def test_errors_are_made_at_the_asked_rate_and_only_with_known_classes(tmp_path: Path) -> None:
     path = _answers(tmp_path, {"item-1": "fraud"})
     task = _task(1).model_dump()

@@ -31,7 +31,7 @@ class Encoder(Protocol):
         """Name of the exact weights: vectors under different keys are never compared."""
 
     def encode(self, texts: Sequence[str]) -> Floats:
-        """(len(texts), d) float32, each row of length 1. Texts are grouped by length inside."""
+        """(len(texts), d) float32, each row of length 1, of one text or more. They are grouped by length inside."""
 
 
 class SentenceEncoder:
