@@ -11,8 +11,8 @@ from workers.drift.detectors import Counts, residuals
 from workers.drift.reference import Reference, encode
 from workers.drift.statistics import Verdict, judge_mix
 
-# As Cohen's w. Less than for other mixes: how much has moved decides by itself what is made of it, and with 0.05 a change
-# that a test of the sources alone sees at once was missed in one window of ten.
+# As Cohen's w. Less than for other mixes: how much has moved decides by itself what is made of it, and with 0.05 a
+# change that a test of the sources alone sees at once was missed in one window of ten.
 _TOLERANCE = 0.02
 
 

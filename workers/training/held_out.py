@@ -1,6 +1,6 @@
 """What models say of labeled items that they saw nothing of, nor of their families, and which way to fit is best so."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +10,11 @@ from shared.pool import Floats, Index, Mask
 from workers.training import classifier, solver
 from workers.training.calibration import Calibration, Doubles, calibrate, log_loss
 from workers.training.classifier import Sample
+from workers.training.solver import Axes
 
 # Folds are fitted beside each other while what each takes a copy or two of is no larger: beyond, it is the memory that
 # counts, and products are long enough to fill a core.
-FITTED_BESIDE = 2**26
+_FITTED_BESIDE = 2**26
 
 
 @dataclass(frozen=True)
@@ -57,16 +58,13 @@ class Found:
 
 def hold_out(sample: Sample, folds: Index, strengths: Sequence[float]) -> HeldOut | None:
     """Cross-fit by the folds (n,) of a sample's rows; None when they all are in one."""
-    numbers = np.unique(folds)
-    if len(numbers) < 2:
+    if len(np.unique(folds)) < 2:
         return None
     shape = sample.targets.shape
     scores = {strength: np.zeros(shape, dtype=np.float32) for strength in strengths}
     known, prior = np.zeros(shape, dtype=bool), np.zeros(shape)
 
-    def ask(place: slice) -> None:
-        held_out = folds == numbers[place]
-        inside, outside = np.flatnonzero(held_out), np.flatnonzero(~held_out)
+    def ask(inside: Index, outside: Index) -> None:
         learned = classifier.learnable(sample.targets[outside])
         known[inside] = learned
         if not learned.any():
@@ -77,9 +75,25 @@ def hold_out(sample: Sample, folds: Index, strengths: Sequence[float]) -> HeldOu
             coefficients = classifier.fit(sample, outside, strength=strength, start=coefficients)
             scores[strength][inside] = solver.scores(sample.axes, inside, coefficients)
 
-    beside = sample.axes.coordinates.nbytes <= FITTED_BESIDE
-    each_block(len(numbers), 1 if beside else len(numbers), ask)
+    each_fold(folds, ask, of=sample.axes)
     return HeldOut(scores, known, prior)
+
+
+def each_fold(folds: Index, ask: Callable[[Index, Index], None], *, of: Axes) -> None:
+    """Call `ask` with the rows of every fold, and those of all others; of several folds at once where that is right.
+
+    Args:
+        folds: (n,) in which fold a row is.
+        ask: Writes only what is of the fold's own rows.
+        of: What each call takes a copy or two of.
+    """
+    numbers = np.unique(folds)
+
+    def ask_some(place: slice) -> None:
+        for number in numbers[place]:
+            ask(np.flatnonzero(folds == number), np.flatnonzero(folds != number))
+
+    each_block(len(numbers), 1 if of.coordinates.nbytes <= _FITTED_BESIDE else len(numbers), ask_some)
 
 
 def best(held_out: HeldOut, targets: Mask, *, exclusive: bool) -> Found:

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.blocks import each_block
 from shared.pool import Floats, Index, Mask
 from workers.right_of_way import pause
 from workers.training import classifier, solver
 from workers.training.calibration import Calibration, calibrate
 from workers.training.classifier import Sample
-from workers.training.held_out import FITTED_BESIDE, Found, HeldOut, best, hold_out
+from workers.training.held_out import Found, HeldOut, best, each_fold, hold_out
 from workers.training.solver import Axes, Stop
 
 # With a stronger penalty rare classes were ordered a little better, and all were told a little worse.
@@ -84,11 +83,9 @@ class Lesson:
             return None
         targets, exclusive = self.sample.targets, self.sample.exclusive
         teacher = best(held_out, targets, exclusive=exclusive)
-        scores, numbers = np.zeros(targets.shape, dtype=np.float32), np.unique(folds)
+        scores = np.zeros(targets.shape, dtype=np.float32)
 
-        def ask(place: slice) -> None:
-            inside = np.flatnonzero(folds == numbers[place])
-            outside = np.flatnonzero(folds != numbers[place])
+        def ask(inside: Index, outside: Index) -> None:
             # A calibration on the answers would tell the pupil of them.
             known = calibrate(
                 held_out.scores[teacher.strength][outside],
@@ -101,8 +98,7 @@ class Lesson:
             own = len(self.surrounded.coordinates) + inside
             scores[inside] = solver.scores(self.plain, own, coefficients)
 
-        beside = self.plain.coordinates.nbytes <= FITTED_BESIDE
-        each_block(len(numbers), 1 if beside else len(numbers), ask)
+        each_fold(folds, ask, of=self.plain)
         of_pupils = HeldOut({teacher.strength: scores}, held_out.known, np.zeros(targets.shape))
         found = best(of_pupils, targets, exclusive=exclusive)
         return Found(of_pupils, found.strength, found.calibration, found.loss, teacher.calibration)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shared.pool import Augmented, Floats, Index, Mask, Pool
 from shared.project import ProjectConfig, Task
 from tests.pools import make_pool
-from workers.training import classifier, model_storage, teaching, tuning
+from workers.training import classifier, held_out, model_storage, teaching, tuning
 from workers.training.calibration import Calibration, Doubles, calibrate, untouched
 from workers.training.classifier import LinearModel, Recipe
 from workers.training.selection_bias import taught_of
@@ -67,6 +67,21 @@ def test_where_neighbours_are_alike_a_pupil_takes_over_and_is_better(task: Task)
     pupil, alone = trained(pool, task=task), trained(pool, task=task, **ALONE)
     assert (pupil.tuning.teacher is not None, alone.tuning.teacher) == (True, None)
     assert right(pupil, pool, truth) > right(alone, pool, truth) + 0.02
+
+
+def test_folds_that_are_too_large_to_be_fitted_beside_each_other_give_the_same_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool, truth = topics(items=3_000, seed=1, noise=2.2)
+    pool = told(pool, truth, 90)
+    beside, alone_beside = trained(pool), trained(pool, **ALONE)
+
+    monkeypatch.setattr(held_out, "_FITTED_BESIDE", 0)
+
+    for before, after in ((beside, trained(pool)), (alone_beside, trained(pool, **ALONE))):
+        assert (after.tuning.teacher is None) == (before.tuning.teacher is None)
+        for part in ("weights", "bias", "offsets"):
+            assert getattr(after, part).tobytes() == getattr(before, part).tobytes()
 
 
 def test_where_neighbours_say_nothing_a_model_stays_its_own() -> None:
