@@ -156,6 +156,22 @@ class Pool:
         ordered: Index = standing[np.argsort(self.groups[standing])]
         return ordered
 
+    def representative_of(self, index: Index) -> Index:
+        """(len(index),) position of the item that stands for the duplicate group of each."""
+        standing = self.representatives
+        found: Index = standing[np.searchsorted(self.groups[standing], self.groups[index])]
+        return found
+
+    @cached_property
+    def told(self) -> Index:
+        """Positions of one labeled item for each duplicate group that has any, in ascending order: the item that stands
+        for the group, or the first where that has no label."""
+        labeled = np.flatnonzero(self.labeled)
+        standing = self.representative_of(labeled)
+        order = np.lexsort((labeled, labeled != standing))
+        _, first = np.unique(standing[order], return_index=True)
+        return np.sort(labeled[order[first]])
+
     @cached_property
     def eligible(self) -> Index:
         """Positions that may be queued: one a duplicate group, none of whose items is labeled or queued."""

@@ -118,8 +118,8 @@ def _asked(
     anew: bool,
 ) -> Asked:
     thresholds = evaluation.audit_thresholds(session, project_id)
-    members = np.flatnonzero(pool.labeled & audit.measure(pool, thresholds).members)
-    answers = fresh_labels.answers_to(session, pool.ids[members].tolist(), config.former_classes)
+    answered = pool.ids[audit.answers(pool, thresholds)].tolist()
+    answers = fresh_labels.answers_to(session, answered, config.former_classes)
     nothing = np.zeros(0, dtype=np.int64)
     seen = (
         (nothing, nothing) if anew or last is None else fresh_labels.items_seen(session, project_id, began=last.began)

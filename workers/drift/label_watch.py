@@ -179,7 +179,7 @@ def look(asked: Asked, standing: Standing, *, number: int, at: float, rng: np.ra
         None while there are too few answers, or labels too few to train in every fold.
     """
     pool = asked.pool
-    rows = np.flatnonzero(pool.labeled & audit.measure(pool, asked.thresholds).members)
+    rows = audit.answers(pool, asked.thresholds)
     if len(rows) < _FEWEST_ANSWERS:
         return None
     said = _cross_fit(asked, np.unique(np.concatenate([rows, *(_labeled(pool, part) for part in _runs(asked))])))

@@ -39,8 +39,8 @@ def fresh_rows(pool: Pool, thresholds: Mapping[str, float], *, regime: Mapping[s
         known: Row numbers of the items that had an answer before the campaign started.
     """
     seen = np.isin(pool.families, pool.families[np.isin(pool.ids, known)])
-    members = audit.measure(pool, thresholds).members
-    return np.flatnonzero(pool.labeled & members & ~seen & inside(pool, regime))
+    rows = audit.answers(pool, thresholds)
+    return rows[~seen[rows] & inside(pool, regime)[pool.representative_of(rows)]]
 
 
 def found_by_class(
@@ -50,14 +50,15 @@ def found_by_class(
 
     The arguments are those of `fresh_rows`; classes of which nothing is known are left out.
     """
-    there, sample = inside(pool, regime), audit.measure(pool, thresholds)
-    standing = np.isin(np.arange(len(pool)), pool.representatives) & there
-    answered = standing & sample.members & pool.labeled
-    weights = 1 / sample.inclusion[answered]
-    scale = standing.sum() / weights.sum() if len(weights) else 0.0
+    there, inclusion = inside(pool, regime), audit.measure(pool, thresholds).inclusion
+    told, answered = (
+        rows[there[pool.representative_of(rows)]] for rows in (pool.told, audit.answers(pool, thresholds))
+    )
+    weights = 1 / inclusion[pool.representative_of(answered)]
+    scale = there[pool.representatives].sum() / weights.sum() if len(weights) else 0.0
     estimated = scale * weights @ pool.targets[answered]
-    before = pool.targets[standing & pool.labeled & np.isin(pool.ids, known)].sum(axis=0)
-    now = pool.targets[standing & pool.labeled].sum(axis=0)
+    before = pool.targets[told[np.isin(pool.groups[told], pool.groups[np.isin(pool.ids, known)])]].sum(axis=0)
+    now = pool.targets[told].sum(axis=0)
     return {
         name: {"before": int(before[column]), "now": int(now[column]), "estimated": round(float(estimated[column]), 1)}
         for column, name in enumerate(pool.classes)
@@ -91,9 +92,8 @@ def measure(
         JSON-ready: `items`, and `before` and `after`, each None or `errors` (part of the items decided wrongly, an
         interval), `macro_f1` and by class, of those with an item, `recall` and `items`.
     """
-    design = Design(
-        1 / audit.measure(pool, thresholds).inclusion[rows], np.zeros(len(rows), dtype=np.int64), pool.families[rows]
-    )
+    inclusion = audit.measure(pool, thresholds).inclusion[pool.representative_of(rows)]
+    design = Design(1 / inclusion, np.zeros(len(rows), dtype=np.int64), pool.families[rows])
     earlier = None
     if before is not None and before.classes == pool.classes and len(rows):
         earlier = classifier.decide(before, classifier.probabilities(before, pool.features, pool.rows[rows]))

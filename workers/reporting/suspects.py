@@ -101,14 +101,14 @@ def _contradicted(session: Session, project_id: int, config: ProjectConfig, pool
         return []
     exclusive = config.task is Task.SINGLE
     found = contradicted(said.probability, pool.targets[rows], exclusive=exclusive)
-    members = audit.measure(pool, evaluation.audit_thresholds(session, project_id)).members
+    measuring = np.isin(rows, audit.answers(pool, evaluation.audit_thresholds(session, project_id)))
     return [
         Suspect(
             item=int(pool.ids[rows[row]]),
             kind=CONTRADICTED,
             why=_sentence(pool, rows[row], row, column, said.probability, exclusive=exclusive),
             weight=float(margin),
-            queue=not members[rows[row]],
+            queue=not measuring[row],
         )
         for row, column, margin in zip(found.rows.tolist(), found.columns.tolist(), found.margin.tolist(), strict=True)
     ]

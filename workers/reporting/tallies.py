@@ -5,10 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlmodel import Session, col
 
-from shared.labels import classes_of
+from shared.labels import LabelJson, classes_of
+from shared.pool import Index
 from shared.project import ProjectConfig, Task
 from shared.repository.audit import load_bands
 from shared.repository.evaluation import audit_thresholds
@@ -16,7 +18,7 @@ from shared.tables import Item, Label, RuleHit
 from workers.reporting.remedies import InForce
 from workers.reporting.status import label_counts
 from workers.simulation.dataset import Dataset
-from workers.training import bands
+from workers.training import bands, windows
 from workers.training.audit import post_stratify
 from workers.training.imbalance import AuditTally, Tally
 from workers.training.intervals import Design
@@ -45,8 +47,8 @@ def project_tally(session: Session, project_id: int, config: ProjectConfig) -> T
 def project_audit(session: Session, project_id: int, config: ProjectConfig) -> AuditTally:
     """The labeled audit items of a project by stratum.
 
-    The sample is the one that `workers.training.audit.measure` finds, read without vectors: one item a duplicate
-    group, its draw below the largest of its thresholds.
+    The answers are those that `workers.training.audit.answers` finds, read without vectors: one item a duplicate group,
+    its draw below the largest of its thresholds, and its label or the first that another item of the group has.
     """
     standing = or_(col(Item.duplicate_group).is_(None), col(Item.duplicate_group) == col(Item.id))
     statement = (
@@ -60,20 +62,44 @@ def project_audit(session: Session, project_id: int, config: ProjectConfig) -> A
     codes, thresholds = load_bands(session, project_id, ids), audit_thresholds(session, project_id)
     strata = [_stratum(source, hit) for _, source, hit, _, _ in rows]
     by_stratum = np.array([thresholds.get(stratum, 0.0) for stratum in strata])
-    inclusion = np.maximum(by_stratum, bands.by_item(thresholds, codes))
-    answered = [place for place, row in enumerate(rows) if row[4] is not None and row[3] < inclusion[place]]
+    in_windows = _by_windows(thresholds, ids, [row[1] for row in rows])
+    inclusion = np.maximum(np.maximum(by_stratum, bands.by_item(thresholds, codes)), in_windows)
+    others = _labels_of_duplicates(session, project_id)
+    labels = [others.get(row[0]) if row[4] is None else row[4] for row in rows]
+    given = {
+        place: classes_of(label)
+        for place, label in enumerate(labels)
+        if label is not None and rows[place][3] < inclusion[place]
+    }
+    answered = list(given)
     counts, held = Counter(strata[place] for place in answered), Counter[tuple[str, str]]()
     for place in answered:
-        held.update((strata[place], name) for name in classes_of(rows[place][4]))
+        held.update((strata[place], name) for name in given[place])
     names, sizes = sorted(set(strata)), Counter(strata)
     tally = AuditTally(_column(names, sizes), _column(names, counts), _grid(names, config.classes, held))
     newest = bands.phases(codes)
-    if not newest or not answered:
+    if not answered or not (newest or windows.any_of(thresholds)):
         return tally
-    cells = bands.band(codes, newest) + 1
+    cells = bands.band(codes, newest) + 1 if newest else np.searchsorted(names, strata)
     weighed = post_stratify(inclusion[answered], cells[answered], np.bincount(cells))
-    targets = np.array([[name in classes_of(rows[place][4]) for name in config.classes] for place in answered])
+    targets = np.array([[name in given[place] for name in config.classes] for place in answered])
     return replace(tally, shares=Design(weighed.weights, weighed.strata, ids[answered]).shares(targets))
+
+
+def _by_windows(thresholds: Mapping[str, float], ids: Index, sources: Sequence[str]) -> NDArray[np.float64]:
+    names = sorted(set(sources))
+    return windows.by_item(thresholds, ids, np.searchsorted(names, sources), names)
+
+
+def _labels_of_duplicates(session: Session, project_id: int) -> dict[int, LabelJson]:
+    """The first label of each duplicate group, by its number, among the items that don't stand for it."""
+    statement = (
+        select(col(Item.duplicate_group), col(Label.value))
+        .join(Label, col(Label.item) == col(Item.id))
+        .where(col(Item.project_id) == project_id, col(Item.duplicate_group) != col(Item.id))
+        .order_by(col(Item.id).desc())
+    )
+    return dict(session.connection().execute(statement).all())  # of several the last one stays, which is the first
 
 
 def in_force(session: Session, project_id: int, config: ProjectConfig) -> InForce:

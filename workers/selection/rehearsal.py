@@ -85,8 +85,7 @@ def rehearse(
         thresholds = selected.audit
         rng = np.random.default_rng([config.seed, plan.number])
         pool = _imagine(pool, model, config, knowledge, selected, rng)
-        answered = audit.measure(pool, thresholds).members & pool.labeled
-        yield Rehearsed(selected, int(answered.sum()))
+        yield Rehearsed(selected, len(audit.answers(pool, thresholds)))
         if model is None and number < len(waves):
             model = train(pool, config)
 

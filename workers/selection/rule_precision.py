@@ -27,7 +27,7 @@ import numpy as np
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig, Task
 from workers.selection.proportions import ENOUGH_AUDIT_ITEMS, stops, wilson
-from workers.training import audit, bands
+from workers.training import audit, bands, windows
 from workers.training.imbalance import AuditTally, prevalence
 from workers.training.intervals import Design
 from workers.training.metrics import Interval
@@ -117,17 +117,17 @@ def audited_shares(tally: AuditTally) -> list[Interval] | None:
 def audit_tally(pool: Pool, thresholds: Mapping[str, float]) -> AuditTally:
     """The labeled part of the audit sample, by strata in the order of `audit.stratify`."""
     names, stratum = audit.stratify(pool)
-    answered = np.flatnonzero(audit.measure(pool, thresholds).members & pool.labeled)
-    counts = _counts(stratum[answered], len(names))
-    answers = pool.targets[answered]
-    if not bands.phases(pool.bands):
+    answered = audit.answers(pool, thresholds)
+    stratum_of = stratum[pool.representative_of(answered)]
+    counts, answers = _counts(stratum_of, len(names)), pool.targets[answered]
+    if not (bands.phases(pool.bands) or windows.any_of(thresholds)):
         positives = np.zeros((len(names), len(pool.classes)), dtype=np.int64)
-        np.add.at(positives, stratum[answered], answers)
+        np.add.at(positives, stratum_of, answers)
         return AuditTally(_counts(stratum[pool.representatives], len(names)), counts, positives)
     weighed = audit.weigh(pool, thresholds, answered)
-    stands = np.bincount(stratum[answered], weights=weighed.weights, minlength=len(names))
+    stands = np.bincount(stratum_of, weights=weighed.weights, minlength=len(names))
     held = np.zeros((len(names), len(pool.classes)))
-    np.add.at(held, stratum[answered], answers * weighed.weights[:, None])
+    np.add.at(held, stratum_of, answers * weighed.weights[:, None])
     return AuditTally(
         sizes=_counts(stratum[pool.representatives], len(names)),
         answered=counts,

@@ -25,7 +25,7 @@ class Evidence:
     """What speaks for having found a class, or against it.
 
     Attributes:
-        found: labeled items of the class.
+        found: labeled items of the class, one a duplicate group.
         least: share of all its items that is surely found: the labeled ones by the most that the audit sample allows
             for, the upper end of its 95 % interval; None while that sample is too small.
         left: eligible items of the class that the model expects; None before the first model.
@@ -70,7 +70,7 @@ def weigh_evidence(
             left=None if left is None else float(left[column]),
             kappa=None if kappas is None or np.isnan(kappas[column]) else float(kappas[column]),
         )
-        for column, count in enumerate(pool.label_counts.tolist())
+        for column, count in enumerate(pool.targets[pool.told].sum(axis=0).tolist())
     ]
 
 

@@ -90,6 +90,16 @@ def measure(pool: Pool, thresholds: Mapping[str, float]) -> AuditSample:
     return AuditSample(dict(thresholds), standing & (pool.draws < inclusion), inclusion)
 
 
+def answers(pool: Pool, thresholds: Mapping[str, float]) -> Index:
+    """Positions of the labeled items that answer for members of the sample, one for each, in ascending order.
+
+    Mostly that is the member itself. Where another item of its duplicate group has a label, nobody is asked about the
+    member any more, and that label is its answer: without it, what people import twice would be missing in the sample.
+    """
+    told = pool.told
+    return told[measure(pool, thresholds).members[pool.representative_of(told)]]
+
+
 def sealed(pool: Pool, thresholds: Mapping[str, float]) -> Mask:
     """(n,) the items of the sample and their families, whose labels must not steer what else is labeled.
 
@@ -111,10 +121,12 @@ def weigh(pool: Pool, thresholds: Mapping[str, float], rows: Index) -> Weighed:
     Args:
         pool: The pool.
         thresholds: The sample's.
-        rows: (m,) positions of labeled members.
+        rows: (m,) positions of labeled items, see `answers`; each was drawn as what stands for its duplicate group.
     """
-    cells, standing = _cells(pool), pool.representatives
-    return post_stratify(measure(pool, thresholds).inclusion[rows], cells[rows], np.bincount(cells[standing]))
+    cells, drawn = _cells(pool), pool.representative_of(rows)
+    return post_stratify(
+        measure(pool, thresholds).inclusion[drawn], cells[drawn], np.bincount(cells[pool.representatives])
+    )
 
 
 def post_stratify(inclusion: NDArray[np.float64], cells: Index, sizes: Index) -> Weighed:

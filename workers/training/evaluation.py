@@ -68,8 +68,7 @@ def evaluate_on_audit(
         `curves` of precision by recall, `reliability` (bins and calibration error, after calibration and before),
         `cost_curves` and `goals`.
     """
-    members = audit.measure(pool, thresholds).members
-    rows, labels = np.flatnonzero(pool.labeled & members), int(pool.labeled.sum())
+    rows, labels = audit.answers(pool, thresholds), int(pool.labeled.sum())
     said = cross_fit(pool, rows, config, recipe=recipe, seed=seed) if len(rows) else None
     if said is None:
         return {"n": len(rows), "labels": labels, "macro_f1": None, "per_class": {}, "too_few": list(pool.classes)}

@@ -19,6 +19,11 @@ def key(first: int, through: int, source: str | None = None) -> str:
     return f"{_NAME}:{first}:{through}" + ("" if source is None else f":{source}")
 
 
+def any_of(thresholds: Mapping[str, float]) -> bool:
+    """Whether the sample holds more of some stretch, so that items of a stratum did not all enter alike."""
+    return any(name.startswith(f"{_NAME}:") for name in thresholds)
+
+
 def by_item(
     thresholds: Mapping[str, float], ids: Index, sources: Index, source_names: Sequence[str]
 ) -> NDArray[np.float64]:

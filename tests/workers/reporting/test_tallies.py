@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from sqlmodel import Session, col, select
 
 from shared.database import Database
@@ -21,8 +22,9 @@ from tests.workers.reporting.example import (
     make_project,
 )
 from workers.reporting.tallies import file_audit, file_tally, in_force, project_audit, project_tally
+from workers.selection.rule_precision import audit_tally
 from workers.simulation.dataset import read_dataset
-from workers.training import audit
+from workers.training import audit, windows
 from workers.training.imbalance import prevalence
 
 RULES = [
@@ -61,17 +63,36 @@ def test_the_audit_sample_is_that_of_training(database: Database, tmp_path: Path
         pool = pools.load_pool(session, project_id=example.id, config=example.config, vector_folder=tmp_path)
         sample = audit.measure(pool, audit_thresholds(session, example.id))
     names, stratum = audit.stratify(pool)
-    answered = np.flatnonzero(sample.members & pool.labeled)
+    answered = audit.answers(pool, audit_thresholds(session, example.id))
+    drawn = stratum[pool.representative_of(answered)]
     sizes = np.bincount(stratum[pool.representatives], minlength=len(names))
     order = [code for code in np.argsort(names) if sizes[code]]
     held = np.zeros((len(names), len(pool.classes)), dtype=np.int64)
-    np.add.at(held, stratum[answered], pool.targets[answered])
+    np.add.at(held, drawn, pool.targets[answered])
 
     assert len(answered) > 20
+    assert not pool.labeled[sample.members].all()
     assert len(order) == 4
     assert found.sizes.tolist() == sizes[order].tolist()
-    assert found.answered.tolist() == np.bincount(stratum[answered], minlength=len(names))[order].tolist()
+    assert found.answered.tolist() == np.bincount(drawn, minlength=len(names))[order].tolist()
     assert found.positives.tolist() == held[order].tolist()
+
+
+def test_shares_are_those_of_the_rounds_where_a_campaign_drew_more_of_a_stretch(
+    database: Database, tmp_path: Path
+) -> None:
+    example = _audited(database)
+    with database.write() as session:
+        batch = session.exec(select(Batch).where(col(Batch.project_id) == example.id)).one()
+        first, last = min(_rows(session, example).values()) + 100, max(_rows(session, example).values())
+        batch.audit = {**batch.audit, windows.key(first, last, "mail"): 0.9}
+    with database.read() as session:
+        found = project_audit(session, example.id, example.config)
+        pool = pools.load_pool(session, project_id=example.id, config=example.config, vector_folder=tmp_path)
+        tally = audit_tally(pool, audit_thresholds(session, example.id))
+
+    assert found.items == tally.items > 60
+    assert found.shares == pytest.approx(tally.shares)
 
 
 def test_before_the_first_round_there_is_no_audit_sample(database: Database) -> None:
@@ -137,6 +158,9 @@ def _audited(database: Database) -> Example:
         rows = _rows(session, example)
         for number in (21, 22, 23):
             session.get_one(Item, rows[number]).duplicate_group = rows[21]
+        for number in range(30, 60, 2):  # of which the second alone has a label
+            for each in (number, number + 1):
+                session.get_one(Item, rows[each]).duplicate_group = rows[number]
     classes = example.config.classes
     answer(database, example, {number: classes[number % 3] for number in range(1, 201, 2)})
     return example

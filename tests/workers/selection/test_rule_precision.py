@@ -11,7 +11,7 @@ from shared.project import ProjectConfig
 from tests.pools import make_pool
 from workers.selection.proportions import is_below
 from workers.selection.rule_precision import RulePrecision, class_priors, measure_rules
-from workers.training import audit
+from workers.training import audit, windows
 from workers.training.metrics import Interval
 
 RULES = ("good", "bad")
@@ -150,6 +150,19 @@ def test_the_audit_sample_is_asked_once_it_is_large_enough_and_tells_how_sure_it
     prior = class_priors(enough, make_config(), None, thresholds)[1]
     assert prior.low < truth[:, 1].mean() < prior.high
     assert prior.high - prior.low < 0.1
+
+
+def test_the_share_is_not_that_of_a_stretch_of_which_the_sample_holds_more() -> None:
+    pool, _ = make_pool(items=2_000, sources=("email",))
+    late = pool.ids > 1_800
+    truth = np.stack([~late, late], axis=1)
+    found = []
+    for seed in range(50):
+        redrawn = replace(pool, draws=np.random.default_rng(seed).random(len(pool)))
+        thresholds = {"email|other": 0.1, windows.key(1_801, 2_000): 0.5}
+        members = audit.measure(redrawn, thresholds).members
+        found.append(priors(label(redrawn, truth, np.flatnonzero(members)), None, thresholds)[1])
+    assert abs(np.mean(found) - 0.1) < 4 * np.std(found) / 50**0.5
 
 
 def test_an_audit_sample_that_leaves_out_a_large_part_of_the_pool_is_not_asked() -> None:

@@ -52,6 +52,15 @@ def test_what_is_found_is_compared_with_the_most_that_the_audit_sample_allows_fo
     assert found.least == pytest.approx(0.5)
 
 
+def test_labels_of_one_duplicate_group_are_found_once() -> None:
+    pool, truth = make_pool(items=100, labeled=40)
+    pool = replace(
+        pool, groups=np.where(pool.labeled & truth[:, 0], pool.ids[np.flatnonzero(pool.labeled)[0]], pool.ids)
+    )
+    [common, _] = weigh_evidence(pool, np.array([3.0, 3.0]), None, None)
+    assert common.found == 1
+
+
 def test_a_batch_holds_the_evidence_on_rare_classes_with_that_of_earlier_models() -> None:
     pool, truth = make_pool(items=1_000, shares=(0.9, 0.1), seed=2)
     config = make_config()

@@ -78,6 +78,39 @@ def test_one_item_of_a_duplicate_group_at_most_is_a_member() -> None:
     assert len(np.unique(pool.groups[sample.members])) == 50
 
 
+def test_the_label_of_a_duplicate_answers_for_a_member_that_nobody_will_be_asked_about() -> None:
+    """Mean over many draws of the share of a class of which half came again, with a label, in a later file."""
+    pool, _ = make_pool(items=1_000)
+    rare, again = np.arange(1_000) < 200, np.arange(1_000) >= 900
+    rare[again] = True
+    groups = np.where(again, pool.ids - 900, pool.ids)
+    truth = np.stack([~rare, rare], axis=1)
+    found = []
+    for seed in range(100):
+        draws = np.random.default_rng(seed).random(1_000)
+        twice = replace(
+            pool, groups=groups, families=groups, draws=draws, labeled=again, targets=truth & again[:, None]
+        )
+        sample = audit.extend(twice, {}, draws=150)
+        asked = np.flatnonzero(sample.members & np.isin(np.arange(1_000), twice.eligible))
+        labeled = again | np.isin(np.arange(1_000), asked)
+        told = replace(twice, labeled=labeled, targets=truth & labeled[:, None])
+        rows = audit.answers(told, sample.thresholds)
+        assert sorted(told.representative_of(rows).tolist()) == np.flatnonzero(sample.members).tolist()
+        weights = audit.weigh(told, sample.thresholds, rows).weights
+        found.append(np.average(rare[rows], weights=weights))
+    assert abs(np.mean(found) - 200 / 900) < 4 * np.std(found) / 10
+
+
+def test_of_a_duplicate_group_with_several_labels_the_members_own_counts() -> None:
+    pool, _ = make_pool(items=4)
+    groups = np.array([1, 1, 3, 3])
+    pool = replace(pool, groups=groups, labeled=np.array([False, True, True, True]))
+    assert pool.told.tolist() == [1, 2]
+    assert pool.representative_of(pool.told).tolist() == [0, 2]
+    assert audit.answers(pool, {"email|other": 1.0, "chat|other": 1.0}).tolist() == [1, 2]
+
+
 def test_the_weighted_sample_estimates_the_share_of_a_rare_class_without_bias() -> None:
     """Mean of the Horvitz-Thompson estimate over many draws, though rule hits are drawn far more often."""
     pool, truth = make_pool(items=2_000, rules=("r",), shares=(0.95, 0.05))
