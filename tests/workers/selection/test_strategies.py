@@ -58,14 +58,25 @@ def test_a_starved_class_gets_its_share_even_where_little_is_hit() -> None:
     assert 25 <= given["likely"] + given["anchor"] <= 35
 
 
-def test_a_class_with_labels_gets_what_asking_for_it_yields_and_less_where_little_is_right() -> None:
+def for_rare(view: View) -> int:
+    given = places(quietcorner(view, PLACES))
+    return given["likely"] + given["anchor"]
+
+
+def test_a_class_with_a_target_gets_what_asking_for_it_yields_and_less_where_little_is_right() -> None:
     pool, truth = pool_with(labels=600, rare_labels=200)
-    by_hits = {
-        hits: given["likely"] + given["anchor"]
-        for hits in (0.3, 0.5, 0.8)
-        for given in [places(quietcorner(make_view(pool, chances(truth, hits)), PLACES))]
-    }
+    config = ProjectConfig(classes=CONFIG.classes, targets={"rare": 201})
+    by_hits = {hits: for_rare(make_view(pool, chances(truth, hits), config)) for hits in (0.3, 0.5, 0.8)}
     assert by_hits == {0.3: pytest.approx(16, abs=1), 0.5: pytest.approx(35, abs=1), 0.8: pytest.approx(70, abs=1)}
+
+
+@pytest.mark.parametrize(("rare_labels", "given"), [(150, 35), (200, 23), (250, 12)])
+def test_without_a_target_it_gets_less_the_less_it_lacks_of_an_even_share_of_the_labels(
+    rare_labels: int, given: int
+) -> None:
+    pool, truth = pool_with(labels=600, rare_labels=rare_labels)
+    probability = chances(truth, 0.8)
+    assert for_rare(make_view(pool, probability)) == pytest.approx(given, abs=1)
 
 
 def test_rare_classes_get_no_more_than_twice_what_is_expected_to_be_left() -> None:
