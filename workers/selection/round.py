@@ -10,6 +10,7 @@ from shared.contracts import Reason
 from shared.halves import widen
 from shared.pool import Floats, Index, Mask, Matrix, Pool, rows_of
 from shared.project import ProjectConfig
+from workers.selection.audit_items import draw_audit_items
 from workers.selection.channels import Proposal, proposal
 from workers.selection.filling import Pick, Picks, fill, take
 from workers.selection.ledger import Keep, Ledger
@@ -110,8 +111,8 @@ def select(
     """Choose the next batch.
 
     What chooses learned nothing from the audit sample, see `audit.sealed`. That sample comes first, since chance must
-    not be pushed aside; then an open campaign; then the strategy's channels. Caps hold for all of them: an audit item
-    that a cap refuses stays due and comes in a later batch.
+    not be pushed aside; then an open campaign; then the strategy's channels. Caps hold for all of them, see
+    `workers.selection.audit_items` for what that means to the sample.
 
     Args:
         pool: The pool.
@@ -136,18 +137,11 @@ def select(
     floor = rare_floor(view, places=plan.places, strategy=plan.strategy)
     ledger = Ledger(view, floor, wanted=plan.places, beside=campaign)
     draws = _audit_draws(config, plan)
-    sample = audit.extend(pool, plan.audit, draws=draws)
     picks: Picks = {}
-    division: dict[str, int] = {}
     # Many items that arrive at once can make many due: they come by and by, and leave places to the others.
-    division["audit"] = take(
-        ledger,
-        picks,
-        "audit",
-        _due_for_audit(pool, sample, first=plan.drawn),
-        keep=Keep.QUOTAS,
-        limit=_MOST_DUE * draws + len(plan.drawn),
-    )
+    most = _MOST_DUE * draws + len(plan.drawn)
+    sample, held_back = draw_audit_items(pool, ledger, picks, plan.audit, draws=draws, first=plan.drawn, most=most)
+    division = {"audit": len(picks)}
     for channel, wanted in (("drift", plan.drift), ("relabel", plan.relabel)):
         proposed = _campaign_items(pool, wanted, labeled=channel == "relabel")
         division[channel] = take(ledger, picks, channel, proposed, keep=Keep.NOTHING)
@@ -157,7 +151,7 @@ def select(
     fill(view, ledger, picks, shares)
     return Selected(
         choices=_in_order(view, plan, seed, sample, picks, floor),
-        shortfalls=tuple(ledger.shortfalls()),
+        shortfalls=(*ledger.shortfalls(), *held_back),
         audit=sample.thresholds,
         division={name: places for name, places in division.items() if places},
         done=tuple(pool.classes[need.column] for need in view.needs if need.done),
@@ -212,14 +206,6 @@ def _divide(pool: Pool, config: ProjectConfig, plan: RoundPlan, sealed: Mask) ->
 def _audit_draws(config: ProjectConfig, plan: RoundPlan) -> int:
     """Audit items wanted."""
     return 0 if plan.strategy in UNAUDITED else round(config.selection.audit_share * plan.places)
-
-
-def _due_for_audit(pool: Pool, sample: AuditSample, *, first: Sequence[int]) -> Proposal:
-    """Members of the audit sample that nobody has labeled, by their draw; those with the ids `first` before others."""
-    free = np.zeros(len(pool), dtype=bool)
-    free[pool.eligible] = True
-    due = np.flatnonzero(sample.members & free)
-    return proposal(due[np.lexsort((pool.draws[due], ~np.isin(pool.ids[due], first)))])
 
 
 def _campaign_items(pool: Pool, ids: Sequence[int], *, labeled: bool) -> Proposal:

@@ -90,6 +90,26 @@ def measure(pool: Pool, thresholds: Mapping[str, float]) -> AuditSample:
     return AuditSample(dict(thresholds), standing & (pool.draws < inclusion), inclusion)
 
 
+def no_further(
+    pool: Pool, earlier: Mapping[str, float], extended: Mapping[str, float], refused: Mapping[int, float]
+) -> AuditSample:
+    """The sample with thresholds (`extended`) taken back to where items were refused.
+
+    Args:
+        pool: The pool.
+        earlier: Thresholds before, below which none goes.
+        extended: What `extend` made of them.
+        refused: By stratum in force (see `strata`), the least draw of an item that can't be asked about.
+    """
+    thresholds, newest, names = dict(extended), bands.phases(pool.bands), stratify(pool)[0]
+    for stratum, draw in refused.items():
+        if newest and not stratum:
+            continue  # items that are in no band yet, which no threshold was raised for
+        name = bands.key(newest, stratum - 1) if newest else names[stratum]
+        thresholds[name] = max(earlier.get(name, 0.0), min(thresholds.get(name, 0.0), draw))
+    return measure(pool, thresholds)
+
+
 def answers(pool: Pool, thresholds: Mapping[str, float]) -> Index:
     """Positions of the labeled items that answer for members of the sample, one for each, in ascending order.
 
@@ -123,7 +143,7 @@ def weigh(pool: Pool, thresholds: Mapping[str, float], rows: Index) -> Weighed:
         thresholds: The sample's.
         rows: (m,) positions of labeled items, see `answers`; each was drawn as what stands for its duplicate group.
     """
-    cells, drawn = _cells(pool), pool.representative_of(rows)
+    cells, drawn = strata(pool), pool.representative_of(rows)
     return post_stratify(
         measure(pool, thresholds).inclusion[drawn], cells[drawn], np.bincount(cells[pool.representatives])
     )
@@ -142,7 +162,7 @@ def post_stratify(inclusion: NDArray[np.float64], cells: Index, sizes: Index) ->
     return Weighed(raw * whole[strata] / stood[strata] * spread, strata)
 
 
-def _cells(pool: Pool) -> Index:
+def strata(pool: Pool) -> Index:
     """(n,) the strata that are in force: the newest bands, or source by rule before there are any."""
     newest = bands.phases(pool.bands)
     return bands.band(pool.bands, newest) + 1 if newest else stratify(pool)[1]

@@ -134,7 +134,9 @@ def _next_scorer(pool: Pool, config: ProjectConfig, sealed: Mask, scorers: Seque
     wanted = max(_FEWEST_LABELS, _GROWTH * scorers[-1].labels if scorers else 0)
     if len(rows) < wanted or len(scorers) == _MOST_PHASES:
         return None
-    model = train_on(pool, rows, config)
+    # Of labels alone: whether a text may teach a pupil depends on whether it was drawn, and its band must not.
+    training = config.training.model_copy(update={"unlabeled": False})
+    model = train_on(pool, rows, config.model_copy(update={"training": training}))
     if model is None:
         return None
     probability = classifier.probabilities(model, pool.features, pool.rows).astype(np.float64)
