@@ -1,6 +1,6 @@
 """The ledger of one batch: caps that are never exceeded, wishes that are met where the pool allows it."""
 
-from collections import Counter
+from collections import defaultdict
 from enum import Enum
 
 import numpy as np
@@ -33,7 +33,8 @@ class Ledger:
         """Start an empty batch of at most `wanted` items, `beside` of them a campaign's, which has no quotas."""
         self.wanted = wanted
         self.chosen: list[int] = []
-        self.refused: Counter[str] = Counter()
+        self.refused: defaultdict[str, set[int]] = defaultdict(set)
+        """The items that each cap has refused, by the cap in words."""
         self.rare_owed = floor.wanted
         self._floor = floor
         self._pool = view.pool
@@ -61,10 +62,10 @@ class Ledger:
         if self._taken[position] or not self.left:
             return False
         if self._source_room[source] <= 0:
-            self.refused[f"cap on source {self._pool.source_names[source]!r}"] += 1
+            self.refused[f"cap on source {self._pool.source_names[source]!r}"].add(position)
             return False
         if predicted >= 0 and self._class_room[predicted] <= 0:
-            self.refused[f"cap on class {self._pool.classes[predicted]!r}"] += 1
+            self.refused[f"cap on class {self._pool.classes[predicted]!r}"].add(position)
             return False
         rare = self._floor.counts(position, wanted)
         if keep is not Keep.NOTHING and self._owed[source] <= 0 and self.left <= self._owed.sum():
@@ -91,8 +92,10 @@ class Ledger:
             unmet.append(f"floor of likely rare items: {self.rare_owed} item(s) short")
         if not self.left:
             return unmet
-        bound = [f"{cause}: refused {count} item(s)" for cause, count in sorted(self.refused.items())]
-        return [f"short by {self.left}: {'caps bound it' if bound else 'no eligible item is left'}", *bound, *unmet]
+        bound = [f"{cause}: refused {len(items)} item(s)" for cause, items in sorted(self.refused.items())]
+        enough = sum(len(items) for items in self.refused.values()) >= self.left
+        why = "caps bound it" if enough else "no other eligible item is left" if bound else "no eligible item is left"
+        return [f"short by {self.left}: {why}", *bound, *unmet]
 
 
 def _room(caps: dict[str, Cap], names: tuple[str, ...], so_far: Index) -> Counts:

@@ -82,6 +82,22 @@ def test_an_unmet_quota_is_relaxed_and_said() -> None:
     assert any("cap on source 'a'" in line for line in chosen.shortfalls)
 
 
+def test_what_a_cap_refuses_is_counted_by_the_item_and_only_as_much_as_there_is() -> None:
+    pool, _ = make_pool(items=60, sources=("a", "b"), labeled=10)
+    config = make_config(caps={"sources": {"a": 3}})
+    refused = int((pool.sources[pool.eligible] == 0).sum()) - 3
+
+    few = select(pool, None, config, RoundPlan(number=1, places=45, encoder="e", model=1))
+    many = select(pool, None, config, RoundPlan(number=1, places=500, encoder="e", model=1))
+
+    short = 45 - len(few.choices)
+    assert few.shortfalls[:2] == (f"short by {short}: caps bound it", f"cap on source 'a': refused {refused} item(s)")
+    assert many.shortfalls[:2] == (
+        f"short by {500 - len(many.choices)}: no other eligible item is left",
+        f"cap on source 'a': refused {refused} item(s)",
+    )
+
+
 def test_one_item_of_a_duplicate_group_at_most_and_none_whose_twin_is_labeled() -> None:
     pool, _ = make_pool(items=90, labeled=20)
     pool = replace(pool, groups=(pool.ids - 1) // 3 + 1)
