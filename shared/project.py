@@ -143,7 +143,7 @@ class BatchTrigger(Section):
 
     queue_below: Share = 0.5
     new_labels: Annotated[int, Field(ge=1)] | None = None
-    after_s: Annotated[float, Field(gt=0)] | None = None
+    after_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
 class Queue(Section):
@@ -164,7 +164,7 @@ class ProjectConfig(Section):
     selection: Selection = Selection()
     batch_trigger: BatchTrigger = BatchTrigger()
     targets: dict[Name, Count] = Field(default_factory=dict)
-    costs: dict[Name, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    costs: dict[Name, Annotated[float, Field(ge=1e-6, le=1e6)]] = Field(default_factory=dict)
     error_costs: dict[Name, dict[Name, Cost]] = Field(default_factory=dict)
     goals: dict[Name, Goal] = Field(default_factory=dict)
     training: Training = Training()

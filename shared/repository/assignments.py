@@ -9,7 +9,7 @@ from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
 from shared.among import among, several
-from shared.tables import Assignment, AssignmentState, Item, Project
+from shared.tables import Assignment, AssignmentState, Batch, Item, Project
 
 _STREAM_ENTRIES = select(Assignment.stream_id).where(among(Assignment.id, several("these", int)))
 
@@ -20,7 +20,7 @@ class Waiting:
 
     id: int
     lease: int
-    batch: int
+    round: int
     item_id: str
     text: str
     source: str
@@ -91,15 +91,16 @@ def prepare_queueing(session: Session, project_id: int) -> list[Waiting]:
     )
     session.connection().execute(update(Assignment).where(*unqueued).values(lease=Assignment.lease + 1))
     statement = (
-        select(Assignment, Item.item_id, Item.text, Item.source)
+        sql_select(
+            *(col(Assignment.id), col(Assignment.lease), col(Batch.round)),
+            *(col(Item.item_id), col(Item.text), col(Item.source), col(Assignment.reason)),
+        )
         .join(Item, col(Item.id) == col(Assignment.item))
+        .join(Batch, col(Batch.id) == col(Assignment.batch))
         .where(*unqueued)
         .order_by(col(Assignment.batch), col(Assignment.slot), col(Assignment.rank))
     )
-    return [
-        Waiting(row.id, row.lease, row.batch, item_id, text, source, row.reason)
-        for row, item_id, text, source in session.exec(statement)
-    ]
+    return [Waiting(*row) for row in session.connection().execute(statement)]
 
 
 def mark_queued(session: Session, entries: Mapping[int, str]) -> None:

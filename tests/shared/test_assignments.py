@@ -1,4 +1,4 @@
-"""The order in which assignments go on the queue."""
+"""What goes on the queue, and in which order."""
 
 from sqlmodel import select
 
@@ -20,3 +20,12 @@ def test_the_second_annotator_of_an_overlap_item_is_asked_after_the_first_of_eve
         store_assignments(session, session.get_one(Batch, number), list(zip(items, reasons, strict=True)))
         order = [waiting.item_id for waiting in prepare_queueing(session, example.id)]
     assert order == ["item-1", "item-2", "item-3", "item-1", "item-3", "item-3"]
+
+
+def test_a_batch_has_the_number_by_which_people_know_it(database: Database) -> None:
+    other, example = make_project(database, name="other"), make_project(database)
+    add_batch(database, other.id, [])
+    add_items(database, example.id, [("a text", "mail")])
+    add_batch(database, example.id, [1])
+    with database.write() as session:
+        assert [waiting.round for waiting in prepare_queueing(session, example.id)] == [1]

@@ -74,6 +74,6 @@ def _message(row: Waiting, project: str, config: ProjectConfig) -> TaskMessage:
         source=row.source,
         task=config.task.value,
         classes=list(config.classes),
-        batch=row.batch,
+        batch=row.round,
         reason=Reason.model_validate(row.reason),
     )

@@ -17,7 +17,7 @@ class Tally:
     Attributes:
         names: k categories; the same name is the same category in another window.
         factors: (j, k) what the window multiplies each bet on each category with.
-        share: (k,) of the window's items, more or fewer than expected.
+        share: (k,) of the window's items, by how many more than expected; below 0 where fewer came.
     """
 
     names: tuple[str, ...]
@@ -107,5 +107,5 @@ def tally_of(
     if not items:
         return None
     part = PART[channel] / scopes
-    share = np.abs(counts.window.sum(axis=0) - expected(counts)) / items
+    share = (counts.window.sum(axis=0) - expected(counts)) / items
     return Tally(names, factors(counts, part=part, both_ways=both_ways), share)

@@ -179,7 +179,8 @@ def _step(memory: Memory, verdict: Verdict, budget: float) -> tuple[Memory, Chan
     held, gathered = _gather(memory.held, verdict, budget)
     level, share = verdict.level, verdict.share
     if gathered:
-        share = max(share, sum(gathered.values()))
+        more, fewer = (sum(max(0.0, sign * one) for one in gathered.values()) for sign in (1, -1))
+        share = max(share, more, fewer)  # what one category lost is what another one won
         level = max(level, level_of(share, content=True, mix=False), key=_ORDER.index)
     levels = (*memory.levels, level)
     again = level is Level.WARN and sum(one in _SEVERE for one in levels) >= 2

@@ -15,6 +15,8 @@ _WHAT = {
     Channel.CONFIDENCE: "decided with another confidence",
 }
 
+_TRAIT = {"beyond ASCII": "characters beyond ASCII"}
+
 
 def why(change: Change, report: WindowReport, *, window: int) -> str:
     """One sentence on an alarm that was raised in a window."""
@@ -22,7 +24,8 @@ def why(change: Change, report: WindowReport, *, window: int) -> str:
         return (
             f"{change.scope} takes another share of window {window}, by about {change.share:.1%} of its items or more"
         )
-    what = _WHAT[Channel(change.channel)] if not change.scope else f"of another {change.scope} than before"
+    trait = f"unlike earlier ones in their {_TRAIT.get(change.scope, change.scope)}"
+    what = trait if change.scope else _WHAT[Channel(change.channel)]
     when = f"windows up to {window}" if change.gathered else f"window {window}"
     at_least = "at least " if change.channel == Channel.EMBEDDING else ""
     return f"{at_least}{change.share:.1%} of {when}: {what}{_where(change, report)}"

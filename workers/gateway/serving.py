@@ -7,6 +7,7 @@ import socket
 import structlog
 import uvicorn
 
+from shared.errors import InvalidInputError
 from workers.context import context
 from workers.gateway.api import create_api
 from workers.readiness import say_ready
@@ -60,4 +61,24 @@ def serve(host: str, port: int) -> None:
         timeout_keep_alive=_KEPT_OPEN_S,
         timeout_graceful_shutdown=_LAST_ANSWERS_S,
     )
-    _Server(config).run()
+    with _listening(host, port) as listener:
+        _Server(config).run([listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that is bound to an address; uvicorn would say why it can't be in a log that nobody reads."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise InvalidInputError(
+            f"the HTTP API can't listen on {host}, port {port}: {error.strerror or error}. Choose another with --port, "
+            "QUIETCORNER_HTTP_PORT or `up --http`, or end what listens there."
+        ) from error
+    return listener

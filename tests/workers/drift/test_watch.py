@@ -14,7 +14,7 @@ from workers.drift.detectors import Counts
 from workers.drift.evidence import factors, gather
 from workers.drift.report import WindowReport
 from workers.drift.statistics import Tally, Verdict
-from workers.drift.watch import Kind, WatchState, advance, lasts, level_after
+from workers.drift.watch import Change, Kind, WatchState, advance, lasts, level_after
 
 _QUIET = look(fit(draw(EVERYTHING, 400, seed=0)), draw(EVERYTHING, 100, seed=1, first_id=5_000))
 
@@ -105,6 +105,16 @@ def test_evidence_gathers_until_it_is_enough_and_names_the_category() -> None:
     assert not any(raised[:10])
     assert (first.kind, first.gathered) == (Kind.RAISED, ("b",))
     assert first.share == pytest.approx(0.012)
+
+
+def test_what_one_category_lost_and_another_won_is_affected_once() -> None:
+    state, raised = WatchState(), list[Change]()
+    for _ in range(40):
+        tally = Tally(("a", "b", "c"), np.array([[1.6, 1.6, 1.6]] * 2), np.array([-0.7, 0.6, 0.1]))
+        state, changes = advance(state, _report(_verdict(0.0, channel=Channel.MIX, tally=tally)), budget=1.0)
+        raised += changes
+
+    assert [change.share for change in raised if change.kind is Kind.RAISED] == [pytest.approx(0.7)]
 
 
 @settings(deadline=None, max_examples=50)

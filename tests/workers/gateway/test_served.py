@@ -166,3 +166,14 @@ def test_a_server_that_is_told_to_end_answers_what_it_has_begun(place: Place) ->
     [(status, receipt)] = told
     assert (status, receipt["submission_id"], receipt["status"]) == (200, "s-1", "accepted")
     assert place.query("SELECT count(*) FROM submission") == [(1,)]
+
+
+def test_a_port_that_is_taken_is_named_with_what_to_do(place: Place) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = place.run("serve", "--port", port, check=False)
+    assert done.returncode == 2
+    assert f"can't listen on 127.0.0.1, port {port}" in done.stderr
+    assert "--port" in done.stderr

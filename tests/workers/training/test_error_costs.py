@@ -5,10 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.errors import ConfigError
 from shared.pool import Mask
-from shared.project import ProjectConfig
+from shared.project import ProjectConfig, parse_project
+from tests.pools import make_pool
+from workers.training import classifier
 from workers.training.decision import decide
 from workers.training.error_costs import class_costs, cost_curve, cost_matrix, item_costs, mean_cost, savings
+from workers.training.tuning import train
 
 
 def config_of(*, task: str = "single", **options: object) -> ProjectConfig:
@@ -101,3 +105,22 @@ def test_a_single_class_has_a_curve_too() -> None:
     targets = np.ones((3, 1), dtype=bool)
     curve = cost_curve(targets, np.zeros((3, 1)), np.ones(3), np.array([[2.0, 1.0]]), column=0, exclusive=False)
     assert curve == {"flagged": [0.0, 1.0], "cost": [2.0, 0.0]}
+
+
+@pytest.mark.parametrize(
+    "told", ["costs.rare = inf", "costs.rare = 1e308", "costs.rare = nan", "error_costs.rare.common = 1e9"]
+)
+def test_a_cost_that_no_sum_can_hold_is_refused(told: str) -> None:
+    with pytest.raises(ConfigError, match="costs"):
+        parse_project(f'classes = ["common", "rare"]\n{told}', origin="a file")
+
+
+@pytest.mark.parametrize("cost", [1e-6, 1e6])
+def test_the_largest_and_the_smallest_cost_still_make_a_model(cost: float) -> None:
+    config = parse_project(f'classes = ["common", "rare"]\ncosts.rare = {cost}', origin="a file")
+    pool, _ = make_pool(items=600, labeled=200)
+    model = train(pool, config)
+    assert model is not None
+    probability = classifier.probabilities(model, pool.matrix, pool.rows)
+    assert np.isfinite(probability).all()
+    assert np.isfinite(classifier.decision_scores(model, probability)).all()
