@@ -12,7 +12,7 @@ from shared.database import now
 from shared.drift_tables import FreshLabels
 from shared.labels import LabelJson, in_force
 from shared.pool import Index
-from shared.tables import Submission
+from shared.tables import Assignment, Submission
 
 _ITEM = "<i8"
 
@@ -61,6 +61,13 @@ def answers_to(session: Session, items: Sequence[int], former: Mapping[str, str]
     for item, annotator, label in session.exec(statement):
         latest[item, annotator] = in_force(label, former)
     return [GivenAnswer(item, annotator, latest[item, annotator]) for item, annotator in sorted(latest)]
+
+
+def queued_by_chance(session: Session, project_id: int) -> Index:
+    """`Item.id` (n,) of the items that were queued because they are in the audit sample."""
+    channel = col(Assignment.reason)["channel"].as_string()
+    statement = select(Assignment.item).where(col(Assignment.project_id) == project_id, channel == "audit").distinct()
+    return np.array(session.exec(statement).all(), dtype=np.int64)
 
 
 def store_look(

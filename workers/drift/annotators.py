@@ -1,11 +1,12 @@
 """Whose labels moved: the class mix of each annotator and source in the audit sample, and agreement. Pure.
 
-Audit items go to whoever asks next, so that within a stratum every annotator should meet the same mix of classes. Each
-class of an annotator's answers is held against the others' answers of the same strata by the exact conditional test of
-stratified two by two tables, whose count is a sum of independent hypergeometric ones (Gart, "Point and interval
-estimation of the common odds ratio in the combination of 2 x 2 tables with fixed marginals", Biometrika 1970). Sources
-differ by nature, so the fresh answers of a source are held against its own at the reference. An answer counts once for
-each of its classes. Items that several answered make the test a little careful, not bold.
+Items that are queued because they are in the sample go to whoever asks next, so that within a stratum every annotator
+should meet the same mix of classes. Each class of an annotator's answers is held against the others' answers of the
+same strata by the exact conditional test of stratified two by two tables, whose count is a sum of independent
+hypergeometric ones (Gart, "Point and interval estimation of the common odds ratio in the combination of 2 x 2 tables
+with fixed marginals", Biometrika 1970). Sources differ by nature, so the fresh answers of a source are held against its
+own at the reference. An answer counts once for each of its classes. Items that several answered make the test a little
+careful, not bold.
 """
 
 from collections import defaultdict

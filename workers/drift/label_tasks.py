@@ -138,6 +138,7 @@ def _asked(
         given=label_watch.given_answers(
             pool, [(answer.item, answer.annotator, classes_of(answer.label)) for answer in answers]
         ),
+        drawn=fresh_labels.queued_by_chance(session, project_id),
         before=_some(pool, pool.ids <= through, rng),
         window=_some(pool, in_window, rng),
         window_number=report.window if report else None,

@@ -83,6 +83,8 @@ class Asked:
         seen: (s,) ids, ascending, of answered audit items that earlier looks saw.
         seen_in: (s,) the look that saw each, from 0.
         given: Who answered what.
+        drawn: (q,) ids of items that were queued because they are in the sample: chance gave these to whoever came
+            next. What other channels had queued before it joined is with those who worked then.
         before: positions of items of the drift watch's reference, or some of them.
         window: positions of the newest window's items.
         window_number: of that window; None without one.
@@ -97,6 +99,7 @@ class Asked:
     seen: Index
     seen_in: Index
     given: Given
+    drawn: Index
     before: Index
     window: Index
     window_number: int | None
@@ -319,7 +322,7 @@ def _compare(asked: Asked, rows: Index, looks: Index) -> list[Difference]:
     strata = _strata(asked, rows)
     fresh = np.zeros(len(pool), dtype=bool)
     fresh[rows] = looks > 0
-    new = fresh[given.rows]
+    new = fresh[given.rows] & np.isin(pool.ids[given.rows], asked.drawn)
     by_annotator = annotators.Answers(given.rows[new], given.names[new], given.targets[new], strata[given.rows[new]])
     by_source = annotators.Answers(rows, pool.sources[rows], pool.targets[rows], strata[rows])
     return [

@@ -16,7 +16,7 @@ from shared.drift_tables import Campaign, DriftAlarm, FreshLabels
 from shared.events import Event
 from shared.project import ProjectConfig
 from shared.repository.drift import store_reference
-from shared.repository.fresh_labels import items_seen
+from shared.repository.fresh_labels import items_seen, queued_by_chance
 from shared.repository.projects import all_projects, create_project
 from shared.settings import Settings
 from shared.streams import connect
@@ -150,7 +150,9 @@ def test_labels_that_mean_something_else_raise_the_strongest_alarm_and_open_a_ca
         ids, looks = items_seen(session, labeling.project_id, began=1)
         shown = summary(session, labeling.project_id)
         page = report_html(labeling.database, labeling.project_id, "p", config_of())
+        drawn = queued_by_chance(session, labeling.project_id)
     assert len(told) == 3
+    assert set(ids.tolist()) <= set(drawn.tolist())  # all batches are audit items
     assert len(set(ids.tolist())) == len(ids) == newest.findings["answers"]
     assert [look.findings["new"] for look in labeling.looks()] == [int((looks == number).sum()) for number in range(3)]
     assert json.loads(json.dumps(shown)) == shown

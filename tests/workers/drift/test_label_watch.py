@@ -46,6 +46,7 @@ class Watched:
         assert model is not None
         given = {
             "given": NOBODY,
+            "drawn": self.pool.ids,
             "before": NOTHING,
             "window": NOTHING,
             "window_number": None,
@@ -139,6 +140,23 @@ def test_other_classes_begin_anew_and_keep_what_the_year_has_cost() -> None:
     assert anew
     assert other.course.levels == {}
     assert other.bets == kept.bets < label_watch.begin({}, at=0.0).bets
+
+
+def test_annotators_are_compared_on_what_chance_gave_them_alone() -> None:
+    """Who worked before an item joined the sample had asked for what is rare."""
+
+    def compared(drawn: Index) -> list[str]:
+        watched = Watched()
+        names = [("common", "rare")[int(rare)] for rare in watched.truth[:, 1]]
+        given = label_watch.given_answers(
+            watched.pool,
+            [(item, f"who saw {name}", [name]) for item, name in zip(watched.pool.ids.tolist(), names, strict=True)],
+        )
+        watched.look(150)
+        return [one.name for one in watched.look(300, given=given, drawn=drawn).differences if one.kind == "annotator"]
+
+    assert set(compared(Watched().pool.ids)) == {"who saw common", "who saw rare"}
+    assert compared(NOTHING) == []
 
 
 def test_answers_of_classes_that_are_gone_are_left_out() -> None:
