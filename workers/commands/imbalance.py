@@ -59,7 +59,7 @@ def imbalance(
     from workers.training.remedies import findings
 
     tally, audit, in_force = _count(name, file, column or [])
-    measured = measure(tally, audit, beta=beta)
+    measured = measure(tally, audit, beta=beta, weighting=in_force.weighting)
     called_for = remedies(findings(measured, in_force.targets), measured, in_force)
     if as_json:
         origin = {"project": name} if file is None else {"file": str(file)}
@@ -106,7 +106,7 @@ def _print(title: str, measured: "Imbalance", called_for: "Sequence[Remedy]", *,
     console.print()
     console.print(_classes(measured, counted=counted))
     console.print(
-        f"ratio: the largest class to this one; weight: of an error on it in training; "
+        f"ratio: the largest class to this one; weight: of an error on it in training, before costs; "
         f"effective: number of samples for beta = {measured.beta:g}",
         style="dim",
     )

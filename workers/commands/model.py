@@ -1,7 +1,7 @@
 """`quietcorner model`: the versions of a project's model, what changed between two, and one to take along."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -152,17 +152,19 @@ def export(
         files[LEXICON_FILE] = save({"lexicon": lexicon})
     if onnx:
         files[ONNX_FILE] = onnx_graph(version.model, encoder=version.encoder)
-    _write(out, files)
+    _write(out, files, others={LEXICON_FILE, ONNX_FILE} - files.keys())
     if as_json:
         edge.print_json({"project": name, "version": version.number, "files": [str(out / file) for file in files]})
         return
     typer.echo(f"{name}: wrote version {version.number} to {out}: {', '.join(files)}")
 
 
-def _write(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Files that are there only once they are whole."""
+def _write(folder: Path, files: Mapping[str, bytes], *, others: Collection[str]) -> None:
+    """Files that are there only once they are whole. `others`, of an earlier export, go before: they don't fit these."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for file in others:
+            (folder / file).unlink(missing_ok=True)
         for file, content in files.items():
             unfinished = folder / f"{file}.part"
             unfinished.write_bytes(content)

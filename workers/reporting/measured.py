@@ -58,6 +58,13 @@ class Quality:
         return [found for found in self.classes.values() if not found.few]
 
 
+def over_classes(metrics: Metrics) -> str:
+    """Over which classes a mean goes, in words; nothing where it goes over all."""
+    supports = [found.get("support") or 0 for found in metrics["per_class"].values()]
+    there = sum(support > 0 for support in supports)
+    return "" if there == len(supports) else f", over the {there:,} of {len(supports):,} classes that these items hold"
+
+
 def read_quality(metrics: Metrics) -> Quality:
     """The figures of a version."""
     few = set(metrics.get("too_few") or ())

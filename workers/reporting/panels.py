@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shared.lanes import MOST_ATTEMPTS
-from workers.reporting.measured import rarest_first, read_quality
+from workers.reporting.measured import over_classes, rarest_first, read_quality
 from workers.reporting.plain import clock, one_line
 from workers.reporting.rules import rule_precision, stopped_rules
 from workers.reporting.sentences import agreement, counted, goal_figures, goal_state, listed, share
@@ -94,7 +94,7 @@ def _model(model: Status) -> Text:
     told = f"macro-F1 {macro['value']:.2f} ({macro['low']:.2f} to {macro['high']:.2f})"
     if area := metrics.get("macro_pr_auc"):
         told += f", macro PR-AUC {area['value']:.2f} ({area['low']:.2f} to {area['high']:.2f})"
-    return Text(line + f"{told} on {metrics['n']:,} audit items")
+    return Text(line + f"{told} on {metrics['n']:,} audit items{over_classes(metrics)}")
 
 
 def _goals(goals: Status) -> Text:

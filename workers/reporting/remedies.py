@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from workers.reporting.sentences import counted, listed, share
 from workers.training.imbalance import ClassFigures, Imbalance, SourceFigures
 from workers.training.remedies import FEW_LABELS, RARE_SHARE, Condition, Finding, pool_share
+from workers.training.weighting import Weighting
 
 
 @dataclass(frozen=True)
@@ -17,12 +18,14 @@ class InForce:
         seeded: for each class that has seeding rules, whether they hit any item.
         capped: classes with a cap.
         quotas: wanted shares of a batch by source.
+        weighting: by which classes are weighed in training.
     """
 
     targets: Mapping[str, int] = field(default_factory=dict)
     seeded: Mapping[str, bool] = field(default_factory=dict)
     capped: frozenset[str] = frozenset()
     quotas: Mapping[str, float] = field(default_factory=dict)
+    weighting: Weighting = "balanced"
 
 
 @dataclass(frozen=True)

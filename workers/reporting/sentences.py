@@ -5,7 +5,7 @@ from typing import Any
 
 from shared.lanes import MOST_ATTEMPTS
 from workers.reporting.history import History, MeasuredModel
-from workers.reporting.measured import ClassQuality, Measure, Quality, measure, read_quality
+from workers.reporting.measured import ClassQuality, Measure, Quality, measure, over_classes, read_quality
 
 _NAMES_SHOWN = 8
 # A macro-F1 that may be anywhere within so much hardly tells one version from another.
@@ -153,7 +153,7 @@ def _quality(status: Mapping[str, Any], models: Sequence[MeasuredModel]) -> list
     if quality.macro_f1 is None:
         told = [f"{which} can't be measured yet: the audit sample has {items} with a label."]
     else:
-        told = [_measured(which, quality, quality.macro_f1, items)]
+        told = [_measured(which, quality, quality.macro_f1, f"{items} drawn at random{over_classes(model.metrics)}")]
     later = [] if model.version == newest else [f"Version {newest} is newer and not measured yet."]
     return [*told, *later]
 
@@ -161,8 +161,8 @@ def _quality(status: Mapping[str, Any], models: Sequence[MeasuredModel]) -> list
 def _measured(which: str, quality: Quality, macro: Measure, items: str) -> str:
     within = f" (95 % interval {macro.low:.2f} to {macro.high:.2f})" if macro.interval else ""
     told = (
-        f"{which} reaches a macro-F1 of {macro.value:.2f}{within}, measured on {items} drawn at random, each judged by "
-        "a model that had not seen it."
+        f"{which} reaches a macro-F1 of {macro.value:.2f}{within}, measured on {items}, each judged by a model "
+        "that had not seen it."
     )
     if quality.macro_pr_auc is not None:
         told += f" Its macro PR-AUC is {figure(quality.macro_pr_auc)}."

@@ -114,6 +114,7 @@ def in_force(session: Session, project_id: int, config: ProjectConfig) -> InForc
         seeded=seeded,
         capped=frozenset(config.caps.classes),
         quotas=config.quotas.sources,
+        weighting=config.training.class_weights,
     )
 
 

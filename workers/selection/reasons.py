@@ -19,6 +19,9 @@ CHANNELS = {
 
 # `Reason.score` and `Reason.probability` are stored with six digits.
 _SAME = 1e-5
+# Doubt, of 1, from which on the model is said to doubt much, and below which not at all: late in a project that is
+# learned well nothing is left that it doubts, and the boundary's places go to what is nearest to it.
+_DOUBTFUL, _SURE = 0.5, 0.05
 
 
 def sentence(reason: Reason) -> str:
@@ -40,8 +43,14 @@ def _coverage(reason: Reason) -> str:
 def _boundary(reason: Reason) -> str:
     if reason.probability is None:
         return "Drawn at random, since there was no model yet"
-    doubt = [] if reason.score is None else [f"doubt {reason.score:.2f} of 1"]
-    return f"The model could hardly decide{_aside(*doubt, *_cluster(reason))}"
+    if reason.score is None:
+        return f"The model could hardly decide{_aside(*_cluster(reason))}"
+    about = _aside(f"doubt {reason.score:.2f} of 1", *_cluster(reason))
+    if reason.score >= _DOUBTFUL:
+        return f"The model could hardly decide{about}"
+    if reason.score >= _SURE:
+        return f"Of what was left, this is among what the model was least sure of{about}"
+    return f"The model was sure of all that was left, and this is of what it was least sure of{about}"
 
 
 def _anchor(reason: Reason) -> str:

@@ -8,7 +8,7 @@ from scipy.special import betaincinv
 
 from shared.pool import Index
 from workers.training.metrics import Interval
-from workers.training.weighting import class_weights
+from workers.training.weighting import Weighting, class_weights
 
 Shares = NDArray[np.float64]
 
@@ -75,9 +75,9 @@ class ClassFigures:
         share: Their share of all labeled items; None without any.
         prevalence: Estimated share of the pool, one item a duplicate group; None without labeled audit items.
         ratio: Labels of the largest class for each label of this one; None without a label.
-        weight: What training multiplies an error on the class with, before `costs`: N / (K n_c), N labels over the K
-            classes that occur. Where an item may hold several classes each is learned by itself, its items against
-            the others: N / (2 n_c). None without a label.
+        weight: What training multiplies an error on the class with, before `costs`, see
+            `workers.training.weighting.class_weights`. Where an item may hold several classes each is learned by
+            itself, its items against the others. None without a label.
         effective_number: See `effective_numbers`.
     """
 
@@ -138,8 +138,8 @@ class Imbalance:
     of_pool: Evenness | None
 
 
-def measure(tally: Tally, audit: AuditTally, *, beta: float) -> Imbalance:
-    """The figures for what was counted; `beta` as for `effective_numbers`."""
+def measure(tally: Tally, audit: AuditTally, *, beta: float, weighting: Weighting = "balanced") -> Imbalance:
+    """The figures for what was counted; `beta` as for `effective_numbers`, `weighting` as for `class_weights`."""
     counts = tally.counts.sum(axis=0)
     labels = int(tally.labeled.sum())
     prevalences = prevalence(audit)
@@ -149,7 +149,7 @@ def measure(tally: Tally, audit: AuditTally, *, beta: float) -> Imbalance:
         audit_items=audit.items,
         audit_covered=audit.covered,
         beta=beta,
-        classes=_classes(tally, counts, labels, prevalences, effective_numbers(counts, beta)),
+        classes=_classes(tally, counts, labels, prevalences, effective_numbers(counts, beta), weighting),
         sources=_sources(tally, labels),
         of_labels=evenness(counts.astype(np.float64)),
         of_pool=evenness(np.array([found.value for found in prevalences])) if prevalences else None,
@@ -217,9 +217,14 @@ def _clopper_pearson(share: float, spread: float) -> Interval:
 
 
 def _classes(
-    tally: Tally, counts: Index, labels: int, prevalences: list[Interval] | None, effective: Shares
+    tally: Tally,
+    counts: Index,
+    labels: int,
+    prevalences: list[Interval] | None,
+    effective: Shares,
+    weighting: Weighting,
 ) -> tuple[ClassFigures, ...]:
-    weights = _weights(counts, labels, exclusive=tally.exclusive)
+    weights = _weights(counts, labels, weighting, exclusive=tally.exclusive)
     largest = int(counts.max(initial=0))
     return tuple(
         ClassFigures(
@@ -235,10 +240,10 @@ def _classes(
     )
 
 
-def _weights(counts: Index, labels: int, *, exclusive: bool) -> Shares:
+def _weights(counts: Index, labels: int, weighting: Weighting, *, exclusive: bool) -> Shares:
     if exclusive:
-        return class_weights(counts)
-    return np.array([class_weights(np.array([labels - count, count]))[1] for count in counts.tolist()])
+        return class_weights(counts, weighting)
+    return np.array([class_weights(np.array([labels - count, count]), weighting)[1] for count in counts.tolist()])
 
 
 def _sources(tally: Tally, labels: int) -> tuple[SourceFigures, ...]:

@@ -174,6 +174,15 @@ def test_an_export_decides_without_quiet_corner_as_the_model_does(cli: CommandLi
         assert given == pytest.approx([line["probabilities"][name] for name in CONFIG.classes], abs=1e-5)
 
 
+@pytest.mark.usefixtures("rounds")
+def test_an_export_leaves_no_file_of_another_version_behind(cli: CommandLine, tmp_path: Path) -> None:
+    assert cli("model", "export", "p", "--out", tmp_path, "--onnx").code == 0
+    (tmp_path / "lexicon.safetensors").write_bytes(b"of a version that looked at words")
+    (tmp_path / "notes.txt").write_text("mine")
+    assert cli("model", "export", "p", "--out", tmp_path).code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "notes.txt", "weights.safetensors"]
+
+
 def run_documented(number: int, *arguments: object) -> str:
     """Run one of the scripts that docs/models.md shows, on its own; gives what it printed."""
     scripts = re.findall(r"```python\n(.*?)```", (DOCS / "models.md").read_text(encoding="utf-8"), re.DOTALL)

@@ -68,6 +68,17 @@ def test_a_new_class_by_a_former_name_is_refused() -> None:
         updated_config(renamed, config("a", "b", "c"), {})
 
 
+def test_a_file_that_states_the_former_names_otherwise_takes_a_rename_and_a_merge_back() -> None:
+    renamed = updated_config(config("a", "b"), config("c", "b"), {"a": "c"})
+    back = updated_config(renamed, config("a", "b", former_classes={"c": "a"}), {})
+    merged = updated_config(config("a", "b"), config("c"), {"a": "c", "b": "c"})
+    apart = updated_config(merged, config("a", "b", former_classes={}), {})
+    assert back.former_classes == {"c": "a"}
+    assert (apart.classes, apart.former_classes) == (("a", "b"), {})
+    with pytest.raises(ConfigError, match=r"'c' \(3 submissions\) would be dropped"):
+        check_answers({"a": 5, "c": 3}, apart)
+
+
 def test_a_project_file_without_the_former_names_keeps_them_and_may_state_them() -> None:
     renamed = updated_config(config("a", "b"), config("c", "b"), {"a": "c"})
     assert updated_config(renamed, config("c", "b"), {}) == renamed

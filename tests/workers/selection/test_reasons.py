@@ -62,6 +62,16 @@ SAID = {"predicted": "delay", "probability": 0.625, "model": 4}
             "The model could hardly decide (doubt 0.98 of 1, cluster 2); model version 4 said delay (62 %); "
             "the seeding rule card found it too.",
         ),
+        (
+            reason("boundary", score=0.2, **SAID),
+            "Of what was left, this is among what the model was least sure of (doubt 0.20 of 1); model version 4 "
+            "said delay (62 %).",
+        ),
+        (
+            reason("boundary", score=0.004, predicted="delay", probability=0.99, model=4),
+            "The model was sure of all that was left, and this is of what it was least sure of (doubt 0.00 of 1); "
+            "model version 4 said delay (99 %).",
+        ),
         (reason("boundary", score=0.0), "Drawn at random, since there was no model yet."),
         (
             reason("likely", score=0.625, cluster=1, **SAID),

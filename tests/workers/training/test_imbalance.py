@@ -52,6 +52,12 @@ def test_the_weight_of_a_class_is_that_of_training() -> None:
     assert [one.weight for one in several] == [40 / (2 * 30), 40 / (2 * 10), None]
 
 
+def test_a_project_that_weighs_no_class_is_told_so() -> None:
+    found = measure(tally(), NO_AUDIT, beta=0.9, weighting="none").classes
+
+    assert [one.weight for one in found] == [1.0, 1.0, None]
+
+
 def test_a_class_that_every_item_holds_has_a_weight() -> None:
     every = Tally(("all", "some"), ("mail",), np.array([4]), np.array([4]), np.array([[4, 1]]), exclusive=False)
 
