@@ -160,7 +160,7 @@ def export(
 
 
 def _write(folder: Path, files: Mapping[str, bytes], *, others: Collection[str]) -> None:
-    """Files that are there only once they are whole. `others`, of an earlier export, go before: they don't fit these."""
+    """Files that are there only once they are whole. `others`, of an earlier export, go before: they fit others."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file in others:

@@ -176,11 +176,12 @@ def test_an_export_decides_without_quiet_corner_as_the_model_does(cli: CommandLi
 
 @pytest.mark.usefixtures("rounds")
 def test_an_export_leaves_no_file_of_another_version_behind(cli: CommandLine, tmp_path: Path) -> None:
-    assert cli("model", "export", "p", "--out", tmp_path, "--onnx").code == 0
-    (tmp_path / "lexicon.safetensors").write_bytes(b"of a version that looked at words")
-    (tmp_path / "notes.txt").write_text("mine")
-    assert cli("model", "export", "p", "--out", tmp_path).code == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "notes.txt", "weights.safetensors"]
+    out = tmp_path / "out"
+    assert cli("model", "export", "p", "--out", out, "--onnx").code == 0
+    (out / "lexicon.safetensors").write_bytes(b"of a version that looked at words")
+    (out / "notes.txt").write_text("mine")
+    assert cli("model", "export", "p", "--out", out).code == 0
+    assert sorted(path.name for path in out.iterdir()) == ["model.json", "notes.txt", "weights.safetensors"]
 
 
 def run_documented(number: int, *arguments: object) -> str:
