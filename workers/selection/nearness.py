@@ -42,6 +42,13 @@ class Nearness:
             pool: The pool; vectors of the items that an earlier call saw are as they were.
             anchors: By class, positions of labeled items, one or more.
         """
+        try:
+            return self._to(pool, anchors)
+        except BaseException:  # what is half done would be taken for done
+            self.ids, self.seen, self.closest = np.empty(0, np.int64), {}, {}
+            raise
+
+    def _to(self, pool: Pool, anchors: Mapping[str, Index]) -> dict[str, Floats]:
         wanted = {name: pool.ids[positions] for name, positions in anchors.items()}
         self._forget(wanted)
         new = np.flatnonzero(self._follow(pool, wanted))

@@ -49,7 +49,7 @@ def added_to(pool: Pool, rows: Index, config: ProjectConfig) -> Added | None:
 def may_teach(pool: Pool, *, seed: int) -> Mask:
     """(m,) which of the items of `taught_of` a pupil is taught with: those of no family that has a label.
 
-    So no model has seen as much as the text of an item that it is asked about, to be calibrated or measured.
+    So no pupil was taught the text of an item that it is asked about, to be calibrated or measured.
     """
     taught = taught_of(len(pool), seed=seed)
     alone: Mask = ~np.isin(pool.families[taught], pool.families[pool.labeled])

@@ -64,6 +64,7 @@ class Surroundings:
             count = min(_NEIGHBOURS, products.shape[1])
             nearest = np.sort(np.argpartition(products, -count, axis=1)[:, -count:], axis=1)
             is_other = np.isfinite(np.take_along_axis(products, nearest, axis=1))
+            is_other &= own.any(axis=1, keepdims=True)  # a vector of nothing is near to nothing
             mean = (self._around[nearest] * is_other[..., None]).sum(axis=1)
             drawn[block] = _unit(_unit(own) + _unit(mean))
 

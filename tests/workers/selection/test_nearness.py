@@ -45,6 +45,26 @@ def test_rounds_of_labels_and_items_give_what_a_new_process_finds() -> None:
         assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
 
 
+@pytest.mark.parametrize("call", [1, 2])
+def test_a_comparison_that_broke_off_leaves_nothing_that_shows(call: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool, _ = make_pool(items=2_000, dimension=48)
+    kept, before, after = Nearness(), {"a": np.arange(0, 2_000, 40)}, {"a": np.arange(1, 2_000, 40)}
+    kept.to(pool, before)
+    calls = 0
+
+    def no_memory(count: int, size: int, work: Callable[[slice], None]) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            raise MemoryError
+        each_block(count, size, work)
+
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr(nearness, "each_block", no_memory)
+        kept.to(pool, after)
+    assert kept.to(pool, after)["a"].tolist() == Nearness().to(pool, after)["a"].tolist()
+
+
 def test_how_many_items_are_compared_at_once_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     pool, _ = make_pool(items=2_000, dimension=48)
     anchors = {"a": np.arange(0, 2_000, 3), "b": np.arange(1, 2_000, 50)}

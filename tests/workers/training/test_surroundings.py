@@ -64,6 +64,11 @@ def test_the_text_itself_and_its_copies_draw_it_nowhere() -> None:
     assert alone == pytest.approx(around[:1], abs=1e-3)
 
 
+def test_a_vector_of_nothing_stays_one() -> None:
+    drawn = Surroundings(made_up(200, seed=0)).draw(np.zeros((1, 12), dtype=np.float32))
+    assert not drawn.any()
+
+
 def test_fewer_texts_than_neighbours_will_do() -> None:
     around = made_up(4, seed=0)
     drawn = Surroundings(around).draw(made_up(3, seed=1))
