@@ -9,12 +9,14 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from http import client as http
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from shared.database import open_database
@@ -177,3 +179,27 @@ def test_a_port_that_is_taken_is_named_with_what_to_do(place: Place) -> None:
     assert done.returncode == 2
     assert f"can't listen on 127.0.0.1, port {port}" in done.stderr
     assert "--port" in done.stderr
+
+
+def test_answers_are_taken_at_once_while_redis_keeps_silent(tmp_path: Path) -> None:
+    with short_folder() as folder, running_redis(make_settings(folder)) as url:
+        place = make_place(tmp_path, REDIS_URL=url, QUIETCORNER_HTTP_RATE="10000")
+        with closing(open_database(place.settings)) as database:
+            store(database, make_project(database), item("one", "a text"))
+        [server] = [one for one in psutil.Process().children() if "redis" in one.name()]
+        token, port = new_token(place), free_port()
+        with serving(place, port):
+            server.suspend()
+            try:
+                began = time.monotonic()
+                told = [
+                    ask(port, "POST", "/v1/projects/tickets/submissions", answer(submission_id=f"s-{n}"), token=token)
+                    for n in range(20)
+                ]
+                took_s = time.monotonic() - began
+            finally:
+                server.resume()
+    assert [status for status, _ in told] == [200] * 20
+    assert {receipt["status"] for _, receipt in told} == {"accepted"}
+    assert place.query("SELECT count(*) FROM submission") == [(20,)]
+    assert took_s < 20  # each would wait for seconds if it asked Redis
