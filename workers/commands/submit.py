@@ -24,6 +24,7 @@ from shared.repository.assignments import stream_entries
 from shared.settings import Settings
 from shared.streams import connect
 from workers.commands import edge, rejected
+from workers.commands.rejected import RejectedRows
 from workers.intake.answers import take_answers
 from workers.intake.labels import label_of
 from workers.intake.readers import RawRow, RejectedRow, read_rows, reject
@@ -148,9 +149,12 @@ def submit_file(
         columns: Which of its columns hold what.
         annotator: Who answered, in rows that don't say.
         rejected_file: Begun anew; not made when every row can be taken.
+
+    Raises:
+        InvalidInputError: a row has to be set aside and can't be; what was stored before stays.
     """
     outcome = Outcome()
-    rejected.begin(rejected_file)
+    refused = RejectedRows(rejected_file)
     rows = _read(path, columns, outcome)
     while chunk := list(islice(rows, _AT_ONCE)):
         checked = [_check(row, columns, project=name, config=config, annotator=annotator) for row in chunk]
@@ -161,7 +165,7 @@ def submit_file(
             outcome.count(verdict.receipt)
             if verdict.receipt.status == "refused":
                 bad[row.line] = reject(verdict.receipt.reason or "", row.content)
-        rejected.append(rejected_file, bad)
+        refused.append(bad)
     return outcome
 
 
