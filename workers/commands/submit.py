@@ -19,7 +19,7 @@ from shared.contracts import ReceiptMessage, SubmissionMessage, parse_submission
 from shared.database import Database
 from shared.errors import InvalidInputError
 from shared.labels import parse_label
-from shared.project import ProjectConfig
+from shared.project import ProjectConfig, Task
 from shared.repository.assignments import stream_entries
 from shared.settings import Settings
 from shared.streams import connect
@@ -35,6 +35,11 @@ from workers.intake.submissions import Verdict
 _AT_ONCE = 500
 _ORIGIN = "file"
 _STDIN = "stdin.jsonl"
+_EXPECTED = {
+    Task.SINGLE: "a class is expected",
+    Task.MULTI: "a list of classes is expected",
+    Task.NER: "a list of spans {start, end, label} is expected",
+}
 
 
 @dataclass
@@ -201,8 +206,8 @@ def _message(
     row: Row, columns: AnswerColumns, project: str, config: ProjectConfig, annotator: str
 ) -> SubmissionMessage:
     """The submission that a row stands for; columns that a submission does not have are ignored."""
-    if columns.label[0] not in row:
-        raise InvalidInputError(f"{columns.label[0]} is missing: the answer is expected")
+    if len(columns.label) == 1 and row.get(columns.label[0]) is None:
+        raise InvalidInputError(f"{columns.label[0]} is missing: {_EXPECTED[config.task]}")
     given = label_of(row, columns.label)
     label = [_name(part) for part in given] if isinstance(given, list) else _name(given)
     item_id = _name(next((row[column] for column in columns.item_id if column in row), None))
