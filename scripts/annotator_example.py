@@ -17,6 +17,7 @@ import argparse
 import gzip
 import json
 import random
+import re
 import sys
 import threading
 import time
@@ -30,6 +31,9 @@ import redis
 
 GROUP = "annotators"
 SUBMISSIONS = "quietcorner:submissions"
+# What an annotator may be called: an answer under another name gets no receipt, on whose stream it would have to stand.
+NAME_PATTERN = r"^[A-Za-z0-9._@-]+$"
+LONGEST_NAME = 64
 RESEND_AFTER_S = 5.0
 POLL_MS = 1_000
 
@@ -166,11 +170,32 @@ def work(annotator: Annotator, answer: Answer, *, most: int | None, idle_exit_s:
             time.sleep(0.5)
 
 
+def annotator_name(given: str) -> str:
+    """A name that Quiet Corner accepts. Raises `argparse.ArgumentTypeError`."""
+    if len(given) > LONGEST_NAME or not re.fullmatch(NAME_PATTERN, given):
+        raise argparse.ArgumentTypeError(
+            f"{given!r}: 1 to {LONGEST_NAME} letters from A to Z, digits and . _ @ - are allowed"
+        )
+    return given
+
+
 def read_answers(path: Path) -> dict[str, Any]:
-    """Labels by item id from a file of JSON lines with `id` and `label`; `.gz` is read too."""
+    """Labels by item id from a file of JSON lines with `id` and `label`; `.gz` is read too.
+
+    Raises:
+        OSError: the file can't be read.
+        EOFError: it is compressed, and breaks off.
+        ValueError: a line holds something else.
+    """
+    answers = {}
     with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-        rows = (json.loads(line) for line in lines)
-        return {row["id"]: row["label"] for row in rows}
+        for number, line in enumerate(lines, 1):
+            try:
+                row = json.loads(line)
+                answers[row["id"]] = row["label"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise ValueError(f'line {number}: {{"id": ..., "label": ...}} is expected') from error
+    return answers
 
 
 def from_file(path: Path, *, delay_s: float, error_rate: float, seed: int) -> Answer:
@@ -216,7 +241,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Answer the tasks of a Quiet Corner project.")
     parser.add_argument("--redis", default="redis://localhost:6379", help="URL of the queue's Redis; unix:// works")
     parser.add_argument("--project", required=True)
-    parser.add_argument("--name", required=True, help="who you are: letters, digits, . _ @ -")
+    parser.add_argument("--name", required=True, type=annotator_name, help="who you are: letters, digits, . _ @ -")
     parser.add_argument("--answers", type=Path, help="JSON lines with id and label; missing: you are asked")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds per answer from the file, on average")
     parser.add_argument("--error-rate", type=float, default=0.0, help="share of wrong answers from the file")
@@ -224,11 +249,14 @@ def main() -> None:
     parser.add_argument("--max", type=int, help="stop after so many answers")
     parser.add_argument("--idle-exit", type=float, help="stop when no task came for so many seconds")
     given = parser.parse_args()
-    answer = (
-        from_file(given.answers, delay_s=given.delay, error_rate=given.error_rate, seed=given.seed)
-        if given.answers
-        else from_terminal
-    )
+    try:
+        answer = (
+            from_file(given.answers, delay_s=given.delay, error_rate=given.error_rate, seed=given.seed)
+            if given.answers
+            else from_terminal
+        )
+    except (OSError, EOFError, ValueError) as error:
+        parser.error(f"--answers {given.answers} can't be read: {error}")
     client = redis.Redis.from_url(given.redis, protocol=2, socket_timeout=30, socket_connect_timeout=5)
     annotator = Annotator(client=client, project=given.project, name=given.name)
     with suppress(KeyboardInterrupt, EOFError):

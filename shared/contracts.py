@@ -17,6 +17,7 @@ SOURCE = "quietcorner"
 
 # The label of one item; far more than any annotator sends.
 LONGEST_DATA = 1_000_000
+_LABEL_FORMS = 'a class is expected, or a list of classes (task = "multi") or of spans (task = "ner")'
 
 Key = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Annotator = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._@-]+$")]
@@ -112,6 +113,8 @@ def parse_submission(data: bytes) -> SubmissionMessage:
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in fault["loc"]) or "data"
+        if fault["loc"][:1] == ("label",):  # one of several forms, of which Pydantic tells as many faults
+            raise InvalidInputError(f"label: {_LABEL_FORMS}") from error
         raise InvalidInputError(f"{place}: {fault['msg']}") from error
 
 

@@ -168,6 +168,56 @@ def test_answers_may_be_compressed(tmp_path: Path) -> None:
     assert annotator_example.read_answers(path) == {"item-1": ["a", "b"]}
 
 
+def test_the_names_it_takes_are_those_of_the_contract() -> None:
+    allowed = SubmissionMessage.model_json_schema()["properties"]["annotator"]
+
+    assert allowed["pattern"] == annotator_example.NAME_PATTERN
+    assert (allowed["minLength"], allowed["maxLength"]) == (1, annotator_example.LONGEST_NAME)
+
+
+@pytest.mark.parametrize("name", ["a b", "", "a\n", "x" * 65])
+def test_a_name_that_can_get_no_receipt_is_refused_at_the_start(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _main(monkeypatch, "--name", name) == 2
+    assert "1 to 64 letters from A to Z, digits and . _ @ - are allowed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (None, "No such file or directory"),
+        ('{"id": "item-1", "label": "fraud"}\n{"id": "item-2"}\n', "line 2: "),
+        ("nothing", "line 1: "),
+        ('["a"]', "line 1: "),
+    ],
+)
+def test_answers_that_cannot_be_read_are_told(
+    content: str | None,
+    fault: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "answers.jsonl"
+    if content is not None:
+        path.write_text(content)
+
+    assert _main(monkeypatch, "--name", _NAME, "--answers", str(path)) == 2
+    told = capsys.readouterr().err
+    assert f"--answers {path} can't be read: " in told
+    assert fault in told
+
+
+def _main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
+    """The exit code of the program, run with these arguments where no queue is."""
+    command = ["annotator_example.py", "--project", _PROJECT, "--redis", "redis://localhost:1", "--idle-exit", "0"]
+    monkeypatch.setattr(sys, "argv", [*command, *arguments])
+    with pytest.raises(SystemExit) as stop:
+        annotator_example.main()
+    return stop.value.code
+
+
 def _annotator(client: redis.Redis) -> Annotator:
     return Annotator(client=client, project=_PROJECT, name=_NAME)
 

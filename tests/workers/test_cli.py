@@ -6,12 +6,14 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from shared.errors import QuietCornerError
 from workers.cli import app
 from workers.commands.later import LaterCommand
 
@@ -77,6 +79,15 @@ def test_every_help_ends_with_an_example_that_the_command_understands(words: str
     example = shlex.split(found[1])
     assert example[: len(words.split())] == words.split()
     COMMANDS[words].make_context(words, example[len(words.split()) :])
+
+
+def test_the_docs_name_every_exit_code() -> None:
+    told = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    table = told.partition("## Exit codes")[2].partition("\n## ")[0]
+    kinds: list[type[QuietCornerError]] = [QuietCornerError, *QuietCornerError.__subclasses__()]
+    codes = {kind.exit_code for kind in kinds}
+
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} == {0, *codes}
 
 
 def test_a_command_that_does_not_exist_is_an_error_that_offers_one_that_does() -> None:

@@ -155,24 +155,24 @@ def _fits(text: str, longest: int) -> bool:
 def _lexicon(recipe: Replace) -> Lexicon:
     if recipe.lexicon is None:
         return table_lexicon(recipe.words)
-    return table_lexicon(_read_table(Path(recipe.lexicon), recipe.name))
+    return table_lexicon(_read_table(Path(recipe.lexicon)))
 
 
-def _read_table(path: Path, recipe: str) -> dict[str, list[str]]:
+def _read_table(path: Path) -> dict[str, list[str]]:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"recipe {recipe!r}: the lexicon {path.resolve()} can't be read: {error}. "
+            f"the lexicon {path.resolve()} can't be read: {error}. "
             'A TOML file is expected with lines as: "credit card" = ["bank card", "card"]'
         ) from error
     for word, others in table.items():
         is_list = isinstance(others, list) and others and all(isinstance(one, str) and one.strip() for one in others)
         if not is_list or not word.strip():
             raise ConfigError(
-                f"recipe {recipe!r}: the lexicon {path} has {word!r} = {others!r}; "
+                f"the lexicon {path} has {word!r} = {others!r}; "
                 'a word or phrase with a list of others is expected, as: "credit card" = ["bank card", "card"]'
             )
     if not table:
-        raise ConfigError(f"recipe {recipe!r}: the lexicon {path} is empty")
+        raise ConfigError(f"the lexicon {path} is empty")
     return table

@@ -9,6 +9,7 @@ import numpy as np
 from shared import lanes
 from shared.augmentation_options import AnyRecipe
 from shared.database import Database
+from shared.errors import ConfigError, QuietCornerError, TranslatorUnavailableError
 from shared.events import Event, emit
 from shared.project import ProjectConfig
 from shared.repository import augmentation
@@ -44,8 +45,11 @@ class Outcome:
         parents: Labeled items that it took.
         made: Texts that it made.
         pending: Those of them that wait for review.
-        there_already: Candidates that are an item of the pool, or were made before.
+        made_before: Texts that it had made and that were not dropped.
+        there_already: Candidates that were left out, since they are an item of the pool or a text that was made before.
+            Of items of which enough was made there are none.
         stopped: Whether it makes nothing, since too many of its texts were rejected.
+        error: Why it could not go on; what it made before that is stored.
         examples: Some of the texts, each with its parent's.
     """
 
@@ -54,8 +58,10 @@ class Outcome:
     parents: int = 0
     made: int = 0
     pending: int = 0
+    made_before: int = 0
     there_already: int = 0
     stopped: bool = False
+    error: QuietCornerError | None = None
     examples: list[dict[str, str]] = field(default_factory=list)
 
 
@@ -74,25 +80,28 @@ def make_texts(
         dry_run: Whether to store nothing.
         advance: Told after each transaction.
 
-    Raises:
-        ConfigError: a lexicon can't be had.
-        TranslatorUnavailableError: a translator fails; what was made before it did is stored.
+    Returns:
+        What was made; a lexicon that can't be had or a translator that fails is its `error`.
     """
     with database.read() as session:
         labeled = augmentation.labeled_texts(session, project_id)
         before = augmentation.made_texts(session, project_id)
         stopped = recipe.name in augmentation.stopped_recipes(session, project_id, config.augmentation)
-    outcome = Outcome(recipe.name, _classes(recipe, labeled, config), stopped=stopped)
+    made_before = sum(name == recipe.name for name, _, _ in before)
+    outcome = Outcome(recipe.name, _classes(recipe, labeled, config), made_before=made_before, stopped=stopped)
     parents = [] if stopped else _parents(recipe, outcome.classes, labeled, before, seed=config.seed)
     outcome.parents = len(parents)
     taken = {text_key(normalise(text)) for _, _, text in before}
-    maker = open_maker(recipe) if parents else None
-    for start in range(0, len(parents) if maker else 0, _ITEMS_AT_ONCE):
-        advance(start, len(parents))
-        part = parents[start : start + _ITEMS_AT_ONCE]
-        accepted = _accepted(database, project_id, recipe, maker, part, taken, outcome, seed=config.seed)
-        _store(database, project_id, config, accepted, outcome, dry_run=dry_run)
-        advance(start + len(part), len(parents))
+    try:
+        maker = open_maker(recipe) if parents else None
+        for start in range(0, len(parents) if maker else 0, _ITEMS_AT_ONCE):
+            advance(start, len(parents))
+            part = parents[start : start + _ITEMS_AT_ONCE]
+            accepted = _accepted(database, project_id, recipe, maker, part, taken, outcome, seed=config.seed)
+            _store(database, project_id, config, accepted, outcome, dry_run=dry_run)
+            advance(start + len(part), len(parents))
+    except (ConfigError, TranslatorUnavailableError) as error:
+        outcome.error = error
     return outcome
 
 

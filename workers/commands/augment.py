@@ -5,7 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,7 +50,8 @@ def make(
     """Make what the recipes can still make of the labeled items.
 
     Nothing is made twice, so it may be repeated as labels come in. A part of the
-    texts waits for review and teaches nothing before.
+    texts waits for review and teaches nothing before. A recipe that can't be made
+    leaves the others alone; it is named at the end.
     """
     from workers.augmentation.storing import make_texts
 
@@ -66,9 +67,10 @@ def make(
         if not dry_run:
             edge.kick(in_force, database)
     if as_json:
-        edge.print_json({"project": name, "dry_run": dry_run, "recipes": [asdict(one) for one in outcomes]})
-        return
-    _print_made(name, outcomes, dry_run=dry_run)
+        edge.print_json({"project": name, "dry_run": dry_run, "recipes": [_as_json(one) for one in outcomes]})
+    else:
+        _print_made(name, outcomes, dry_run=dry_run)
+    _raise_faults(outcomes)
 
 
 @commands.command(epilog="Example: [bold]quietcorner augment show tickets[/bold]")
@@ -208,13 +210,28 @@ def _print_made(name: str, outcomes: "Sequence[Outcome]", *, dry_run: bool) -> N
         made = "would be made" if dry_run else "made"
         typer.echo(
             f"{outcome.recipe}: {outcome.made:,} {made} {of}; {outcome.pending:,} wait for review, "
-            f"{outcome.there_already:,} there already"
+            f"{outcome.made_before:,} made before"
+            + (f", {outcome.there_already:,} left out as there already" if outcome.there_already else "")
+            + (", then it failed" if outcome.error else "")
         )
         for example in outcome.examples[:_EXAMPLES]:
             typer.echo(f"  {one_line(example['parent'], longest=_TEXT_SHOWN)}")
             typer.echo(f"  -> {one_line(example['text'], longest=_TEXT_SHOWN)}")
     if any(outcome.pending for outcome in outcomes) and not dry_run:
         typer.echo(f"review them with: quietcorner augment review {name}")
+
+
+def _as_json(outcome: "Outcome") -> dict[str, Any]:
+    error = str(outcome.error) if outcome.error else None
+    return {**asdict(replace(outcome, error=None)), "error": error}
+
+
+def _raise_faults(outcomes: "Sequence[Outcome]") -> None:
+    """Raise an error of the first fault's kind that tells which recipes could not be made, and why."""
+    faults = {outcome.recipe: outcome.error for outcome in outcomes if outcome.error}
+    if faults:
+        kind = type(next(iter(faults.values())))
+        raise kind("\n".join(f"recipe {recipe!r}: {error}" for recipe, error in faults.items()))
 
 
 def _facts(database: "Database", project_id: int, config: "ProjectConfig") -> list[dict[str, Any]]:

@@ -120,8 +120,8 @@ def _require_vectors(database: "Database", project_id: int, name: str) -> None:
         if encoder is not None and count_vectors(session, space=space_of(project_id), encoder=encoder):
             return
     if not items:
-        raise QuietCornerError(f"{name} has no items; bring some in with `quietcorner ingest {name} FILE`")
-    raise QuietCornerError(
+        raise InvalidInputError(f"{name} has no items; bring some in with `quietcorner ingest {name} FILE`")
+    raise InvalidInputError(
         f"none of the {items:,} items of {name} is embedded yet, so there is nothing to choose by. `quietcorner up` "
         f"embeds them; `quietcorner status {name}` shows how far it is."
     )

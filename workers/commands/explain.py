@@ -51,7 +51,7 @@ def explain(
     if as_json:
         edge.print_json({"project": name, **_as_json(found)})
         return
-    _print(name, found)
+    _print(name, found, asked_for_neighbours=neighbours > 0)
 
 
 def _as_json(found: "Explanation") -> dict[str, object]:
@@ -59,7 +59,7 @@ def _as_json(found: "Explanation") -> dict[str, object]:
     return {**asdict(found), "chosen": chosen}
 
 
-def _print(name: str, found: "Explanation") -> None:
+def _print(name: str, found: "Explanation", *, asked_for_neighbours: bool) -> None:
     from rich.console import Console
 
     from workers.reporting.plain import one_line
@@ -72,6 +72,8 @@ def _print(name: str, found: "Explanation") -> None:
     if found.neighbours:
         console.print("\nThe nearest labeled items:")
         console.print(_table(found.neighbours))
+    elif found.embedded and asked_for_neighbours:
+        console.print("No other item is labeled that could be compared with it.")
 
 
 def _facts(found: "Explanation") -> Iterator[str]:
@@ -91,8 +93,6 @@ def _facts(found: "Explanation") -> Iterator[str]:
         yield _prediction(found.prediction)
     elif found.embedded:
         yield "There is no model yet."
-    if found.embedded and not found.neighbours:
-        yield "No other item is labeled that could be compared with it."
 
 
 def _choice(choice: "Choice") -> str:

@@ -18,6 +18,7 @@ from shared.database import take_stock
 from shared.errors import InvalidInputError
 from shared.repository.items import NewItem, Stored
 from workers.commands import edge, rejected
+from workers.commands.rejected import RejectedRows
 from workers.intake.readers import RejectedRow, item_of, read_rows, reject
 from workers.intake.rows import Columns
 from workers.intake.rules import Rules, hint_columns
@@ -117,21 +118,24 @@ def ingest_file(file: Path, *, columns: Columns, store: Store, advance: Advance)
         columns: Which columns hold what.
         store: Stores items in a transaction of its own.
         advance: Told, after each transaction, the rows and the bytes of the file that are done so far.
+
+    Raises:
+        InvalidInputError: a row has to be set aside and can't be; what was stored before stays.
     """
     outcome = Outcome(file)
-    rejected.begin(outcome.rejected_file)
+    refused = RejectedRows(outcome.rejected_file)
     with ThreadPoolExecutor(1, "storing") as beside:
         stored: Future[None] | None = None
         for chunk in _chunks(_checked(file, columns, outcome)):
             if stored is not None:
                 stored.result()
-            stored = beside.submit(_take, chunk, outcome, store, advance)
+            stored = beside.submit(_take, chunk, outcome, refused, store, advance)
         if stored is not None:
             stored.result()
     return outcome
 
 
-def _take(chunk: list[_Checked], outcome: Outcome, store: Store, advance: Advance) -> None:
+def _take(chunk: list[_Checked], outcome: Outcome, refused: RejectedRows, store: Store, advance: Advance) -> None:
     good = {part.line: part.row for part in chunk if isinstance(part.row, NewItem)}
     bad = {part.line: part.row for part in chunk if isinstance(part.row, RejectedRow)}
     if good:
@@ -139,7 +143,7 @@ def _take(chunk: list[_Checked], outcome: Outcome, store: Store, advance: Advanc
         outcome.added += stored.added
         outcome.already_there += stored.unchanged
         bad |= _conflicts(good, stored)
-    rejected.append(outcome.rejected_file, bad)
+    refused.append(bad)
     outcome.rejected += len(bad)
     advance(outcome.rows, chunk[-1].bytes_read)
 

@@ -103,9 +103,13 @@ def _parse_waves(waves: str | None, budget: int) -> list[int]:
 
 
 def _parse_guesses(given: Sequence[str]) -> dict[str, float]:
-    guesses = {}
+    guesses: dict[str, float] = {}
     for one in given:
         name, _, value = one.rpartition("=")
+        if name in guesses:
+            raise InvalidInputError(
+                f"--prior {one}: {name} was given before as {guesses[name]:g}; give one share of it"
+            )
         try:
             guesses[name] = float(value)
         except ValueError as error:

@@ -15,6 +15,7 @@ from shared.errors import InvalidInputError
 from shared.repository.items import NewItem
 from workers.commands import edge, rejected
 from workers.commands.destination import destination
+from workers.commands.rejected import RejectedRows
 from workers.intake.readers import RawRow, RejectedRow, item_of, read_lines, read_rows
 from workers.intake.rows import Columns
 
@@ -87,8 +88,7 @@ def predict(
     encoder = _encoder(in_force, config, chosen)
     if lexicon is not None:
         encoder = _with_lexical(encoder, lexicon)
-    rejected_file = rejected.rejected_file(Path("stdin") if str(file) == "-" else file)
-    rejected.begin(rejected_file)
+    refused = RejectedRows(rejected.rejected_file(Path("stdin") if str(file) == "-" else file))
     outcome = _Outcome()
     shown = len(chosen.model.classes) if everything else top
     with destination(out) as stream, _progress(file) as (bar, task):
@@ -97,9 +97,9 @@ def predict(
             for line in _decide(chosen, encoder, [part.row for part in chunk if isinstance(part.row, NewItem)], shown):
                 stream.write(json.dumps(line, ensure_ascii=False) + "\n")
             stream.flush()
-            _count(outcome, chunk, rejected_file)
+            _count(outcome, chunk, refused)
             bar.update(task, completed=chunk[-1].bytes_read, rows=outcome.decided + outcome.refused)
-    _summarise(name, chosen.number, outcome, rejected_file)
+    _summarise(name, chosen.number, outcome, refused.path)
 
 
 def _encoder(in_force: "Settings", config: "ProjectConfig", version: "Version") -> "Encoder":
@@ -161,9 +161,9 @@ def _decide(version: "Version", encoder: "Encoder", items: list[NewItem], shown:
         }
 
 
-def _count(outcome: _Outcome, chunk: list[_Checked], rejected_file: Path) -> None:
+def _count(outcome: _Outcome, chunk: list[_Checked], refused: RejectedRows) -> None:
     bad = {part.line: part.row for part in chunk if isinstance(part.row, RejectedRow)}
-    rejected.append(rejected_file, bad)
+    refused.append(bad)
     outcome.refused += len(bad)
     outcome.decided += len(chunk) - len(bad)
 

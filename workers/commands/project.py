@@ -1,6 +1,5 @@
 """`quietcorner project`: write an example project file, make, list, show and change projects."""
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -8,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import tomli_w
 import typer
 
 from shared.errors import ConfigError
@@ -16,7 +16,7 @@ from shared.repository.history import What, operator, record
 from shared.repository.projects import all_projects, create_project
 from shared.tables import Project
 from workers.commands import edge
-from workers.reporting.changes import Change, changes, flat
+from workers.reporting.changes import Change, changes
 
 if TYPE_CHECKING:
     from workers.intake.reconfiguring import Reconfigured
@@ -87,15 +87,18 @@ def list_projects(as_json: AsJson = False) -> None:
 
 @commands.command(epilog="Example: [bold]quietcorner project show tickets[/bold]")
 def show(name: Annotated[str, typer.Argument(metavar="NAME", help="the project")], as_json: AsJson = False) -> None:
-    """Show a project's configuration, defaults included."""
+    """Show a project's configuration, defaults included, as a project file."""
     database = edge.database(edge.settings())
     _, config = edge.open_project(database, name)
-    document = _document(config)
     if as_json:
-        edge.print_json({"name": name, "config": document})
+        edge.print_json({"name": name, "config": _document(config)})
         return
-    for key, value in flat(document):
-        typer.echo(f"{key} = {json.dumps(value, ensure_ascii=False)}")
+    typer.echo(project_file(config), nl=False)
+
+
+def project_file(config: ProjectConfig) -> str:
+    """The project file, in TOML, that reads as this configuration; options without a value are left out."""
+    return tomli_w.dumps(config.model_dump(mode="json", by_alias=True, exclude_none=True))
 
 
 @commands.command(

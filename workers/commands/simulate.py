@@ -114,6 +114,8 @@ def simulate(
     else:
         config = _config(dataset, seeding, origin=rules or file, seed=seed, batch=batch, encoder=encoder)
     named = _parse_rare(rare, dataset.classes)
+    if picture:
+        _check_place(picture)
     with _json_lines(json_path) as write:
         loaded = load_encoder(encoder, threads=in_force.compute_threads)
         texts = {row.item.text_key: row.item.text for row in dataset.items} | description_texts(config.rules)
@@ -230,6 +232,17 @@ def _json_lines(path: str | None) -> Iterator[Callable[[dict[str, Any]], None] |
             raise InvalidInputError(f"{path}: can't be written: {error}. Give another place: --json") from error
         with stream:
             yield lambda value: _write_line(stream, value)
+
+
+def _check_place(picture: Path) -> None:
+    """Find out before the replay whether its picture can be written. Raises `InvalidInputError`."""
+    there = picture.exists()
+    try:
+        picture.open("ab").close()
+    except OSError as error:
+        raise InvalidInputError(f"{picture}: can't be written: {error}. Give another place: --plot") from error
+    if not there:
+        picture.unlink()
 
 
 def _write_line(stream: TextIO, value: dict[str, Any]) -> None:

@@ -19,11 +19,12 @@ from shared.contracts import ReceiptMessage, SubmissionMessage, parse_submission
 from shared.database import Database
 from shared.errors import InvalidInputError
 from shared.labels import parse_label
-from shared.project import ProjectConfig
+from shared.project import ProjectConfig, Task
 from shared.repository.assignments import stream_entries
 from shared.settings import Settings
 from shared.streams import connect
 from workers.commands import edge, rejected
+from workers.commands.rejected import RejectedRows
 from workers.intake.answers import take_answers
 from workers.intake.labels import label_of
 from workers.intake.readers import RawRow, RejectedRow, read_rows, reject
@@ -34,6 +35,11 @@ from workers.intake.submissions import Verdict
 _AT_ONCE = 500
 _ORIGIN = "file"
 _STDIN = "stdin.jsonl"
+_EXPECTED = {
+    Task.SINGLE: "a class is expected",
+    Task.MULTI: "a list of classes is expected",
+    Task.NER: "a list of spans {start, end, label} is expected",
+}
 
 
 @dataclass
@@ -148,9 +154,12 @@ def submit_file(
         columns: Which of its columns hold what.
         annotator: Who answered, in rows that don't say.
         rejected_file: Begun anew; not made when every row can be taken.
+
+    Raises:
+        InvalidInputError: a row has to be set aside and can't be; what was stored before stays.
     """
     outcome = Outcome()
-    rejected.begin(rejected_file)
+    refused = RejectedRows(rejected_file)
     rows = _read(path, columns, outcome)
     while chunk := list(islice(rows, _AT_ONCE)):
         checked = [_check(row, columns, project=name, config=config, annotator=annotator) for row in chunk]
@@ -161,7 +170,7 @@ def submit_file(
             outcome.count(verdict.receipt)
             if verdict.receipt.status == "refused":
                 bad[row.line] = reject(verdict.receipt.reason or "", row.content)
-        rejected.append(rejected_file, bad)
+        refused.append(bad)
     return outcome
 
 
@@ -197,8 +206,8 @@ def _message(
     row: Row, columns: AnswerColumns, project: str, config: ProjectConfig, annotator: str
 ) -> SubmissionMessage:
     """The submission that a row stands for; columns that a submission does not have are ignored."""
-    if columns.label[0] not in row:
-        raise InvalidInputError(f"{columns.label[0]} is missing: the answer is expected")
+    if len(columns.label) == 1 and row.get(columns.label[0]) is None:
+        raise InvalidInputError(f"{columns.label[0]} is missing: {_EXPECTED[config.task]}")
     given = label_of(row, columns.label)
     label = [_name(part) for part in given] if isinstance(given, list) else _name(given)
     item_id = _name(next((row[column] for column in columns.item_id if column in row), None))

@@ -48,10 +48,11 @@ def updated_config(
     Raises:
         ConfigError: something that can't change would, or the moves don't fit the classes.
     """
+    is_now, is_wanted = (config.model_dump(mode="json", include=set(_FIXED)) for config in (stored, wanted))
     for key, why in _FIXED.items():
-        if getattr(stored, key) != getattr(wanted, key):
+        if is_now[key] != is_wanted[key]:
             raise ConfigError(
-                f"{key} = {getattr(wanted, key)!r}: the project has {getattr(stored, key)!r} and it can't change, "
+                f"{key} = {is_wanted[key]!r}: the project has {is_now[key]!r} and it can't change, "
                 f"since {why}. Make another project with `quietcorner project create`, bring in the items again, and "
                 "bring in the labels with `quietcorner export` and `quietcorner submit`."
             )

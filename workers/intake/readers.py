@@ -1,5 +1,6 @@
 """Readers: the raw rows of a JSONL, CSV or Parquet file, one after the other, with what can't be read set aside."""
 
+import codecs
 import csv
 import gzip
 import json
@@ -22,7 +23,14 @@ LONGEST_LINE = 16_000_000
 _SHOWN = 1_000
 _CHUNK = 1 << 18
 _BATCH = 1_000
-_BOM = b"\xef\xbb\xbf"
+_BOM = codecs.BOM_UTF8
+# The longer ones first: that of UTF-32 begins as that of UTF-16.
+_FOREIGN_MARKS = {
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
 # What stands between the fields of a line, the most usual first: spreadsheets of many countries write semicolons.
 _DELIMITERS = ",;\t"
 
@@ -58,9 +66,11 @@ def read_rows(path: Path, *, columns: Columns) -> Iterator[RawRow]:
     """Read a file row by row, in memory that does not grow with the file. Blank lines are left out.
 
     Raises:
-        InvalidInputError: the file is missing, of an unknown kind, holds no row, lacks a column that is needed or can't
-            be read on; the rows before that point have been given.
+        InvalidInputError: the file is missing, of an unknown kind or encoding, holds no row, lacks a column that is
+            needed or can't be read on; the rows before that point have been given.
     """
+    if path.is_dir():
+        raise InvalidInputError(f"{path}: this is a folder; give the files in it, as in {path / '*.jsonl'}")
     if not path.is_file():
         raise InvalidInputError(f"{path}: there is no such file")
     empty = True
@@ -68,7 +78,7 @@ def read_rows(path: Path, *, columns: Columns) -> Iterator[RawRow]:
         empty = False
         yield row
     if empty:
-        raise InvalidInputError(f"{path}: the file holds no rows; there is nothing to ingest")
+        raise InvalidInputError(f"{path}: the file holds no rows")
 
 
 def read_lines(stream: BinaryIO, *, text: str) -> Iterator[RawRow]:
@@ -79,10 +89,12 @@ def read_lines(stream: BinaryIO, *, text: str) -> Iterator[RawRow]:
         text: The column under which a plain line is given.
 
     Raises:
-        InvalidInputError: there is no line in it.
+        InvalidInputError: there is no line in it, or it is of another encoding than UTF-8.
     """
     empty, bytes_read = True, 0
     for number, line in enumerate(stream, 1):
+        if number == 1:
+            _check_encoding(line, "standard input")
         bytes_read += len(line)
         content = _parse_json(line) if line.lstrip().startswith(b"{") else _parse_text(line, text)
         if content is not None:
@@ -266,7 +278,7 @@ def _check_header(path: Path, header: list[str], columns: Columns) -> None:
         if column not in header:
             raise InvalidInputError(
                 f"{path}: there is no column {column!r}; there are: {there}. "
-                "Rename the right one, or say which it is: --column text=body."
+                f"Rename the right one, or say which it is: --column {columns.field_of(column)}=COLUMN."
             )
     for column in sorted(columns.wanted):
         if header.count(column) > 1:
@@ -307,8 +319,19 @@ def _chunks(path: Path) -> Iterator[tuple[bytes, int]]:
         mark = _BOM
         # `read1` gives what could be read before it tells of an error.
         while chunk := unpacked.read1(_CHUNK):
+            if mark:
+                _check_encoding(chunk, str(path))
             yield chunk.removeprefix(mark), file.tell()
             mark = b""
+
+
+def _check_encoding(beginning: bytes, origin: str) -> None:
+    for mark, encoding in _FOREIGN_MARKS.items():
+        if beginning.startswith(mark):
+            raise InvalidInputError(
+                f"{origin}: it seems to be {encoding}, by its byte order mark, and has to be UTF-8. "
+                f"`iconv -f {encoding} -t UTF-8` may mend it."
+            )
 
 
 def _shown(line: bytes) -> str:

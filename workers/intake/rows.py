@@ -84,6 +84,11 @@ class Columns:
         ids = (chosen.pop("id"),) if "id" in chosen else ("item_id", "id")
         return cls(item_id=ids, named=named, **chosen)
 
+    def field_of(self, column: str) -> str:
+        """The field that is looked for in a column."""
+        held = {field: getattr(self, "item_id" if field == "id" else field) for field in self.FIELDS}
+        return next(field for field, there in held.items() if column in ([there] if isinstance(there, str) else there))
+
     @property
     def wanted(self) -> frozenset[str]:
         """Every column that may be read."""

@@ -98,7 +98,8 @@ def quotas_explained(plan: LabelingPlan) -> list[str]:
     return [
         f"Proposed: {share(QUOTA_SHARE)} of a wave is kept for sources, the rest is free for what promises most. A "
         f"source gets places {how} (power allocation with power 1/2: Bankier 1988).",
-        f"To have it so, make the project from a file with [quotas.sources] {_as_toml(plan)}; the plan counts on them.",
+        f"To have it so, write [quotas.sources] {_as_toml(plan)} into the project file and give it to "
+        "`quietcorner project update`; the plan counts on them.",
     ]
 
 
@@ -108,8 +109,8 @@ def batches_explained(plan: LabelingPlan) -> list[str]:
         return []
     return [
         f"A wave is one batch here. The project's batches hold {counted(plan.batch_size, 'item')}: with smaller ones "
-        "the model learns in between and a wave may find more; for waves as planned, make the project with "
-        "batch_size in [selection] set to them."
+        "the model learns in between and a wave may find more; for waves as planned, set batch_size in [selection] to "
+        "them with `quietcorner project update`."
     ]
 
 

@@ -118,7 +118,7 @@ def test_a_lexicon_is_read_from_its_file(tmp_path: Path) -> None:
 def test_a_lexicon_that_is_none_is_refused_with_what_is_expected(tmp_path: Path, content: str) -> None:
     path = tmp_path / "l.toml"
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"recipe 'w': the lexicon .*l\.toml"):
+    with pytest.raises(ConfigError, match=r"the lexicon .*l\.toml"):
         open_maker(Replace(name="w", kind="replace", lexicon=str(path)))
 
 

@@ -69,6 +69,38 @@ def test_texts_are_made_shown_and_never_those_of_the_pool(made: CommandLine, dat
     assert "sentences" in made("augment", "show", "p").out
 
 
+def test_a_recipe_that_cannot_be_made_is_named_at_the_end_and_the_others_are_made(
+    made: CommandLine, database: Database, tmp_path: Path
+) -> None:
+    lexicon, changed = tmp_path / "nowhere.toml", tmp_path / "changed.toml"
+    words = 'words = { card = ["visa", "plastic"], stole = ["took", "grabbed"] }'
+    changed.write_text(PROJECT.replace(words, f"lexicon = {json.dumps(str(lexicon))}"), encoding="utf-8")
+    assert made("project", "update", "p", "--config", changed).code == 0
+    run = made("augment", "make", "p")
+    again = made("augment", "make", "p", "--json")
+
+    assert {text.recipe for text in _texts(database)} == {"sentences"}
+    assert "words: 0 made of 1 labeled item(s) of fraud; 0 wait for review, 0 made before, then it failed" in run.out
+    assert "sentences: 2 made of 1 labeled item(s) of fraud" in run.out
+    assert (run.code, again.code) == (2, 2)
+    assert f"error: recipe 'words': the lexicon {lexicon} can't be read" in run.err
+    words_again, sentences_again = json.loads(again.out)["recipes"]
+    assert words_again["error"].startswith(f"the lexicon {lexicon} can't be read")
+    assert sentences_again["error"] is None
+
+
+def test_what_was_made_before_is_what_show_counts(made: CommandLine) -> None:
+    made("augment", "make", "p")
+    again = json.loads(made("augment", "make", "p", "--json").out)["recipes"]
+    shown = json.loads(made("augment", "show", "p", "--json").out)["recipes"]
+
+    assert [(one["made"], one["made_before"]) for one in again] == [(0, 7), (0, 2)]
+    assert [one["made"] for one in shown] == [one["made_before"] for one in again]
+    assert "words: 0 made of 1 labeled item(s) of fraud; 0 wait for review, 7 made before, " in (
+        made("augment", "make", "p").out
+    )
+
+
 def test_one_recipe_is_made_alone_and_another_name_is_refused(made: CommandLine, database: Database) -> None:
     assert made("augment", "make", "p", "--recipe", "sentences").code == 0
     assert {text.recipe for text in _texts(database)} == {"sentences"}

@@ -60,10 +60,10 @@ def test_labels_train_the_model_that_the_next_batch_tells(there: Database) -> No
 
 def test_before_anything_is_embedded_the_mend_is_told(there: Database) -> None:
     example = make_project(there)
-    with pytest.raises(QuietCornerError, match=f"quietcorner ingest {NAME}"):
+    with pytest.raises(InvalidInputError, match=f"quietcorner ingest {NAME}"):
         run("batch", "next", NAME)
     add_items(there, example.id, [("Text", "mail")])
-    with pytest.raises(QuietCornerError, match=r"none of the 1 items .* is embedded yet.*`quietcorner up`"):
+    with pytest.raises(InvalidInputError, match=r"none of the 1 items .* is embedded yet.*`quietcorner up`"):
         run("batch", "next", NAME)
 
 

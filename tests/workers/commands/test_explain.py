@@ -38,6 +38,15 @@ def test_the_model_and_the_nearest_labeled_items_are_shown(there: Database) -> N
     assert "item-1 praise" not in shown
 
 
+def test_nothing_is_said_of_neighbours_that_nobody_asked_for(there: Database) -> None:
+    answer(there, _pool(there), {1: "praise", 2: "delay"})
+    shown = run("explain", NAME, "item-3", "--neighbours", "0").stdout
+
+    assert "It was never chosen." in shown
+    assert "labeled items" not in shown
+    assert "No other item" not in shown
+
+
 def test_json_has_every_reason_in_full(there: Database) -> None:
     example = _pool(there)
     answer(there, example, {1: "praise", 2: "delay", 3: RARE})

@@ -102,6 +102,7 @@ def test_what_can_not_be_planned_is_told(there: Database) -> None:
         (("--budget", "10", "--waves", "6,6"), "they add up to 12, which is more than the budget of 10"),
         (("--budget", "10", "--waves", "6;4"), "numbers with commas between are expected"),
         (("--budget", "10", "--prior", "praise"), "a class and its share are expected"),
+        (("--budget", "10", "--prior", "praise=0.1", "--prior", "praise=0.2"), "praise was given before as 0.1"),
         (("--budget", "10", "--prior", "nix=0.1"), "the classes are praise, delay"),
         (("--budget", "0"), "at least 1 label"),
     ):

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import get_args, get_origin
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import BaseModel
 from sqlmodel import col, select
 
@@ -18,6 +20,7 @@ from shared.project import ProjectConfig, parse_project
 from shared.repository.projects import create_project
 from shared.tables import Lane, Project
 from tests.workers.commands.command_line import CommandLine, cli
+from workers.commands.project import project_file
 
 __all__ = ["cli"]
 
@@ -242,12 +245,92 @@ def test_a_project_is_shown_with_its_defaults(cli: CommandLine, config: Path) ->
     cli("project", "create", "tickets", "--config", config)
 
     shown = json.loads(cli("project", "show", "tickets", "--json").out)
-    lines = cli("project", "show", "tickets").out.splitlines()
+    file = cli("project", "show", "tickets").out
 
     assert shown["name"] == "tickets"
     assert ProjectConfig.model_validate(shown["config"]) == parse_project(config.read_text(), origin="")
-    assert "selection.batch_size = 20" in lines
-    assert "queue.lease_s = 600.0" in lines
+    assert parse_project(file, origin="") == parse_project(config.read_text(), origin="")
+    assert "batch_size = 20" in file
+    assert "lease_s = 600.0" in file
+
+
+def test_what_is_shown_makes_a_project_and_changes_none(cli: CommandLine, tmp_path: Path) -> None:
+    example, shown = tmp_path / "example.toml", tmp_path / "shown.toml"
+    example.write_text(EXAMPLE, encoding="utf-8")
+    cli("project", "create", "tickets", "--config", example)
+    shown.write_text(cli("project", "show", "tickets").out, encoding="utf-8")
+
+    assert "nothing to change" in cli("project", "update", "tickets", "--config", shown).out
+    assert cli("project", "create", "another", "--config", shown).code == 0
+    assert cli("project", "show", "another").out == shown.read_text(encoding="utf-8")
+
+
+_NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+_WORDS = st.sampled_from(["card", "credit card", 'a "b"', "dotted.name", "é"])
+_SHARES = st.floats(0, 1)
+_COUNTS = st.integers(0, 2**70)
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> ProjectConfig:
+    """Configurations with sections of all kinds, and with names that need quotes."""
+    classes = draw(st.lists(_NAMES, min_size=1, max_size=4, unique=True))
+    of_class = st.sampled_from(classes)
+    conditions = st.one_of(
+        st.fixed_dictionaries({"keywords": st.lists(_NAMES, min_size=1, max_size=3)}),
+        st.fixed_dictionaries({"pattern": st.sampled_from([r"\bre+fund\b", 'it\'s "so"', ""])}),
+        st.fixed_dictionaries({"description": _NAMES.filter(str.strip)}),
+        st.fixed_dictionaries(
+            {"hint": _NAMES}, optional={"at_least": st.floats(allow_nan=False, allow_infinity=False)}
+        ),
+    )
+    phrases = st.lists(st.sampled_from(["card", "bank card", 'a "visa"', "back\\slash", "two\nlines"]), min_size=1)
+    recipes = st.one_of(
+        st.fixed_dictionaries({"kind": st.just("replace"), "words": st.dictionaries(_WORDS, phrases, min_size=1)}),
+        st.fixed_dictionaries({"kind": st.just("replace"), "lexicon": _WORDS}),
+        st.fixed_dictionaries({"kind": st.just("wordnet"), "classes": st.lists(of_class, max_size=2)}),
+        st.fixed_dictionaries({"kind": st.just("translate"), "url": st.just("https://a.example/t")}),
+        st.fixed_dictionaries(
+            {
+                "kind": st.just("templates"),
+                "classes": of_class.map(lambda name: [name]),
+                "templates": st.just(["A {what}."]),
+                "slots": st.fixed_dictionaries({"what": phrases}),
+            }
+        ),
+    )
+    rules, made = draw(st.lists(conditions, max_size=3)), draw(st.lists(recipes, max_size=3))
+    goals = st.fixed_dictionaries({"recall": _SHARES}, optional={"precision": _SHARES})
+    caps = st.one_of(_COUNTS, st.fixed_dictionaries({}, optional={"batch": _COUNTS, "total": _COUNTS}))
+    costs = st.floats(0, 1e300, exclude_min=True)
+    matrix = {
+        true: {called: draw(costs) for called in draw(st.lists(of_class, unique=True)) if called != true}
+        for true in draw(st.lists(of_class, unique=True))
+    }
+    return ProjectConfig.model_validate(
+        {
+            "classes": classes,
+            "former_classes": draw(st.dictionaries(_NAMES.filter(lambda name: name not in classes), of_class)),
+            "targets": draw(st.dictionaries(of_class, _COUNTS)),
+            "costs": draw(st.dictionaries(of_class, costs)),
+            "error_costs": matrix,
+            "goals": draw(st.dictionaries(of_class, goals)),
+            "caps": {
+                "classes": draw(st.dictionaries(of_class, caps)),
+                "sources": draw(st.dictionaries(_NAMES, caps, max_size=2)),
+            },
+            "quotas": {"sources": draw(st.dictionaries(_NAMES, st.floats(0, 0.5), max_size=2))},
+            "batch_trigger": draw(st.fixed_dictionaries({}, optional={"new_labels": st.integers(1), "after_s": costs})),
+            "rules": [{**rule, "name": f"rule {place}", "class": draw(of_class)} for place, rule in enumerate(rules)],
+            "augmentation": {"recipes": [{**recipe, "name": f"{place} words"} for place, recipe in enumerate(made)]},
+        }
+    )
+
+
+@settings(max_examples=200)
+@given(configs())
+def test_every_configuration_reads_back_from_its_file(config: ProjectConfig) -> None:
+    assert parse_project(project_file(config), origin="") == config
 
 
 def test_a_project_that_is_not_there_cannot_be_shown(cli: CommandLine) -> None:

@@ -160,6 +160,28 @@ def test_a_file_that_can_not_be_read_is_told(there: Database, name: str, content
         run("submit", NAME, name)
 
 
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [("single", "a class"), ("multi", "a list of classes"), ("ner", "a list of spans {start, end, label}")],
+)
+def test_a_row_without_a_label_says_what_the_task_wants(there: Database, task: str, expected: str) -> None:
+    add_items(there, make_project(there, task=task).id, [("Text", "mail")])
+    _write({"id": "item-1", "label": None}, {"id": "item-1"}, {"id": "item-1", "label": True})
+    with pytest.raises(InvalidInputError, match="every row was refused"):
+        run("submit", NAME, _FILE)
+    reasons = [json.loads(line)["reason"] for line in Path(f"{_FILE}.rejected.jsonl").read_text().splitlines()]
+
+    assert reasons[:2] == [f"label is missing: {expected} is expected"] * 2
+    assert reasons[2] == 'label: a class is expected, or a list of classes (task = "multi") or of spans (task = "ner")'
+
+
+def test_a_spreadsheet_without_a_label_column_is_told_how_to_name_one(there: Database) -> None:
+    _project(there)
+    Path("labels.csv").write_text("id,verdict\nitem-1,praise\n")
+    with pytest.raises(InvalidInputError, match=r"there is no column 'label'.*--column label=COLUMN\."):
+        run("submit", NAME, "labels.csv")
+
+
 def test_a_spreadsheet_with_columns_of_other_names_is_taken(there: Database) -> None:
     _project(there)
     Path("labels.csv").write_text("ticket;who;verdict;text\nitem-1;anna;praise;a, b\nitem-2;;delay;c\nitem-9;;;d\n")

@@ -4,6 +4,8 @@
 """
 
 import os
+import re
+from pathlib import Path
 from typing import Any
 
 import schemathesis
@@ -22,6 +24,7 @@ from tests.workers.gateway.server import PROJECT, Api, api
 
 __all__ = ["api"]
 
+DOCS = Path(__file__).parents[3] / "docs"
 EXAMPLES = int(os.environ.get("QUIETCORNER_FUZZ_EXAMPLES", "6"))
 CHECKS = [
     not_a_server_error,
@@ -52,6 +55,18 @@ def _try_out(operation: Any, headers: dict[str, str]) -> None:
         case.validate_response(case.call(headers=headers), checks=CHECKS)
 
     ask()
+
+
+def test_the_table_of_errors_has_the_status_of_each(api: Api) -> None:
+    document = api.ask("GET", "/openapi.json", token=None).json()
+    refused = api.ask("DELETE", "/health", token=None)
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    errors = {status for operation in operations for status in operation["responses"] if status >= "4"}
+    rows = re.findall(r"^\| ([\d, ]+) \|", (DOCS / "http.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert refused.status_code == 405
+    assert refused.json()["error"].keys() == {"what", "where", "mend"}
+    assert {one for row in rows for one in row.split(", ")} == {"405", *errors}
 
 
 def test_every_operation_tells_what_it_does_who_may_ask_and_shows_an_example(api: Api) -> None:

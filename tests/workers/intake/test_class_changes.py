@@ -37,7 +37,7 @@ def test_what_is_no_move_is_refused(renames: list[str], merges: list[str], fault
 @pytest.mark.parametrize(
     ("wanted", "moves", "renamed", "fault"),
     [
-        (config("a", "b", task="multi"), {}, [], "task = .*it can't change"),
+        (config("a", "b", task="multi"), {}, [], "task = 'multi': the project has 'single' and it can't change"),
         (config("a", "b", encoder="other"), {}, [], "encoder = 'other'.*it can't change"),
         (config("a", "b", seed=3), {}, [], "seed = 3.*it can't change"),
         (config("a", "c"), {"x": "c"}, [], "the project has no such class; it has: a, b"),

@@ -7,6 +7,7 @@ import tracemalloc
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from shared.errors import InvalidInputError
+from workers.commands.submit import AnswerColumns
 from workers.intake import readers
-from workers.intake.readers import RawRow, RejectedRow, read_rows
+from workers.intake.readers import RawRow, RejectedRow, read_lines, read_rows
 from workers.intake.rows import Columns
+from workers.simulation.dataset import LabeledColumns
 
 
 def write(folder: Path, name: str, content: bytes | str) -> Path:
@@ -84,14 +87,46 @@ def test_a_file_without_rows_is_refused_as_empty(tmp_path: Path, kind: str, cont
     if kind.startswith("csv") and content:
         path = write(tmp_path, f"items.{kind}", "text\n")
 
-    with pytest.raises(InvalidInputError, match=r"items\..*holds no rows"):
+    with pytest.raises(InvalidInputError, match=r"items\..*holds no rows$"):
         read(path)
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.jsonl", tmp_path):
-        with pytest.raises(InvalidInputError, match="there is no such file"):
-            read(path)
+    (tmp_path / "folder.jsonl").mkdir()
+    for name, told in (("none.jsonl", "there is no such file"), ("folder.jsonl", "this is a folder")):
+        with pytest.raises(InvalidInputError, match=told):
+            read(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "jsonl.gz", "csv", "tsv.gz"])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_a_file_of_another_encoding_is_told_by_its_byte_order_mark(tmp_path: Path, kind: str, encoding: str) -> None:
+    path = write(tmp_path, f"items.{kind}", '\ufefftext\n{"text": "\xe9"}\n'.encode(encoding))
+    name = encoding.upper()[:6]
+
+    with pytest.raises(InvalidInputError, match=f"seems to be {name}, .* `iconv -f {name} -t UTF-8`"):
+        read(path)
+
+
+def test_a_stream_of_another_encoding_is_told() -> None:
+    assert [row.content for row in read_lines(BytesIO(b"\xc3\xa9\n"), text="text")] == [{"text": "\xe9"}]
+    with pytest.raises(InvalidInputError, match="standard input: it seems to be UTF-16"):
+        list(read_lines(BytesIO("\ufeffone\n".encode("utf-16-le")), text="text"))
+
+
+def test_the_field_of_a_column_that_is_not_there_is_told(tmp_path: Path) -> None:
+    path = write(tmp_path, "items.csv", "nr,what,text\n1,2,3\n")
+    for columns, field in (
+        (Columns.parse(["text=body"]), "text"),
+        (Columns.parse(["id=ticket"]), "id"),
+        (Columns.parse(["group=case"]), "group"),
+        (AnswerColumns(), "label"),
+        (AnswerColumns.parse(["label=what,toxic"]), "label"),
+        (AnswerColumns.parse(["annotator=who", "label=what"]), "annotator"),
+        (LabeledColumns.parse(["label=verdict"]), "label"),
+    ):
+        with pytest.raises(InvalidInputError, match=rf"there is no column .*--column {field}=COLUMN\."):
+            list(read_rows(path, columns=columns))
 
 
 @pytest.mark.parametrize("name", ["items.txt", "items.json", "items.parquet.gz", "items", "items.gz"])
@@ -231,7 +266,7 @@ def test_what_parts_the_needed_columns_counts_and_not_what_is_there_more_often(t
 
 
 def test_a_missing_column_is_told_with_those_that_there_are(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match=r"no column 'text'; there are: v1, v2\. .*--column text=body"):
+    with pytest.raises(InvalidInputError, match=r"no column 'text'; there are: v1, v2\. .*--column text=COLUMN"):
         read(write(tmp_path, "items.csv", "v1;v2\n1;one, two\n"))
 
 

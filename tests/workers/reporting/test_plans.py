@@ -102,7 +102,8 @@ def test_proposed_quotas_come_with_their_reason_and_the_lines_for_the_project_fi
     assert "by the square root of its items" in first
     assert "what is scarce where is not known yet" in first
     assert "Bankier 1988" in first
-    assert '[quotas.sources] "Email" = 0.3, "Chat" = 0.2' in second
+    assert '[quotas.sources] "Email" = 0.3, "Chat" = 0.2 into the project file' in second
+    assert "`quietcorner project update`" in second
     measured = quotas_explained(make_plan(measured_by_source=True))[0]
     assert "(1 - p) / p, where p is the share of fraud in it by the audit sample" in measured
     assert quotas_explained(make_plan(proposed=False)) == ["The quotas are those of the project."]
@@ -112,6 +113,7 @@ def test_proposed_quotas_come_with_their_reason_and_the_lines_for_the_project_fi
 
 def test_a_wave_that_is_no_batch_of_the_project_is_pointed_out() -> None:
     assert "batches hold 50 items" in batches_explained(make_plan())[0]
+    assert "with `quietcorner project update`" in batches_explained(make_plan())[0]
     assert batches_explained(make_plan(batch_size=1_000)) == []
 
 

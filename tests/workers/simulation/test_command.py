@@ -177,6 +177,8 @@ def test_tagged_texts_are_simulated_by_the_entity_classes_that_occur(folder: Pat
         (("--rare", "rare,fraud"), InvalidInputError, "unknown class 'fraud'; the file's classes are: common, rare"),
         (("--rare", ","), InvalidInputError, "no class is named"),
         (("--json", "missing/rounds.jsonl"), InvalidInputError, "can't be written"),
+        (("--plot", "missing/curve.png"), InvalidInputError, "can't be written.*--plot"),
+        (("--plot", "."), InvalidInputError, "can't be written.*--plot"),
         (("--rules", "missing.toml"), ConfigError, "missing.toml: can't be read"),
         (("--rules", "other.toml"), ConfigError, r"\[\[rules\]\] and nothing else is expected; it also holds seed"),
         (("--rules", "wrong.toml"), ConfigError, "rules names 'fraud', which is not in classes"),
@@ -200,6 +202,17 @@ def test_a_wrong_option_is_refused_before_anything_is_encoded(
     with pytest.raises(kind, match=message):
         raise result.exception
     assert encoder.encoded == []
+
+
+@pytest.mark.usefixtures("encoder")
+def test_a_replay_that_fails_leaves_a_picture_as_it_was(folder: Path) -> None:
+    rows = write_rows(folder / "mail.jsonl", make_rows(40))
+    (folder / "old.png").write_bytes(b"old")
+    for picture in ("old.png", "new.png"):
+        assert simulate(rows, "--plot", picture, "--json", "missing/rounds.jsonl").exit_code != 0
+
+    assert (folder / "old.png").read_bytes() == b"old"
+    assert not (folder / "new.png").exists()
 
 
 def test_the_packaged_encoder_tells_refunds_from_threats(folder: Path) -> None:
