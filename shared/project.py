@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from shared.augmentation_options import Augmentation
 from shared.drift_options import Drift
 from shared.errors import ConfigError
-from shared.section import Cost, Count, Name, Section, Share
+from shared.section import Cost, Count, Name, PositiveCost, Section, Share
 from shared.training_options import Goal, Training
 
 _HINT_AT_LEAST = 0.5
@@ -164,7 +164,7 @@ class ProjectConfig(Section):
     selection: Selection = Selection()
     batch_trigger: BatchTrigger = BatchTrigger()
     targets: dict[Name, Count] = Field(default_factory=dict)
-    costs: dict[Name, Annotated[float, Field(ge=1e-6, le=1e6)]] = Field(default_factory=dict)
+    costs: dict[Name, PositiveCost] = Field(default_factory=dict)
     error_costs: dict[Name, dict[Name, Cost]] = Field(default_factory=dict)
     goals: dict[Name, Goal] = Field(default_factory=dict)
     training: Training = Training()

@@ -21,7 +21,7 @@ from shared.logs import configure_logs
 from shared.pool import Pool
 from shared.project import ProjectConfig
 from shared.repository.pools import KeptPools
-from shared.repository.projects import ProjectNumbers
+from shared.repository.projects import ProjectNumbers, read_config
 from shared.repository.rounds import SubmissionCounter
 from shared.settings import Settings, load_settings
 from shared.streams import connect
@@ -67,7 +67,7 @@ class Context:
         """Name and configuration of a project."""
         with self.database.read() as session:
             project = session.get_one(Project, project_id)
-            return project.name, ProjectConfig.model_validate(project.config)
+            return project.name, read_config(project.config)
 
     @contextmanager
     def lane(self, project_id: int, room: str) -> Iterator[Claim | None]:

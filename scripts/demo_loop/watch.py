@@ -7,8 +7,8 @@ from sqlmodel import Session, col, func, select
 
 from shared.database import Database
 from shared.drift_tables import Campaign, CampaignBatch
-from shared.project import ProjectConfig
 from shared.repository.drift import find_reference
+from shared.repository.projects import read_config
 from shared.tables import Assignment, AssignmentState, Item, Label, Lane, Project
 from workers.reporting.status import read_status
 
@@ -48,7 +48,7 @@ def look(database: Database, name: str) -> View:
     """Look once at a project, in one consistent view."""
     with database.read() as session:
         project = session.exec(select(Project).where(col(Project.name) == name)).one()
-        project_id, config = project.id, ProjectConfig.model_validate(project.config)
+        project_id, config = project.id, read_config(project.config)
         return View(
             status=read_status(session, project_id, name, config),
             labeled=_labeled_ids(session, project_id),

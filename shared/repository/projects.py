@@ -1,5 +1,8 @@
 """Queries on projects: making, listing and changing them."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import bindparam
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
@@ -7,6 +10,7 @@ from sqlmodel import Session, col, select
 from shared import lanes
 from shared.database import Database, now
 from shared.project import ProjectConfig
+from shared.section import MOST_COSTLY
 from shared.tables import Project
 
 # Not from its key, which rows refer to that others write meanwhile.
@@ -28,12 +32,22 @@ def create_project(session: Session, name: str, config: ProjectConfig) -> bool:
 
 def stored_config(session: Session, project_id: int) -> ProjectConfig:
     """A project's configuration."""
-    return ProjectConfig.model_validate(session.get_one(Project, project_id).config)
+    return read_config(session.get_one(Project, project_id).config)
 
 
 def hold_config(session: Session, project_id: int) -> ProjectConfig:
     """A project's configuration, which nobody else changes and by which no answer is taken until the commit."""
-    return ProjectConfig.model_validate(session.connection().execute(_HELD, {"project": project_id}).scalar_one())
+    return read_config(session.connection().execute(_HELD, {"project": project_id}).scalar_one())
+
+
+def read_config(document: Mapping[str, Any]) -> ProjectConfig:
+    """A configuration as it was stored, maybe when costs had no bounds yet: those beyond are taken for the bound."""
+    costs = {name: min(max(cost, 1 / MOST_COSTLY), MOST_COSTLY) for name, cost in document.get("costs", {}).items()}
+    errors = {
+        name: {other: min(cost, MOST_COSTLY) for other, cost in row.items()}
+        for name, row in document.get("error_costs", {}).items()
+    }
+    return ProjectConfig.model_validate({**document, "costs": costs, "error_costs": errors})
 
 
 def store_config(session: Session, project_id: int, config: ProjectConfig) -> None:

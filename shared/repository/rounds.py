@@ -9,8 +9,8 @@ from sqlmodel import Session, SQLModel, col, select
 
 from shared.contracts import Reason
 from shared.database import now
-from shared.project import ProjectConfig
 from shared.repository import item_changes
+from shared.repository.projects import read_config
 from shared.tables import Assignment, AssignmentState, Batch, Item, Model, Project, Submission
 
 
@@ -105,7 +105,7 @@ def projects_past_their_time(session: Session) -> list[int]:
     due = []
     time = now(session)
     for project in session.exec(select(Project)):
-        after_s = ProjectConfig.model_validate(project.config).batch_trigger.after_s
+        after_s = read_config(project.config).batch_trigger.after_s
         if after_s is not None:
             last = last_round(session, project.id)
             overdue = time - (last.selected_at or 0.0) >= after_s

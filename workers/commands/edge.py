@@ -10,6 +10,7 @@ from shared import events
 from shared.database import Database, open_database
 from shared.errors import UnknownProjectError
 from shared.project import ProjectConfig
+from shared.repository.projects import read_config
 from shared.settings import Settings, load_settings
 from shared.tables import Project
 
@@ -38,7 +39,7 @@ def open_project(opened: Database, name: str) -> tuple[int, ProjectConfig]:
                 f"there is no project {name!r} (projects: {known}). "
                 f"Make it with `quietcorner project create {name} --config project.toml`."
             )
-        return project.id, ProjectConfig.model_validate(project.config)
+        return project.id, read_config(project.config)
 
 
 def kick(in_force: Settings, opened: Database) -> bool:

@@ -13,7 +13,7 @@ import typer
 from shared.errors import ConfigError
 from shared.project import ProjectConfig, read_project
 from shared.repository.history import What, operator, record
-from shared.repository.projects import all_projects, create_project
+from shared.repository.projects import all_projects, create_project, read_config
 from shared.tables import Project
 from workers.commands import edge
 from workers.reporting.changes import Change, changes
@@ -190,6 +190,6 @@ def _document(config: ProjectConfig) -> dict[str, Any]:
 
 
 def _overview(project: Project) -> dict[str, Any]:
-    config = ProjectConfig.model_validate(project.config)
+    config = read_config(project.config)
     created = datetime.fromtimestamp(project.created_at, UTC).isoformat(timespec="seconds")
     return {"name": project.name, "task": config.task, "classes": list(config.classes), "created_at": created}

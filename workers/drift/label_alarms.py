@@ -55,6 +55,8 @@ def ended(look: Look, *, channel: str, scope: str, share: float) -> str | None:
         known = {performance.key((finding.kind, finding.label)) for finding in look.performance}
         return None if scope in known or look.fresh else "the levels of the reference were set anew"
     own = [abs(one.share - one.expected) for one in look.differences if _scope(one) == scope]
+    if not own and look.differences:  # such as of an annotator whose items no chance had queued
+        return "it has too few answers to be compared"
     return "every class is less than half as far from what is expected" if own and max(own) < share / 2 else None
 
 

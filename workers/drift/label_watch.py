@@ -80,7 +80,7 @@ class Asked:
         config: The project.
         thresholds: The audit sample's, by stratum.
         model: The newest model, without a correction of its class shares.
-        seen: (s,) ids, ascending, of answered audit items that earlier looks saw.
+        seen: (s,) ids, ascending, of the members of the audit sample whose answers earlier looks saw.
         seen_in: (s,) the look that saw each, from 0.
         given: Who answered what.
         drawn: (q,) ids of items that were queued because they are in the sample: chance gave these to whoever came
@@ -118,7 +118,7 @@ class Look:
 
     Attributes:
         standing: where the watch stands now.
-        new: (n,) ids, ascending, of the answered audit items that no look before saw.
+        new: (n,) ids, ascending, of the members of the audit sample whose answers no look before saw.
         answers: audit items answered by now.
         fresh: those of them that came after the levels were set.
         performance: the model's losses, alarms first.
@@ -188,7 +188,8 @@ def look(asked: Asked, standing: Standing, *, number: int, at: float, rng: np.ra
     said = _cross_fit(asked, np.unique(np.concatenate([rows, *(_labeled(pool, part) for part in _runs(asked))])))
     if said is None:
         return None
-    looks = _looks(pool.ids[rows], asked, number)
+    ids = pool.ids[pool.representative_of(rows)]
+    looks = _looks(ids, asked, number)
     answers = _said(asked, said, rows, looks)
     elapsed_s = at - standing.looked_at
     given, bets = spending.spend(standing.bets, elapsed_s=elapsed_s, yearly=YEARLY)
@@ -205,7 +206,7 @@ def look(asked: Asked, standing: Standing, *, number: int, at: float, rng: np.ra
     ratios, worth = _correction(asked, said, answers, rows)
     return Look(
         Standing(standing.about, course, bets, mixes, len(rows) if due else standing.compared, at),
-        new=pool.ids[rows[looks == number]],
+        new=np.sort(ids[looks == number]),
         answers=len(rows),
         fresh=int((looks > 0).sum()),
         performance=sorted(found, key=lambda one: (not one.alarm, one.label is not None, -one.evidence)),
@@ -302,7 +303,7 @@ def _correction(
     asked: Asked, said: _CrossFitted, answers: Said, rows: Index
 ) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None, Worth | None]:
     """What class shares moved by, and what it does to the answers, those on new items standing for all new ones."""
-    new = asked.pool.ids[rows] > asked.through
+    new = asked.pool.ids[asked.pool.representative_of(rows)] > asked.through
     if len(asked.since) < prior_shift.FEWEST_ITEMS or new.sum() < prior_shift.FEWEST_ANSWERS:
         return None, None
     known = np.average(answers.probability, axis=0, weights=answers.weights).astype(np.float64)
@@ -324,7 +325,7 @@ def _compare(asked: Asked, rows: Index, looks: Index) -> list[Difference]:
     fresh[rows] = looks > 0
     new = fresh[given.rows] & np.isin(pool.ids[given.rows], asked.drawn)
     by_annotator = annotators.Answers(given.rows[new], given.names[new], given.targets[new], strata[given.rows[new]])
-    by_source = annotators.Answers(rows, pool.sources[rows], pool.targets[rows], strata[rows])
+    by_source = annotators.Answers(rows, _sources(pool, rows), pool.targets[rows], strata[rows])
     return [
         *annotators.compare_annotators(by_annotator, names=given.annotators, classes=pool.classes),
         *annotators.compare_sources(by_source, looks > 0, names=pool.source_names, classes=pool.classes),
@@ -335,8 +336,13 @@ def _strata(asked: Asked, rows: Index) -> Index:
     """(n,) for items of the audit sample: equal within a stratum of one source."""
     strata = np.zeros(len(asked.pool), dtype=np.int64)
     stratum = audit.weigh(asked.pool, asked.thresholds, rows).strata
-    strata[rows] = stratum * len(asked.pool.source_names) + asked.pool.sources[rows]
+    strata[rows] = stratum * len(asked.pool.source_names) + _sources(asked.pool, rows)
     return strata
+
+
+def _sources(pool: Pool, rows: Index) -> Index:
+    """(m,) sources of the members of the audit sample that answered items are the answers of."""
+    return pool.sources[pool.representative_of(rows)]
 
 
 def _answers(asked: Asked) -> annotators.Answers:
@@ -346,7 +352,7 @@ def _answers(asked: Asked) -> annotators.Answers:
 
 def _mixes(asked: Asked, rows: Index) -> dict[str, dict[str, Any]]:
     pool = asked.pool
-    by_source = annotators.Answers(rows, pool.sources[rows], pool.targets[rows], rows)
+    by_source = annotators.Answers(rows, _sources(pool, rows), pool.targets[rows], rows)
     return {
         "annotators": annotators.shares(_answers(asked), names=asked.given.annotators, classes=pool.classes),
         "sources": annotators.shares(by_source, names=pool.source_names, classes=pool.classes),

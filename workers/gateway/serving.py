@@ -3,6 +3,7 @@
 import ipaddress
 import logging
 import socket
+from contextlib import ExitStack
 
 import structlog
 import uvicorn
@@ -61,24 +62,27 @@ def serve(host: str, port: int) -> None:
         timeout_keep_alive=_KEPT_OPEN_S,
         timeout_graceful_shutdown=_LAST_ANSWERS_S,
     )
-    with _listening(host, port) as listener:
-        _Server(config).run([listener])
+    with ExitStack() as open_ones:
+        listeners = [open_ones.enter_context(listener) for listener in _listening(host, port)]
+        _Server(config).run(listeners)
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    """A socket that is bound to an address; uvicorn would say why it can't be in a log that nobody reads."""
+def _listening(host: str, port: int) -> list[socket.socket]:
+    """Sockets that are bound to each address of a host; uvicorn would say why one can't be where nobody reads it."""
+    listeners: list[socket.socket] = []
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-        except OSError:
-            listener.close()
-            raise
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            listeners.append(socket.socket(family, kind, protocol))
+            listeners[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listeners[-1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # IPv4 has a socket of its own
+            listeners[-1].bind(address)
     except OSError as error:
+        for listener in listeners:
+            listener.close()
         raise InvalidInputError(
-            f"the HTTP API can't listen on {host}, port {port}: {error.strerror or error}. Choose another with --port, "
-            "QUIETCORNER_HTTP_PORT or `up --http`, or end what listens there."
+            f"the HTTP API can't listen on {host or 'all addresses'}, port {port}: {error.strerror or error}. Choose "
+            "another with --port, QUIETCORNER_HTTP_PORT or `up --http`, or end what listens there."
         ) from error
-    return listener
+    return listeners

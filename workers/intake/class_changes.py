@@ -36,8 +36,9 @@ def parse_moves(renames: Sequence[str], merges: Sequence[str]) -> dict[str, str]
 def updated_config(
     stored: ProjectConfig, wanted: ProjectConfig, moves: Mapping[str, str], *, renamed: Sequence[str] = ()
 ) -> ProjectConfig:
-    """The configuration that the project gets: the new file, with the former names of classes carried along unless it
-    states them itself.
+    """The configuration that the project gets: the new file, with the former names of classes carried along.
+
+    Where the file states former names itself, a class may be called by one that it does not state.
 
     Args:
         stored: As it is.
@@ -57,15 +58,17 @@ def updated_config(
                 "bring in the labels with `quietcorner export` and `quietcorner submit`."
             )
     _check_moves(stored, wanted, moves, renamed)
-    known = wanted.former_classes if "former_classes" in wanted.model_fields_set else stored.former_classes
-    former = {**{old: moves.get(now, now) for old, now in known.items()}, **moves}
+    former = {old: moves.get(now, now) for old, now in stored.former_classes.items()}
+    former |= moves
+    former |= wanted.former_classes
+    if "former_classes" in wanted.model_fields_set:
+        former = {old: now for old, now in former.items() if old not in wanted.classes}
     former = {old: now for old, now in former.items() if old != now}
     ambiguous = sorted(former.keys() & set(wanted.classes))
     if ambiguous:
         raise ConfigError(
             f"class {ambiguous[0]!r}: answers of that name count for {former[ambiguous[0]]!r} since it was renamed, so "
-            "a new class needs another name. To take that back, state [former_classes] in the project file: the former "
-            "names that still hold, or none"
+            "a new class needs another name. To take that back, state [former_classes] in the project file without it"
         )
     kept = {old: now for old, now in former.items() if now in wanted.classes}
     return wanted.model_copy(update={"former_classes": kept})

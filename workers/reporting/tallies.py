@@ -87,8 +87,8 @@ def project_audit(session: Session, project_id: int, config: ProjectConfig) -> A
 
 
 def _by_windows(thresholds: Mapping[str, float], ids: Index, sources: Sequence[str]) -> NDArray[np.float64]:
-    names = sorted(set(sources))
-    return windows.by_item(thresholds, ids, np.searchsorted(names, sources), names)
+    codes = {name: code for code, name in enumerate(dict.fromkeys(sources))} if windows.any_of(thresholds) else {}
+    return windows.by_item(thresholds, ids, np.array([codes.get(source, 0) for source in sources]), list(codes))
 
 
 def _labels_of_duplicates(session: Session, project_id: int) -> dict[int, LabelJson]:

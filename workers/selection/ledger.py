@@ -81,6 +81,10 @@ class Ledger:
             self._class_room[predicted] -= 1
         return True
 
+    def is_full(self, position: int) -> bool:
+        """Whether the cap on the item's source has no room left."""
+        return bool(self._source_room[self._sources[position]] <= 0)
+
     def shortfalls(self) -> list[str]:
         """What kept the batch from being full, in words; empty when it is full and all wishes are met."""
         unmet = [

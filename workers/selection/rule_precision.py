@@ -120,7 +120,7 @@ def audit_tally(pool: Pool, thresholds: Mapping[str, float]) -> AuditTally:
     answered = audit.answers(pool, thresholds)
     stratum_of = stratum[pool.representative_of(answered)]
     counts, answers = _counts(stratum_of, len(names)), pool.targets[answered]
-    if not (bands.phases(pool.bands) or windows.any_of(thresholds)):
+    if not len(answered) or not (bands.phases(pool.bands) or windows.any_of(thresholds)):
         positives = np.zeros((len(names), len(pool.classes)), dtype=np.int64)
         np.add.at(positives, stratum_of, answers)
         return AuditTally(_counts(stratum[pool.representatives], len(names)), counts, positives)

@@ -24,8 +24,9 @@ from shared.repository import campaigns, embedding, items, pools, rounds
 from shared.repository.audit import load_scorers, store_bands, store_scorers
 from shared.repository.lexical import KEY as LEXICON
 from shared.repository.lexical import lexical_space_of
+from shared.repository.projects import stored_config
 from shared.repository.rounds import LastRound
-from shared.tables import Batch, Project
+from shared.tables import Batch
 from shared.vectors import first_vectors, name_of_first
 from workers import right_of_way
 from workers.app import app
@@ -73,7 +74,7 @@ def _is_due(held: Context, project_id: int) -> bool:
         if requested is None:
             return False
         # After the requests, of which one may ask for a round by what the project's file says now.
-        config = ProjectConfig.model_validate(session.get_one(Project, project_id).config)
+        config = stored_config(session, project_id)
         if due(config, _read(held, session, project_id, asked=False).situation):
             return True
     with held.database.write() as session:

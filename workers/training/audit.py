@@ -2,8 +2,9 @@
 
 Every item has a permanent random number, its draw (Ohlsson, "Coordination of samples using permanent random numbers",
 1995). An item belongs to the sample when its draw lies below its threshold, which is thereby the probability with which
-it entered. Thresholds only grow and never depend on a draw, whatever else was labeled in between; an item that some
-other channel had labeled already joins the sample at no cost.
+it entered. Thresholds only grow, whatever else was labeled in between, and depend on draws only as a rule of when to
+stop: at so many items, or before one that a cap refuses. An item that some other channel had labeled already joins the
+sample at no cost.
 
 At first strata are source by "hit by a seeding rule or not", both known before any model: half of the draws go to items
 that a rule hits, so that rare classes are seen. What a description hits moves with the pool, and an item that changes
@@ -144,9 +145,8 @@ def weigh(pool: Pool, thresholds: Mapping[str, float], rows: Index) -> Weighed:
         rows: (m,) positions of labeled items, see `answers`; each was drawn as what stands for its duplicate group.
     """
     cells, drawn = strata(pool), pool.representative_of(rows)
-    return post_stratify(
-        measure(pool, thresholds).inclusion[drawn], cells[drawn], np.bincount(cells[pool.representatives])
-    )
+    inclusion = measure(pool, thresholds).inclusion[drawn]
+    return post_stratify(inclusion, cells[drawn], np.bincount(cells[pool.representatives]))
 
 
 def post_stratify(inclusion: NDArray[np.float64], cells: Index, sizes: Index) -> Weighed:
@@ -192,7 +192,7 @@ def _extend_bands(pool: Pool, thresholds: Mapping[str, float], draws: int) -> di
     phase = bands.phases(pool.bands)
     standing = pool.representatives
     outside = standing[~measure(pool, thresholds).members[standing]]
-    digits, asked = bands.band(pool.bands, phase), ~(pool.labeled | pool.queued)
+    digits, asked = bands.band(pool.bands, phase), np.isin(np.arange(len(pool)), pool.eligible)
     waiting = [outside[digits[outside] == number] for number in range(bands.COUNT)]
     costs = np.array([asked[part].mean() if len(part) else 0.0 for part in waiting])
     room = np.array([int(asked[part].sum()) for part in waiting])

@@ -160,7 +160,7 @@ def _cost(audited: _Audited) -> dict[str, float] | None:
 
 
 def _prevalence_by_source(audited: _Audited, pool: Pool, rows: Index) -> dict[str, dict[str, Any]]:
-    sources = pool.sources[rows]
+    sources = pool.sources[pool.representative_of(rows)]
     return {
         pool.source_names[source]: {
             name: _json(audited.design.ratio(audited.targets[:, column] * inside, inside))

@@ -24,6 +24,7 @@ from scripts.bench.scale_loop.watched import Asked, Watch, profile
 from shared import lanes
 from shared.database import Database, open_database
 from shared.project import ProjectConfig
+from shared.repository.projects import read_config
 from shared.settings import Settings, load_settings
 from shared.streams import connect
 from shared.tables import Assignment, AssignmentState, Item, Project
@@ -210,7 +211,7 @@ def _project(database: Database) -> tuple[int, ProjectConfig, int]:
     with database.read() as session:
         project = session.exec(select(Project).where(col(Project.name) == NAME)).one()
         items = session.exec(select(func.count()).select_from(Item).where(col(Item.project_id) == project.id)).one()
-        return project.id, ProjectConfig.model_validate(project.config), items
+        return project.id, read_config(project.config), items
 
 
 def main() -> None:

@@ -302,7 +302,7 @@ def configs(draw: st.DrawFn) -> ProjectConfig:
     rules, made = draw(st.lists(conditions, max_size=3)), draw(st.lists(recipes, max_size=3))
     goals = st.fixed_dictionaries({"recall": _SHARES}, optional={"precision": _SHARES})
     caps = st.one_of(_COUNTS, st.fixed_dictionaries({}, optional={"batch": _COUNTS, "total": _COUNTS}))
-    costs = st.floats(0, 1e300, exclude_min=True)
+    costs = st.floats(1e-6, 1e6)
     matrix = {
         true: {called: draw(costs) for called in draw(st.lists(of_class, unique=True)) if called != true}
         for true in draw(st.lists(of_class, unique=True))

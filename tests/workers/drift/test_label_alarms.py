@@ -70,3 +70,5 @@ def test_an_alarm_on_labels_is_over_when_half_of_the_distance_is_gone() -> None:
         found = look(differences=(difference("fraud", share, p=0.5),), moved=False)
         assert (ended(found, channel="labels", scope="annotator:anna", share=0.3) is not None) == is_over
     assert ended(look(), channel="labels", scope="annotator:anna", share=0.3) is None  # nothing is known of it now
+    others = look(differences=(difference("fraud", 0.1, p=0.5),), moved=False)
+    assert ended(others, channel="labels", scope="annotator:ben", share=0.3) == "it has too few answers to be compared"
