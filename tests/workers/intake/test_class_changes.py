@@ -68,6 +68,12 @@ def test_a_new_class_by_a_former_name_is_refused() -> None:
         updated_config(renamed, config("a", "b", "c"), {})
 
 
+def test_a_file_that_states_older_former_names_forgets_none() -> None:
+    first = updated_config(config("a", "b", "x", "y"), config("c", "b", "x", "y", former_classes={}), {"a": "c"})
+    second = updated_config(first, config("c", "b", "z", former_classes={}), {"x": "z", "y": "z"})
+    assert second.former_classes == {"a": "c", "x": "z", "y": "z"}
+
+
 def test_a_file_that_states_the_former_names_otherwise_takes_a_rename_and_a_merge_back() -> None:
     renamed = updated_config(config("a", "b"), config("c", "b"), {"a": "c"})
     back = updated_config(renamed, config("a", "b", former_classes={"c": "a"}), {})
