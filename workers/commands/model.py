@@ -160,15 +160,15 @@ def export(
 
 
 def _write(folder: Path, files: Mapping[str, bytes], *, others: Collection[str]) -> None:
-    """Files that are there only once they are whole. `others`, of an earlier export, go before: they fit others."""
+    """Files that are there only once they are whole. `others`, of an earlier export, then go: they fit others."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for file in others:
-            (folder / file).unlink(missing_ok=True)
         for file, content in files.items():
             unfinished = folder / f"{file}.part"
             unfinished.write_bytes(content)
             unfinished.replace(folder / file)
+        for file in others:
+            (folder / file).unlink(missing_ok=True)
     except OSError as error:
         raise InvalidInputError(f"{folder}: can't be written: {error}") from error
 
