@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from shared.pool import Floats, Mask
-from workers.training import classifier
+from workers.training import classifier, fitting
 from workers.training.calibration import untouched
 from workers.training.classifier import LinearModel, Tuning
 
@@ -34,9 +34,9 @@ def plain_model(
         trust: How far decisions follow the probabilities.
     """
     names = tuple(classes or (f"class-{number}" for number in range(targets.shape[1])))
-    sample = classifier.gather(vectors, targets, classes=names, exclusive=exclusive, costs=costs or {})
+    sample = fitting.gather(vectors, targets, classes=names, exclusive=exclusive, costs=costs or {})
     everything, nothing = np.arange(len(targets)), np.zeros(len(names))
     tuning = Tuning(0, strength, untouched(len(names)), nothing, nothing + trust)
-    prior = classifier.unweighted(sample, everything)
-    coefficients = classifier.fit(sample, everything, strength=strength)
+    prior = fitting.unweighted(sample, everything)
+    coefficients = fitting.fit(sample, everything, strength=strength)
     return classifier.assemble(sample, coefficients, tuning, classes=names, prior=prior)

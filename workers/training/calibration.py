@@ -41,7 +41,7 @@ class Calibration:
 
         Args:
             scores: (n, k), the model's.
-            prior: (k,) or (n, k) what undoes the class weights, see `classifier.unweighted`.
+            prior: (k,) or (n, k) what undoes the class weights, see `fitting.unweighted`.
         """
         odds: Doubles = scores * self.slope + (prior + self.shift)
         return odds

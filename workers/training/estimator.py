@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 
 from shared.pool import Index, Mask
 from shared.training_options import Training
-from workers.training import classifier
+from workers.training import classifier, fitting
 from workers.training.calibration import Doubles
 from workers.training.sampling import Sampling
 from workers.training.splits import FOLDS, spread
@@ -97,7 +97,7 @@ class QuietClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         if unknown := sorted(cost_of.keys() - {str(name) for name in self.classes_}):
             raise ValueError(f"costs names {unknown[0]!r}, which is not among the classes")
         names = tuple(str(name) for name in self.classes_)
-        sample = classifier.gather(
+        sample = fitting.gather(
             vectors[kept].astype(np.float32),
             targets,
             weights=weights[kept].astype(np.float32),

@@ -7,9 +7,9 @@ import numpy as np
 
 from shared.blocks import each_block
 from shared.pool import Floats, Index, Mask
-from workers.training import classifier, solver
+from workers.training import classifier, fitting, solver
 from workers.training.calibration import Calibration, Doubles, calibrate, log_loss
-from workers.training.classifier import Sample
+from workers.training.fitting import Sample
 from workers.training.solver import Axes
 
 # Folds are fitted beside each other while what each takes a copy or two of is no larger: beyond, it is the memory that
@@ -33,7 +33,7 @@ class HeldOut:
 
     def odds(self, calibration: Calibration, strength: float, exclusive: bool) -> Floats:
         """(n, n_classes) log-probabilities, or log-odds where classes don't exclude each other."""
-        odds = np.where(self.known, calibration.apply(self.scores[strength], self.prior), classifier.NEVER)
+        odds = np.where(self.known, calibration.apply(self.scores[strength], self.prior), fitting.NEVER)
         return classifier.log_scores(classifier.normalised(odds, exclusive=exclusive), exclusive=exclusive)
 
 
@@ -65,14 +65,14 @@ def hold_out(sample: Sample, folds: Index, strengths: Sequence[float]) -> HeldOu
     known, prior = np.zeros(shape, dtype=bool), np.zeros(shape)
 
     def ask(inside: Index, outside: Index) -> None:
-        learned = classifier.learnable(sample.targets[outside])
+        learned = fitting.learnable(sample.targets[outside])
         known[inside] = learned
         if not learned.any():
             return
-        prior[inside] = classifier.unweighted(sample, outside)
+        prior[inside] = fitting.unweighted(sample, outside)
         coefficients: Floats | None = None
         for strength in strengths:
-            coefficients = classifier.fit(sample, outside, strength=strength, start=coefficients)
+            coefficients = fitting.fit(sample, outside, strength=strength, start=coefficients)
             scores[strength][inside] = solver.scores(sample.axes, inside, coefficients)
 
     each_fold(folds, ask, of=sample.axes)

@@ -8,7 +8,7 @@ from shared.halves import single, widen
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig
 from workers.training import solver
-from workers.training.classifier import Added
+from workers.training.fitting import Added
 from workers.training.known import Known
 from workers.training.selection_bias import on_own_axes, standing, stored, taught_of
 from workers.training.solver import Axes

@@ -14,9 +14,9 @@ import numpy as np
 
 from shared.pool import Floats, Index, Mask
 from workers.right_of_way import pause
-from workers.training import classifier, solver
+from workers.training import classifier, fitting, solver
 from workers.training.calibration import Calibration, calibrate
-from workers.training.classifier import Sample
+from workers.training.fitting import Sample
 from workers.training.held_out import Found, HeldOut, best, each_fold, hold_out
 from workers.training.solver import Axes, Stop
 
@@ -49,9 +49,9 @@ class Lesson:
         Returns:
             (n_classes, d + 1) float32 coefficients on the axes, in whose scores no class weights are to be undone.
         """
-        coefficients = classifier.fit(self.sample, rows, strength=strength)
-        prior = classifier.unweighted(self.sample, rows)
-        learned = np.flatnonzero(classifier.learnable(self.sample.targets[rows]))
+        coefficients = fitting.fit(self.sample, rows, strength=strength)
+        prior = fitting.unweighted(self.sample, rows)
+        learned = np.flatnonzero(fitting.learnable(self.sample.targets[rows]))
         if not len(learned):
             return coefficients
         pause()

@@ -6,11 +6,12 @@ import numpy as np
 
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig, Task
-from workers.training import classifier
+from workers.training import classifier, fitting
 from workers.training.aims import aim, thresholds, wanted
 from workers.training.calibration import Doubles, calibrate, untouched
-from workers.training.classifier import LinearModel, Recipe, Sample, Tuning
+from workers.training.classifier import LinearModel, Recipe, Tuning
 from workers.training.decision import best_offsets
+from workers.training.fitting import Sample
 from workers.training.held_out import Found, best, hold_out
 from workers.training.selection_bias import selection_weights, standing_for, standing_on_axes, taught_of
 from workers.training.sight import added_to, beside_each_other, drawn, looked_at, may_teach, row_of
@@ -93,7 +94,7 @@ def train_on(
         recipe: Where only the rest is to be tuned.
     """
     rows = _telling(pool, rows, config)
-    if not classifier.learnable(pool.targets[rows]).any():
+    if not fitting.learnable(pool.targets[rows]).any():
         return None
     sample, lesson = _sample(pool, rows, config), None
     known = recipe if tuning is None else tuning.recipe
@@ -214,8 +215,8 @@ def _fit(sample: Sample, tuning: Tuning, *, near: LinearModel | None = None, les
         return _Fit(coefficients, np.zeros(len(coefficients)))
     alike = near is not None and near.weights.shape[1] == len(sample.axes.axes)
     start = classifier.coefficients_of(near, sample) if near is not None and alike else None
-    prior = classifier.unweighted(sample, everything)
-    coefficients = classifier.fit(sample, everything, strength=tuning.strength, start=start)
+    prior = fitting.unweighted(sample, everything)
+    coefficients = fitting.fit(sample, everything, strength=tuning.strength, start=start)
     return _Fit(coefficients, prior)
 
 
@@ -223,7 +224,7 @@ def _sample(pool: Pool, rows: Index, config: ProjectConfig) -> Sample:
     """Labeled items as they are."""
     standing = standing_on_axes(pool, seed=config.seed)
     words = config.training.lexical and pool.lexical is not None
-    return classifier.gather(
+    return fitting.gather(
         looked_at(pool, rows, config),
         pool.targets[rows],
         axes=standing_on_axes(pool, seed=config.seed, lexical=True).axes if words else standing.axes,

@@ -26,10 +26,10 @@ from shared.pool import Index, Mask
 from shared.project import ProjectConfig, Task
 from workers.embedding.encoders import PACKAGED
 from workers.simulation.replay import replay
-from workers.training import classifier, solver
+from workers.training import fitting, solver
 from workers.training.calibration import Doubles
-from workers.training.classifier import Sample
 from workers.training.decision import best_offsets, decide
+from workers.training.fitting import Sample
 from workers.training.metrics import evaluate
 from workers.training.selection_bias import selection_weights, standing_on_axes
 from workers.training.splits import spread
@@ -154,7 +154,7 @@ def _measure(
     """Each way's log loss, calibration error and macro-F1 on the test set, when it is fitted to some labeled rows."""
     data, exclusive = prepared.data, config.task is Task.SINGLE
     pool, test = data.pool, data.test
-    sample = classifier.gather(
+    sample = fitting.gather(
         pool.vectors(rows),
         data.truth[rows],
         weights=selection_weights(pool, rows, standing=standing_on_axes(pool, seed=config.seed)),
@@ -164,8 +164,8 @@ def _measure(
     )
     held = _hold_out(sample, pool.families[rows], seed=config.seed)
     everything = np.arange(len(rows))
-    prior = classifier.unweighted(sample, everything)
-    weights, bias = solver.turn_back(sample.axes, classifier.fit(sample, everything, strength=_STRENGTH))
+    prior = fitting.unweighted(sample, everything)
+    weights, bias = solver.turn_back(sample.axes, fitting.fit(sample, everything, strength=_STRENGTH))
     sampled = np.random.default_rng(config.seed).permutation(len(pool))[:_POOL_SAMPLE]
     asked = pool.matrix[test.rows].astype(np.float32) @ weights.T + bias
     beside = pool.vectors(sampled) @ weights.T + bias
@@ -188,9 +188,9 @@ def _hold_out(sample: Sample, families: Index, *, seed: int) -> HeldOut:
     known, prior = np.zeros(scores.shape, dtype=bool), np.zeros(scores.shape)
     for part in np.unique(fold):
         inside, outside = np.flatnonzero(fold == part), np.flatnonzero(fold != part)
-        known[inside] = classifier.learnable(sample.targets[outside])
-        prior[inside] = classifier.unweighted(sample, outside)
-        scores[inside] = solver.scores(sample.axes, inside, classifier.fit(sample, outside, strength=_STRENGTH))
+        known[inside] = fitting.learnable(sample.targets[outside])
+        prior[inside] = fitting.unweighted(sample, outside)
+        scores[inside] = solver.scores(sample.axes, inside, fitting.fit(sample, outside, strength=_STRENGTH))
     return HeldOut(scores, sample.targets, known, prior, families, sample.exclusive)
 
 

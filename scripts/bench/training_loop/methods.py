@@ -12,7 +12,7 @@ import numpy as np
 
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig
-from workers.training import classifier
+from workers.training import classifier, fitting
 from workers.training.classifier import LinearModel, Recipe
 from workers.training.crossfit import cross_fit
 from workers.training.metrics import evaluate
@@ -101,7 +101,7 @@ def _theirs(make: Callable[[Index, int], Any]) -> Method:
             estimator = make(np.bincount(answers), task.config.seed).fit(vectors, answers)
             probability[:, estimator.classes_] = estimator.predict_proba(asked)
             return probability, np.arange(targets.shape[1]) == probability.argmax(axis=1)[:, None]
-        for column in np.flatnonzero(classifier.learnable(targets)):
+        for column in np.flatnonzero(fitting.learnable(targets)):
             answers = targets[:, column].astype(np.int64)
             estimator = make(np.bincount(answers), task.config.seed).fit(vectors, answers)
             probability[:, column] = estimator.predict_proba(asked)[:, 1]

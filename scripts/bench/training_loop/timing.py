@@ -15,7 +15,7 @@ from scripts.bench.selection_loop.markdown import NOTHING, number, table
 from scripts.bench.selection_loop.prepared import Prepared
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig
-from workers.training import classifier, solver
+from workers.training import fitting, solver
 from workers.training.tuning import train
 from workers.training.weighting import class_weights
 
@@ -39,8 +39,8 @@ def time_retraining(prepared: Prepared) -> str:
     rows, config = np.flatnonzero(now.labeled), ProjectConfig(classes=pool.classes)
     vectors, targets, everything = now.vectors(rows), now.targets[rows], np.arange(_LABELS)
     earlier = np.flatnonzero(before.labeled[rows])
-    gathered = classifier.gather(vectors, targets, classes=pool.classes, exclusive=True, costs={})
-    last = classifier.fit(gathered, earlier, strength=1.0)
+    gathered = fitting.gather(vectors, targets, classes=pool.classes, exclusive=True, costs={})
+    last = fitting.fit(gathered, earlier, strength=1.0)
     previous = train(before, config)
 
     def theirs() -> Fitted:
@@ -49,7 +49,7 @@ def time_retraining(prepared: Prepared) -> str:
 
     def ours(start: Floats | None) -> Fitted:
         sample = replace(gathered, axes=solver.principal_axes(vectors))
-        return solver.turn_back(sample.axes, classifier.fit(sample, everything, strength=1.0, start=start))
+        return solver.turn_back(sample.axes, fitting.fit(sample, everything, strength=1.0, start=start))
 
     fits: list[tuple[str, Callable[[], Fitted]]] = [
         ("`LogisticRegression`", theirs),

@@ -11,7 +11,7 @@ from shared.project import ProjectConfig, Task
 from shared.repository.augmentation import apart_from_others
 from tests.pools import make_pool
 from workers.selection.round import RoundPlan, select
-from workers.training import classifier, model_storage
+from workers.training import classifier, fitting, model_storage
 from workers.training.classifier import LinearModel, Recipe
 from workers.training.crossfit import cross_fit
 from workers.training.held_out import hold_out
@@ -102,8 +102,8 @@ def test_what_is_said_of_a_family_never_depends_on_texts_made_of_it(
         assert held[0].scores[3.0].shape == (len(rows), len(CLASSES))  # and of the texts nothing is asked
 
 
-def _sample(pool: Pool, rows: Index, config: ProjectConfig) -> classifier.Sample:
-    return classifier.gather(
+def _sample(pool: Pool, rows: Index, config: ProjectConfig) -> fitting.Sample:
+    return fitting.gather(
         pool.vectors(rows),
         pool.targets[rows],
         classes=CLASSES,
@@ -147,14 +147,14 @@ def test_a_text_of_full_weight_that_repeats_its_parent_is_that_item_twice() -> N
     pool = replace(pool, labeled=np.arange(90) < 30, targets=truth & (np.arange(90) < 30)[:, None])
     vectors, targets = pool.vectors(rows), pool.targets[rows]
     parents = np.flatnonzero(targets[:, 2])
-    added = classifier.Added(parents, vectors[parents], targets[parents], 1.0)
+    added = fitting.Added(parents, vectors[parents], targets[parents], 1.0)
     options = {"classes": CLASSES, "exclusive": True, "costs": {}}
     twice = np.concatenate([rows, parents])
-    one = classifier.gather(vectors, targets, added=added, **options)  # type: ignore[arg-type] # names in a dictionary
-    two = classifier.gather(vectors[twice], targets[twice], **options)  # type: ignore[arg-type] # likewise
+    one = fitting.gather(vectors, targets, added=added, **options)  # type: ignore[arg-type] # names in a dictionary
+    two = fitting.gather(vectors[twice], targets[twice], **options)  # type: ignore[arg-type] # likewise
 
     first, second = (
-        classifier.fit(sample, np.arange(count), strength=1.0) for sample, count in ((one, 30), (two, len(twice)))
+        fitting.fit(sample, np.arange(count), strength=1.0) for sample, count in ((one, 30), (two, len(twice)))
     )
     for sample, coefficients in ((one, first), (two, second)):
         weights = coefficients[:, :-1] @ sample.axes.axes.T

@@ -10,14 +10,14 @@ from shared.project import ProjectConfig
 from shared.training_options import Training
 from tests.models import plain_model
 from tests.pools import make_pool
-from workers.training import classifier, model_storage
+from workers.training import classifier, fitting, model_storage
 from workers.training.tuning import train
 
 
 def test_no_label_and_one_class_only_tell_nothing_apart() -> None:
-    assert not classifier.learnable(np.zeros((0, 2), dtype=bool)).any()
-    assert not classifier.learnable(np.tile([True, False], (4, 1))).any()
-    assert classifier.learnable(np.array([[True, False, True], [True, True, False]])).tolist() == [False, True, True]
+    assert not fitting.learnable(np.zeros((0, 2), dtype=bool)).any()
+    assert not fitting.learnable(np.tile([True, False], (4, 1))).any()
+    assert fitting.learnable(np.array([[True, False, True], [True, True, False]])).tolist() == [False, True, True]
 
 
 def test_a_class_without_an_example_is_never_predicted() -> None:
@@ -128,8 +128,8 @@ def test_repeated_items_lean_decisions_no_more_than_weights_do(rare: int, common
     targets = np.arange(2) == (np.arange(rare + common) < rare)[:, None]
     vectors = np.random.default_rng(seed).normal(size=(len(targets), 4)).astype(np.float32)
     plain, repeated, reduced = (
-        classifier.unweighted(
-            classifier.gather(
+        fitting.unweighted(
+            fitting.gather(
                 vectors,
                 targets,
                 classes=("common", "rare"),

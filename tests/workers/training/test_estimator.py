@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from shared.pool import Mask, Pool
 from shared.project import ProjectConfig
 from tests.pools import make_pool
-from workers.training import classifier, model_storage, tuning
+from workers.training import classifier, fitting, model_storage, tuning
 from workers.training.estimator import QuietClassifier
 from workers.training.sampling import Sampling
 from workers.training.tuning import train
@@ -107,7 +107,7 @@ def test_rows_of_a_group_share_a_fold(monkeypatch: pytest.MonkeyPatch) -> None:
     groups = np.array([f"customer-{number % 20}" for number in range(300)])
     seen = []
 
-    def watched(sample: classifier.Sample, **options: Any) -> classifier.LinearModel:
+    def watched(sample: fitting.Sample, **options: Any) -> classifier.LinearModel:
         seen.append(options["folds"])
         return tuning.learn(sample, **options)
 

@@ -17,8 +17,9 @@ from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig, Task
 from shared.training_options import Training
 from tests.pools import make_pool
-from workers.training import classifier, model_storage, solver, tuning
-from workers.training.classifier import LinearModel, Recipe, Sample
+from workers.training import classifier, fitting, model_storage, solver, tuning
+from workers.training.classifier import LinearModel, Recipe
+from workers.training.fitting import Sample
 from workers.training.held_out import hold_out
 from workers.training.splits import spread
 from workers.training.tuning import STRENGTHS, train, train_on
@@ -44,7 +45,7 @@ def made_up_sample(rows: int, *, exclusive: bool, seed: int, families: Index | N
     pool, truth = make_pool(items=rows, classes=("a", "b", "c"), shares=(0.6, 0.3, 0.1), dimension=4, seed=seed)
     targets = truth if exclusive else truth | (np.random.default_rng(seed).random(truth.shape) < 0.1)
     vectors = pool.vectors(np.arange(rows))
-    return classifier.gather(
+    return fitting.gather(
         vectors,
         targets,
         classes=pool.classes,
@@ -101,7 +102,7 @@ def test_no_model_is_asked_about_a_family_that_taught_it(
     asked = np.zeros(60, dtype=np.int64)
 
     def watched_minimise(axes: solver.Axes, rows: Index, targets: Mask, *arguments: Any, **options: Any) -> Floats:
-        assert np.array_equal(targets, sample.targets[rows][:, classifier.learnable(sample.targets[rows])])
+        assert np.array_equal(targets, sample.targets[rows][:, fitting.learnable(sample.targets[rows])])
         taught[threading.get_ident()].update(family[rows].tolist())
         return minimise(axes, rows, targets, *arguments, **options)
 

@@ -13,7 +13,7 @@ from shared.project import ProjectConfig
 from shared.project import Task as Kind
 from tests.pools import make_pool
 from workers.simulation.preparation import ReplayData, TestSet
-from workers.training import classifier
+from workers.training import fitting
 
 pytest.importorskip("imblearn", reason="imbalanced-learn is not installed: pip install -e .[bench]")
 
@@ -91,7 +91,7 @@ def test_the_product_without_calibration_decides_as_its_weighted_scores_do() -> 
     calibrated, decided = METHODS["without offsets"](task)
     assert np.array_equal(calibrated, probable)
     assert np.array_equal(decided.argmax(axis=1), probable.argmax(axis=1))
-    assert classifier.learnable(pool.targets[:150]).all()
+    assert fitting.learnable(pool.targets[:150]).all()
 
 
 def test_probabilities_that_come_true_have_no_error_and_others_have_theirs() -> None:
