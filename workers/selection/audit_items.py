@@ -66,9 +66,7 @@ def draw_audit_items(
 def _due(pool: Pool, sample: AuditSample, first: Sequence[int]) -> list[tuple[int, bool]]:
     """Members of the sample that nobody has labeled, by their draw; those with the ids `first`, which is told of each,
     before others."""
-    free = np.zeros(len(pool), dtype=bool)
-    free[pool.eligible] = True
-    due = np.flatnonzero(sample.members & free)
+    due = pool.eligible[sample.members[pool.eligible]]
     is_first = np.isin(pool.ids[due], first)
     order: Index = np.lexsort((pool.draws[due], ~is_first))
     return list(zip(due[order].tolist(), is_first[order].tolist(), strict=True))

@@ -61,7 +61,7 @@ class Ledger:
         source, predicted = int(self._sources[position]), int(self._predicted[position])
         if self._taken[position] or not self.left:
             return False
-        if self._source_room[source] <= 0:
+        if self.is_full(position):
             self.refused[f"cap on source {self._pool.source_names[source]!r}"].add(position)
             return False
         if predicted >= 0 and self._class_room[predicted] <= 0:

@@ -43,10 +43,9 @@ def _coverage(reason: Reason) -> str:
 def _boundary(reason: Reason) -> str:
     if reason.probability is None:
         return "Drawn at random, since there was no model yet"
-    if reason.score is None:
-        return f"The model could hardly decide{_aside(*_cluster(reason))}"
-    about = _aside(f"doubt {reason.score:.2f} of 1", *_cluster(reason))
-    if reason.score >= _DOUBTFUL:
+    doubt = [] if reason.score is None else [f"doubt {reason.score:.2f} of 1"]
+    about = _aside(*doubt, *_cluster(reason))
+    if reason.score is None or reason.score >= _DOUBTFUL:
         return f"The model could hardly decide{about}"
     if reason.score >= _SURE:
         return f"Of what was left, this is among what the model was least sure of{about}"

@@ -20,8 +20,6 @@ from workers.training.fitting import NEVER, Sample
 # Probabilities that single precision can tell from 0 and from 1.
 _TELLING = 1e-30, 1 - 1e-7
 
-_DEFAULTS = Training()
-
 # Items scored at once: the block and its product stay in the processor's cache.
 _BLOCK = 2_048
 
@@ -65,7 +63,7 @@ class Tuning:
     gain: Doubles
     trust: Doubles
     augmented: int = 0
-    options: Training = _DEFAULTS
+    options: Training = field(default_factory=Training)
     teacher: Calibration | None = None
     wanted: Mapping[str, Any] = field(default_factory=dict)
     aimed: Doubles | None = None

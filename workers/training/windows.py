@@ -21,7 +21,7 @@ def key(first: int, through: int, source: str | None = None) -> str:
 
 def any_of(thresholds: Mapping[str, float]) -> bool:
     """Whether the sample holds more of some stretch, so that items of a stratum did not all enter alike."""
-    return any(name.startswith(f"{_NAME}:") for name in thresholds)
+    return any(map(_is_of_a_stretch, thresholds))
 
 
 def by_item(
@@ -37,10 +37,14 @@ def by_item(
     """
     largest = np.zeros(len(ids))
     for name, threshold in thresholds.items():
-        if name.startswith(f"{_NAME}:"):
+        if _is_of_a_stretch(name):
             inside = _inside(name, ids, sources, source_names)
             largest = np.where(inside, np.maximum(largest, threshold), largest)
     return largest
+
+
+def _is_of_a_stretch(name: str) -> bool:
+    return name.startswith(f"{_NAME}:")
 
 
 def _inside(name: str, ids: Index, sources: Index, source_names: Sequence[str]) -> Mask:
