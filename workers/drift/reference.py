@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from shared.arrays import dump_arrays, load_arrays
 from shared.errors import InvalidInputError
+from shared.halves import single
 from shared.pool import Floats, Index, Mask
 from workers.drift import text_traits
 from workers.drift.cells import fit_centres, nearest_cells, nearness_within
@@ -77,12 +78,12 @@ class Reference:
     @cached_property
     def a_exact(self) -> Floats:
         """Half A's vectors as float32, which arithmetic is quick in."""
-        return widened(self.a_vectors)
+        return single(self.a_vectors)
 
     @cached_property
     def b_exact(self) -> Floats:
         """Half B's vectors as float32."""
-        return widened(self.b_vectors)
+        return single(self.b_vectors)
 
     @cached_property
     def strata_of_sources(self) -> tuple[Index, int]:
@@ -295,23 +296,9 @@ def is_readable(blob: bytes) -> bool:
 
 
 def _place(centres: Floats, base: Floats, starts: Index, vectors: NDArray[Any]) -> Placed:
-    exact = widened(vectors)
+    exact = single(vectors)
     cells = nearest_cells(centres, exact)
     return Placed(cells[:, 0].astype(np.int64), nearness_within(cells, exact, base, starts))
-
-
-def widened(vectors: NDArray[Any]) -> Floats:
-    """(n, d) float32 of `vectors` (n, d) float16 or float32: the same numbers, which must be finite."""
-    if vectors.dtype != np.float16:
-        return np.ascontiguousarray(vectors, dtype=np.float32)
-    # By hand, as NumPy widens one after the other: sign, exponent and fraction to their places, and the exponent's bias
-    # from that of float16 to that of float32.
-    bits = np.ascontiguousarray(vectors).view(np.int16).astype(np.int32)
-    bits <<= 13
-    bits &= np.int32(-0x70002000)
-    exact: Floats = bits.view(np.float32)
-    exact *= np.float32(2.0**112)
-    return exact
 
 
 def nearest(base: NDArray[Any], queries: NDArray[Any]) -> tuple[Floats, Index]:

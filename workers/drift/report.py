@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import InvalidInputError
+from shared.halves import single
 from shared.pool import Floats, Index, Mask
 from workers.drift import text_traits
 from workers.drift.channels import CONTENT, Channel, alpha
@@ -32,7 +33,7 @@ from workers.drift.matching import Matching, match
 from workers.drift.mix import SourceShare, compare_mix
 from workers.drift.novelty import Novelty, beyond_each_cut, category, compare_novelty
 from workers.drift.predictions import Predicted, compare_predictions
-from workers.drift.reference import Placed, Reference, check_rows, place, widened
+from workers.drift.reference import Placed, Reference, check_rows, place
 from workers.drift.statistics import Verdict, judge, judge_mix, tally_of
 
 # By so much the share of duplicates may rise: the longer a pool, the more it holds that a text may repeat.
@@ -144,7 +145,7 @@ def compare(
         vectors, ids, sources = vectors[order], ids[order], [sources[row] for row in order]
         texts = None if texts is None else [texts[row] for row in order]
         predicted = None if predicted is None else predicted.reordered(order)
-    exact = widened(vectors)
+    exact = single(vectors)
     placed, matching = place(reference, exact), match(reference, sources)
     beyond = beyond_each_cut(reference, matching, placed.nearness)
     found = compare_novelty(

@@ -182,7 +182,9 @@ def _products(weights: Floats, matrix: Matrix, rows: Index) -> Floats:
 
 def normalised(odds: Floats | Doubles, *, exclusive: bool) -> Floats:
     """(n, n_classes) float32 probabilities of log-odds, or of the logits of a softmax where `exclusive`."""
-    probability: Floats = (softmax(odds, axis=1) if exclusive else expit(odds)).astype(np.float32, copy=False)
+    # Class by class a row's maximum and sum are found for many rows at once, in half the time.
+    normal: NDArray[Any] = softmax(odds.T.copy(), axis=0).T if exclusive else expit(odds)
+    probability: Floats = normal.astype(np.float32, copy=False)
     return probability
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from shared.errors import InvalidInputError
 from tests.workers.drift.world import DISTINCT, EVERYTHING, draw, fit
-from workers.drift.reference import dump, fit_reference, is_novel, load, place, widened
+from workers.drift.reference import dump, fit_reference, is_novel, load, place
 
 
 @settings(max_examples=10, deadline=None)
@@ -121,9 +121,3 @@ def test_vectors_of_another_encoder_are_refused() -> None:
 
     with pytest.raises(InvalidInputError, match="have 32 dimensions, the drift reference's 64"):
         place(reference, np.ones((3, 32), np.float16))
-
-
-def test_widened_vectors_are_the_same_numbers() -> None:
-    every = np.arange(2**16, dtype=np.uint16).view(np.float16)
-    finite = every[np.isfinite(every)][None]
-    assert widened(finite).tobytes() == finite.astype(np.float32).tobytes()
