@@ -1,17 +1,18 @@
 """Queries on rounds: models, batches, assignments, and what the trigger looks at."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, func, insert, update
 from sqlmodel import Session, SQLModel, col, select
 
+from shared.among import among
 from shared.contracts import Reason
 from shared.database import now
 from shared.repository import item_changes
 from shared.repository.projects import read_config
-from shared.tables import Assignment, AssignmentState, Batch, Item, Model, Project, Submission
+from shared.tables import Assignment, AssignmentState, Batch, Item, Label, Model, Project, Submission
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,11 @@ def store_assignments(session: Session, batch: Batch, choices: Sequence[tuple[in
     ]
     if rows:
         session.connection().execute(insert(Assignment), rows)
+
+
+def labeled_among(session: Session, items: Collection[int]) -> set[int]:
+    """Those of some items, by row number, that have a label."""
+    return set(session.exec(select(Label.item).where(among(Label.item, items))))
 
 
 def _is_open() -> ColumnElement[bool]:

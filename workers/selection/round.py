@@ -31,6 +31,9 @@ from workers.training.tuning import train_on
 Score = Callable[[LinearModel, Matrix, Index], Floats]
 """Class probabilities of some rows of a matrix, see `classifier.probabilities`."""
 
+RELABEL = "relabel"
+"""The only channel that chooses items with a label."""
+
 # Times the audit sample's share of a batch that it may take.
 _MOST_DUE = 2
 
@@ -142,8 +145,8 @@ def select(
     most = _MOST_DUE * draws + len(plan.drawn)
     sample, held_back = draw_audit_items(pool, ledger, picks, plan.audit, draws=draws, first=plan.drawn, most=most)
     division = {"audit": len(picks)}
-    for channel, wanted in (("drift", plan.drift), ("relabel", plan.relabel)):
-        proposed = _campaign_items(pool, wanted, labeled=channel == "relabel")
+    for channel, wanted in (("drift", plan.drift), (RELABEL, plan.relabel)):
+        proposed = _campaign_items(pool, wanted, labeled=channel == RELABEL)
         division[channel] = take(ledger, picks, channel, proposed, keep=Keep.NOTHING)
     shares = STRATEGIES[plan.strategy](view, ledger.left)
     for name, _, places in shares:

@@ -35,7 +35,7 @@ from workers.hints import call_helpers
 from workers.selection import scoring
 from workers.selection.campaigns import Served, most_places, serve
 from workers.selection.nearness import Nearness
-from workers.selection.round import RoundPlan, Score, Selected, round_seed, select
+from workers.selection.round import RELABEL, Choice, RoundPlan, Score, Selected, round_seed, select
 from workers.selection.stability import COMPARED
 from workers.selection.triggers import Filling, Situation, due, may_rest, too_early
 from workers.sharing import Board, Helper, take_seat
@@ -274,6 +274,13 @@ def _store_bands(session: Session, project_id: int, plan: RoundPlan, selected: S
     store_bands(session, project_id, ids=ids, codes=codes, instead=banded.fresh is not None)
 
 
+def _still_wanted(session: Session, choices: Sequence[Choice]) -> tuple[list[Choice], list[str]]:
+    """The choices less those that were labeled while the round computed, as by a file; and what to tell of these."""
+    labeled = rounds.labeled_among(session, [choice.id for choice in choices if choice.reason.channel != RELABEL])
+    kept = [choice for choice in choices if choice.id not in labeled]
+    return kept, [f"{len(labeled)} item(s) were labeled while the batch was chosen"] if labeled else []
+
+
 def _store(
     held: Context,
     claimed: Claim,
@@ -294,6 +301,7 @@ def _store(
         if folds:
             items.hold(session, project_id)  # before this round's own lane: embedding takes them in this order
         lanes.complete(session, claimed)
+        choices, overtaken = _still_wanted(session, selected.choices)
         rounds.store_folds(session, project_id, folds)
         _store_bands(session, project_id, plan, selected)
         stored = model and rounds.store_model(
@@ -311,8 +319,8 @@ def _store(
             seed=round_seed(config.seed, plan.number),
             submissions_seen=seen,
             wanted=plan.places,
-            chosen=len(selected.choices),
-            shortfalls=list(selected.shortfalls),
+            chosen=len(choices),
+            shortfalls=[*selected.shortfalls, *overtaken],
             audit=selected.audit,
             division=selected.division,
             done=list(selected.done),
@@ -323,8 +331,8 @@ def _store(
         )
         session.add(batch)
         session.flush()
-        rounds.store_assignments(session, batch, [(c.id, c.reason) for c in selected.choices])
-        chosen = {choice.id for choice in selected.choices}
+        rounds.store_assignments(session, batch, [(c.id, c.reason) for c in choices])
+        chosen = {choice.id for choice in choices}
         campaigns.link_batch(session, [one for one, asked in served.campaigns.items() if asked & chosen], batch.id)
         lanes.request(session, project_id, lanes.CAMPAIGN)
         lanes.request(session, project_id, lanes.DISPATCH)

@@ -1,6 +1,7 @@
 """Rounds beside embedding: neither waits for the whole of the other. And rounds of a pool in which nothing is left."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -24,6 +25,7 @@ from workers.intake.answers import take_answers
 from workers.intake.rules import Rules
 from workers.intake.storing import store_items
 from workers.selection import tasks
+from workers.selection.round import Selected
 from workers.selection.tasks import conduct_round
 
 CONFIG = ProjectConfig(classes=("common", "rare"), selection=Selection(batch_size=50))
@@ -210,3 +212,26 @@ def _lane_and_queue(annotators: FastAnnotators) -> tuple[Lane, Sequence[str]]:
         statement = select(Item.item_id).join(Assignment, col(Assignment.item) == col(Item.id))
         queued = session.exec(statement.where(col(Assignment.state) == AssignmentState.OPEN)).all()
         return session.get_one(Lane, (annotators.project_id, lanes.ROUND)), queued
+
+
+def test_items_that_are_labeled_while_a_round_computes_are_not_queued(
+    annotators: FastAnnotators, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    annotators.embed(200)
+    select_items, labeled = tasks.select, []
+
+    def labels_come(*args: Any, **options: Any) -> Selected:
+        selected = select_items(*args, **options)
+        labeled.extend(choice.item_id for choice in selected.choices[:20])
+        annotators.label(labeled, "file")
+        return selected
+
+    monkeypatch.setattr(tasks, "select", labels_come)
+    assert annotators.want()
+    with annotators.held.database.read() as session:
+        batch = session.exec(select(Batch).order_by(col(Batch.round).desc()).limit(1)).one()
+        queued = select(Item.item_id).join(Assignment, col(Assignment.item) == col(Item.id))
+        waiting = session.exec(queued.where(col(Assignment.batch) == batch.id)).all()
+    assert (batch.chosen, len(waiting)) == (30, 30)
+    assert not set(waiting) & set(labeled)
+    assert batch.shortfalls == ["20 item(s) were labeled while the batch was chosen"]
