@@ -60,6 +60,7 @@ def embed_pending(*, project_id: int) -> None:
             _add_features(held, claimed, lexicon, seed=config.seed)
         with held.database.write() as session:
             lanes.complete(session, claimed)
+            lanes.request(session, project_id, lanes.DRIFT)  # items whose texts were known have made no segment
 
 
 @app.task(name="embedding.encode_part")

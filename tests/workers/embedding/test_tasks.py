@@ -1,5 +1,6 @@
 """The embedding room's task: what it gives vectors, and in which order."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,10 @@ class Embedding:
             [self.project_id] = [project.id for project in all_projects(session)]
 
     def add(self, *texts: str) -> None:
-        rows = [{"id": text, "text": text, "label": "common"} for text in texts]
+        self.add_named({text: text for text in texts})
+
+    def add_named(self, texts: Mapping[str, str]) -> None:
+        rows = [{"id": name, "text": text, "label": "common"} for name, text in texts.items()]
         items = [row.item for row in make_dataset(rows).items]
         store_items(self.held.database, self.project_id, items, rules=Rules(CONFIG.rules), seed=0)
 
@@ -188,3 +192,16 @@ def test_a_worker_that_died_between_texts_leaves_the_rest_to_the_next(
     monkeypatch.setattr(tasks, "_store_features", store)
     embedding.run()
     assert embedding.pool(tmp_path).lexical is not None
+
+
+def test_items_whose_texts_are_known_are_a_matter_for_the_drift_watch_too(embedding: Embedding) -> None:
+    embedding.add("my card")
+    embedding.run()
+    with embedding.held.database.write() as session:
+        requested = lanes.asked_for(session, embedding.project_id, lanes.DRIFT)
+        assert requested is not None
+        lanes.answer(session, embedding.project_id, lanes.DRIFT, requested=requested)
+    embedding.add_named({"again": "my card"})
+    assert embedding.run() == []
+    with embedding.held.database.read() as session:
+        assert lanes.has_work(session, embedding.project_id, lanes.DRIFT)
