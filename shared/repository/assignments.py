@@ -1,15 +1,16 @@
 """Queries on open assignments and their place on the annotation queue."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, func, update
 from sqlalchemy import select as sql_select
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from shared.among import among, several
-from shared.tables import Assignment, AssignmentState, Batch, Item, Project
+from shared.tables import Assignment, AssignmentState, Batch, Item, Project, Submission
 
 _STREAM_ENTRIES = select(Assignment.stream_id).where(among(Assignment.id, several("these", int)))
 
@@ -40,6 +41,37 @@ class OnQueue(NamedTuple):
     def is_plain(self) -> bool:
         """Whether all of them lie on the queue, and nobody holds any."""
         return self.queued == self.open and not self.held
+
+
+class Sibling(NamedTuple):
+    """Another assignment of the same item and batch.
+
+    Attributes:
+        of: the assignment whose sibling it is.
+        entry: its entry on the tasks stream, if it has one.
+        answered: whether the annotator who was asked about answered it.
+    """
+
+    of: int
+    entry: str | None
+    answered: bool
+
+
+def siblings(session: Session, assignments: Collection[int], *, annotator: str) -> list[Sibling]:
+    """Other assignments of the items and batches of some assignments, and whether an annotator answered them."""
+    own, other = aliased(Assignment), aliased(Assignment)
+    answer = (
+        (col(Submission.item) == other.item)
+        & (col(Submission.assignment) == other.id)
+        & (col(Submission.annotator) == annotator)
+    )
+    same = (col(other.item) == own.item) & (col(other.batch) == own.batch) & (col(other.id) != own.id)
+    statement = (
+        sql_select(col(own.id), col(other.stream_id), sql_select(col(Submission.id)).where(answer).exists())
+        .join(other, same)
+        .where(among(own.id, assignments))
+    )
+    return [Sibling(*row) for row in session.connection().execute(statement)]
 
 
 def open_assignments(session: Session, project_id: int) -> list[Assignment]:

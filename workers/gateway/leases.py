@@ -30,9 +30,10 @@ def routes(desk: Desk, database: Database, client: redis.Redis) -> APIRouter:
         """The most wanted tasks first; `tasks` is empty while there are none.
 
         A task is held for its `lease_s` seconds, and longer where it is renewed. It is nobody else's meanwhile, whether
-        they ask over HTTP or on the Redis stream.
+        they ask over HTTP or on the Redis stream. Nobody gets the same overlap item of a batch twice.
         """
-        return Leased(tasks=leasing.take(client, visitor.project, annotator=asked.annotator, most=asked.most))
+        tasks = leasing.take(client, database, visitor.project, annotator=asked.annotator, most=asked.most)
+        return Leased(tasks=tasks)
 
     @router.post("/{assignment}/renew", summary="Hold a task for longer", response_model=Held, responses=_OVER)
     def renew(visitor: Annotated[Visitor, annotating], assignment: Number, hold: Hold) -> Held:

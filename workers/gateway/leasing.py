@@ -4,34 +4,47 @@ The stream's pending list is the one truth of who holds what. So nothing here ca
 or the other way round, and the sweep of `workers.dispatch` sees no difference between the two ways.
 """
 
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any, cast
 
 import redis
+import structlog
+from pydantic import ValidationError
 from redis.exceptions import ResponseError
 from sqlmodel import Session
 
 from shared.contracts import TaskMessage
+from shared.database import Database
+from shared.repository.assignments import siblings
 from shared.streams import ANNOTATORS, tasks_key
 from shared.tables import Assignment, AssignmentState
+from workers.dispatch.queue import remove_tasks
 
 # Longer than any lease lasts (see `shared.project.Queue`), so that the next sweep finds it over.
 _OVER_MS = 8 * 86_400_000
+# Tasks that one annotator holds; of more, those beyond are not looked through for overlap.
+_MOST_HELD = 10_000
+
+_log = structlog.get_logger(__name__)
 
 
-def take(client: redis.Redis, project: str, *, annotator: str, most: int) -> list[TaskMessage]:
-    """Lease the next tasks of a project to an annotator: the most wanted first, none where the queue is empty."""
-    key = tasks_key(project)
-    try:
-        read = client.xreadgroup(ANNOTATORS, annotator, {key: ">"}, count=most)
-    except ResponseError as error:
-        if not str(error).startswith("NOGROUP"):
-            raise
-        return []  # before the first batch, or just after Redis lost its data
-    return [
-        TaskMessage.model_validate_json(fields[b"data"])
-        for _, entries in cast(list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]], read)
-        for _, fields in entries
-    ]
+def take(client: redis.Redis, database: Database, project: str, *, annotator: str, most: int) -> list[TaskMessage]:
+    """Lease the next tasks of a project to an annotator: the most wanted first, none where the queue is empty.
+
+    Of an overlap item they get one task: the others are for other annotators, and go back.
+    """
+    taken: list[TaskMessage] = []
+    while len(taken) < most:
+        read = _read(client, project, annotator=annotator, most=most - len(taken))
+        if not read:
+            break
+        tasks = _parsed(client, project, read)
+        theirs = _of_others(client, database, project, tasks, annotator=annotator)
+        for entry in theirs:
+            give_back(client, project, entry, annotator=annotator)
+        taken += [task for entry, task in tasks.items() if entry not in theirs]
+    return taken
 
 
 def entry_of(session: Session, project_id: int, *, assignment: int, lease: int) -> str | None:
@@ -64,3 +77,59 @@ def _claim(client: redis.Redis, project: str, entry: str, *, annotator: str, idl
             raise
         return False
     return bool(claimed)
+
+
+def _read(client: redis.Redis, project: str, *, annotator: str, most: int) -> dict[str, dict[bytes, bytes]]:
+    """The next entries of the tasks stream, now the annotator's."""
+    key = tasks_key(project)
+    try:
+        read = client.xreadgroup(ANNOTATORS, annotator, {key: ">"}, count=most)
+    except ResponseError as error:
+        if not str(error).startswith("NOGROUP"):
+            raise
+        return {}  # before the first batch, or just after Redis lost its data
+    streams = cast(list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]], read)
+    return {entry.decode(): fields for _, entries in streams for entry, fields in entries}
+
+
+def _parsed(client: redis.Redis, project: str, read: Mapping[str, dict[bytes, bytes]]) -> dict[str, TaskMessage]:
+    """Tasks by entry. What is none was put there by somebody else, and is taken off."""
+    tasks = {}
+    for entry, fields in read.items():
+        try:
+            tasks[entry] = TaskMessage.model_validate_json(fields.get(b"data", b""))
+        except ValidationError as error:
+            _log.warning("queue.no_task", project=project, entry=entry, problems=error.error_count())
+            remove_tasks(client, project, [entry])
+    return tasks
+
+
+def _of_others(
+    client: redis.Redis, database: Database, project: str, tasks: Mapping[str, TaskMessage], *, annotator: str
+) -> set[str]:
+    """Of tasks just read, by entry, those of overlap items of which the annotator holds or answered another one."""
+    overlap = {entry: task.assignment for entry, task in tasks.items() if task.reason.overlap > 1}
+    if not overlap:
+        return set()
+    with database.read() as session:
+        found = siblings(session, list(overlap.values()), annotator=annotator)
+    beside = defaultdict(list)
+    for one in found:
+        beside[one.of].append(one)
+    holds, others = _held_by(client, project, annotator) - overlap.keys(), set()
+    for entry, assignment in overlap.items():
+        if any(one.answered or one.entry in holds for one in beside[assignment]):
+            others.add(entry)
+        else:
+            holds.add(entry)
+    return others
+
+
+def _held_by(client: redis.Redis, project: str, annotator: str) -> set[str]:
+    """Entries of the tasks stream that an annotator holds, less those given back."""
+    pending = client.xpending_range(tasks_key(project), ANNOTATORS, "-", "+", _MOST_HELD, consumername=annotator)
+    return {
+        entry["message_id"].decode()
+        for entry in cast(list[dict[str, Any]], pending)
+        if entry["time_since_delivered"] < _OVER_MS
+    }

@@ -51,6 +51,17 @@ class Queue:
                 )
         self.sweep()
 
+    def ask_twice(self) -> None:
+        """Let each item be one that two annotators are asked about."""
+        with self.api.held.database.write() as session:
+            for first in session.exec(select(Assignment)).all():
+                first.reason = {**first.reason, "overlap": 2}
+                second = first.model_dump(exclude={"id", "lease", "stream_id"}) | {"slot": 1}
+                first.stream_id = None
+                session.add_all([first, Assignment.model_validate(second)])
+        self.api.held.redis.delete(tasks_key(PROJECT))
+        self.sweep()
+
     def sweep(self) -> None:
         """What the sweep does every few seconds."""
         with self.api.held.database.write() as session:
@@ -163,3 +174,28 @@ def test_what_is_no_lease_is_refused_with_its_field(queue: Queue) -> None:
     with queue.api.held.database.read() as session:
         states = set(session.exec(select(Assignment.state).where(col(Assignment.project_id) == queue.api.project_id)))
     assert states == {AssignmentState.OPEN}
+
+
+def test_of_an_overlap_item_an_annotator_gets_one_task_and_another_one_the_other(queue: Queue) -> None:
+    queue.ask_twice()
+    first = queue.take("anna", 30)
+    assert len({task["item_id"] for task in first}) == len(first) == 20
+    for number, task in enumerate(first[:10]):
+        lease = {"assignment": task["assignment"], "lease": task["lease"]}
+        given = answer(submission_id=f"a-{number}", item_id=task["item_id"], annotator="anna", label="common", **lease)
+        assert queue.api.ask("POST", "submissions", given, token=queue.token).json()["status"] == "accepted"
+    queue.sweep()
+    assert queue.take("anna", 30) == [], "she holds or answered the other task of each"
+    queue.sweep()
+    second = queue.take("bert", 30)
+    assert {task["item_id"] for task in second} == {task["item_id"] for task in first}
+    assert not {task["assignment"] for task in second} & {task["assignment"] for task in first}
+
+
+def test_what_is_no_task_on_the_stream_keeps_nobody_from_those_behind_it(queue: Queue) -> None:
+    first = queue.take("anna", 19)
+    queue.api.held.redis.xadd(tasks_key(PROJECT), {"data": "no task"})
+    queue.api.held.redis.xadd(tasks_key(PROJECT), {"junk": ""})
+    last = queue.take("bert", 5)
+    assert len({task["assignment"] for task in first + last}) == 20
+    assert queue.api.held.redis.xlen(tasks_key(PROJECT)) == 20
