@@ -68,9 +68,8 @@ class Keyring:
     def _is_fresh(self, time_now: float) -> bool:
         return time_now - self._read_at < _FRESH_S
 
-    def refresh(self) -> None:
-        """Read the live tokens again, unless another thread has since this was asked for."""
-        asked_at = time.monotonic()
+    def refresh(self, asked_at: float) -> None:
+        """Read the live tokens again, unless another thread has since `asked_at`, by the monotonic clock."""
         with self._reading:
             if self._read_at >= asked_at:
                 return

@@ -1,11 +1,13 @@
 """Reception: what every route needs of a request. Who sends it, which project it is about, and what it holds."""
 
 import json
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, NoReturn
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Path, Request
 from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
@@ -36,6 +38,7 @@ class Desk:
     def __init__(self, numbers: ProjectNumbers, keyring: Keyring) -> None:
         """Know where tokens and projects are."""
         self._numbers, self._keyring = numbers, keyring
+        self._refreshing = CapacityLimiter(1)
 
     async def admit_to_all(self, request: Request, *scopes: Scope) -> None:
         """Let in a token that opens all projects."""
@@ -50,7 +53,8 @@ class Desk:
     async def _admit(self, header: str | None, *scopes: Scope) -> int | None:
         """Check the token; returns the number of the only project that it opens, None for all."""
         if self._keyring.is_stale_for(header):
-            await run_in_threadpool(self._keyring.refresh)
+            # With threads of its own: those for all may be busy, and no request gets in without.
+            await to_thread.run_sync(self._keyring.refresh, time.monotonic(), limiter=self._refreshing)
         return self._keyring.open(header, scopes).project_id
 
     def of_project(self, *scopes: Scope) -> Callable[..., Coroutine[Any, Any, Visitor]]:

@@ -86,10 +86,10 @@ def test_made_up_tokens_do_not_make_the_server_read_the_database_each_time(
     reads = 0
     read = Keyring.refresh
 
-    def counting(keyring: Keyring) -> None:
+    def counting(keyring: Keyring, asked_at: float) -> None:
         nonlocal reads
         reads += 1
-        read(keyring)
+        read(keyring, asked_at)
 
     monkeypatch.setattr(Keyring, "refresh", counting)
     began = time.monotonic()
@@ -108,7 +108,7 @@ def test_an_expired_token_and_a_wrong_secret_open_nothing(api: Api) -> None:
 def test_a_token_that_comes_too_often_is_told_when_to_come_again(api: Api) -> None:
     keyring = Keyring(api.held.database, rate=0.5)
     token = f"Bearer {api.token(Scope.READ)}"
-    keyring.refresh()
+    keyring.refresh(time.monotonic())
     keyring.open(token, (Scope.READ,))
     with pytest.raises(Exception, match=r"more than 0\.5 requests a second") as refused:
         keyring.open(token, (Scope.READ,))

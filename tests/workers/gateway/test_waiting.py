@@ -1,7 +1,9 @@
 """Answers, a round and the dispatch want the same rows at the same time: each waits, and none is turned away."""
 
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlmodel import col, update
@@ -70,3 +72,27 @@ def deadlocks(database: Database) -> int:
 def _ask(database: Database, sql: str) -> int:
     with database.read() as session:
         return int(session.connection().exec_driver_sql(sql).scalar_one())
+
+
+def test_answers_are_stored_while_many_wait_for_reports_that_take_long(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    def slow(*_: object) -> dict[str, object]:
+        has_begun.set()
+        assert may_end.wait(60)
+        return {}
+
+    monkeypatch.setattr("workers.gateway.reading.read_status", slow)
+    given = answer(label="common")
+    with ThreadPoolExecutor(51) as senders:
+        reports = [senders.submit(queue.api.ask, "GET", "status", token=queue.token) for _ in range(50)]
+        try:
+            assert has_begun.wait(10)
+            time.sleep(1.1)  # until the tokens in memory are too old
+            sent = senders.submit(queue.api.ask, "POST", "submissions", given, token=queue.token)
+            assert sent.result(timeout=15).json()["status"] == "accepted"
+        finally:
+            may_end.set()
+    assert {report.result().status_code for report in reports} == {200}
