@@ -115,6 +115,18 @@ def test_a_look_that_finds_nothing_new_risks_nothing() -> None:
     assert again.standing.bets == before.bets
 
 
+def test_few_new_answers_wait_for_others_as_they_may_all_be_of_one_stratum() -> None:
+    watched = Watched()
+    watched.look(150)
+    before = watched.standing
+    few = watched.look(9, turned=True)
+    assert (len(few.new), few.fresh) == (0, 0)
+    assert (few.standing.course.fortunes, few.standing.bets) == (before.course.fortunes, before.bets)
+    enough = watched.look(1)
+    assert (len(enough.new), enough.fresh) == (10, 10)
+    assert enough.standing.course.fortunes != before.course.fortunes
+
+
 def test_the_same_state_and_seed_find_the_same() -> None:
     one, other = Watched(), Watched()
     for watched in (one, other):
