@@ -55,6 +55,8 @@ class Tuning:
             learned from the labels alone.
         wanted: the project's goals, and what they were aimed at with, as JSON; empty without goals.
         aimed: (n_classes,) the offsets that reach the goals, NaN for a class without; None without goals.
+        costs: by class, how many times as much an error on it weighed in the fits, where that is not 1.
+        augmented_weight: how much each augmented text counted beside its parent; None without any.
     """
 
     labels: int
@@ -67,6 +69,8 @@ class Tuning:
     teacher: Calibration | None = None
     wanted: Mapping[str, Any] = field(default_factory=dict)
     aimed: Doubles | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)
+    augmented_weight: float | None = None
 
     @property
     def recipe(self) -> Recipe:

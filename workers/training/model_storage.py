@@ -41,6 +41,8 @@ def dump(model: LinearModel, *, header: Mapping[str, Any]) -> bytes:
             "tuned_with_augmented": tuning.augmented,
             "tuned_with": tuning.options.model_dump(),
             **({"aimed_at": dict(tuning.wanted)} if tuning.wanted else {}),
+            **({"tuned_with_costs": dict(tuning.costs)} if tuning.costs else {}),
+            **({} if tuning.augmented_weight is None else {"tuned_with_augmented_weight": tuning.augmented_weight}),
         },
     )
 
@@ -65,6 +67,8 @@ def load(blob: bytes) -> LinearModel:
             Calibration(arrays["teacher_slope"], arrays["teacher_shift"]) if "teacher_slope" in arrays else None,
             header.get("aimed_at", {}),
             arrays.get("aimed"),
+            header.get("tuned_with_costs", {}),
+            header.get("tuned_with_augmented_weight"),
         )
     none = nothing.astype(np.float32)
     return LinearModel(

@@ -61,17 +61,14 @@ def train(pool: Pool, config: ProjectConfig, *, previous: LinearModel | None = N
             as long as it does the fit starts from its coefficients; that of a teacher starts from nothing.
     """
     labeled = _telling(pool, np.flatnonzero(pool.labeled), config)
-    known = previous.tuning if previous is not None and previous.classes == pool.classes else None
-    known = known if known is not None and known.options == config.training else None
-    fresh = (
-        known is not None
-        and previous is not None
+    alike = (
+        previous is not None
+        and previous.classes == pool.classes
         and previous.weights.shape[1] == looked_at(pool, labeled[:1], config).shape[1]
-        and _still_holds(known, labels=len(labeled), augmented=_augmented_of(pool, labeled))
-        and known.wanted == wanted(config)
-        and (known.teacher is None or len(labeled) <= _MOST_TAUGHT)
+        and _still_holds(previous.tuning, pool, labeled, config)
     )
-    return train_on(pool, labeled, config, tuning=known if fresh else None, near=previous if fresh else None)
+    near = previous if alike else None
+    return train_on(pool, labeled, config, tuning=None if near is None else near.tuning, near=near)
 
 
 def train_on(
@@ -157,7 +154,9 @@ def learn(
         # A pupil is taught probabilities as they are in the pool, and no class weights to fall back on.
         trust=_trust(sample.targets) if found.teacher is None else np.ones(len(classes)),
         augmented=0 if sample.added is None else len(sample.added.parents),
+        augmented_weight=None if sample.added is None else sample.added.weight,
         options=sample.options,
+        costs=_named(sample.costs, classes),
     )
     model = classifier.assemble(sample, fit.coefficients, tuning, classes=classes, prior=fit.prior)
     if aims is None or unlabeled is None:
@@ -260,10 +259,34 @@ def _telling(pool: Pool, rows: Index, config: ProjectConfig) -> Index:
     return rows[pool.targets[rows].any(axis=1)] if config.task is Task.SINGLE else rows
 
 
-def _still_holds(known: Tuning, *, labels: int, augmented: int) -> bool:
-    """Whether there are not many more labels by now, and neither many more nor fewer augmented texts."""
+def _still_holds(known: Tuning, pool: Pool, rows: Index, config: ProjectConfig) -> bool:
+    """Whether what was found on other labels holds for these: there are not many more, nor many more or fewer augmented
+    texts, and nothing else has changed that fits and thresholds go by."""
+    augmented = _augmented_of(pool, rows)
     fewer, more = sorted((known.augmented, augmented))
-    return labels < known.labels * _GROWTH and more <= fewer * _GROWTH
+    return (
+        len(rows) < known.labels * _GROWTH
+        and more <= fewer * _GROWTH
+        and known.options == config.training
+        and known.costs == _named(np.array([config.costs.get(name, 1.0) for name in pool.classes]), pool.classes)
+        and known.augmented_weight == (config.augmentation.weight if augmented else None)
+        and known.wanted == wanted(config)
+        and not _lacks_aim(known, pool, rows, config)
+        and (known.teacher is None or len(rows) <= _MOST_TAUGHT)
+    )
+
+
+def _lacks_aim(known: Tuning, pool: Pool, rows: Index, config: ProjectConfig) -> bool:
+    """Whether a class with a goal got its first labels since thresholds were found."""
+    if known.aimed is None:
+        return False
+    with_goal = np.array([name in config.goals for name in pool.classes])
+    return bool((with_goal & fitting.learnable(pool.targets[rows]) & np.isnan(known.aimed)).any())
+
+
+def _named(costs: Doubles, classes: tuple[str, ...]) -> dict[str, float]:
+    """By class, what errors cost where it is not 1."""
+    return {name: cost for name, cost in zip(classes, costs.tolist(), strict=True) if cost != 1}
 
 
 def _augmented_of(pool: Pool, rows: Index) -> int:

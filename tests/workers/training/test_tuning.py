@@ -199,6 +199,33 @@ def test_other_options_call_for_new_tuning(options: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("task", [Task.SINGLE, Task.MULTI])
+def test_other_costs_call_for_new_tuning_as_probabilities_were_calibrated_under_those_before(task: Task) -> None:
+    pool, truth = make_pool(items=400)
+    pool = only(pool, truth, 100)
+    dear = trained(pool, task=task, costs={"rare": 50.0, "common": 1.0})
+    stored = model_storage.load(model_storage.dump(dear, header={}))
+    assert stored.tuning.costs == dear.tuning.costs == {"rare": 50.0}
+    assert trained(pool, previous=stored, task=task, costs={"rare": 50.0}).tuning is stored.tuning
+    again = trained(pool, previous=stored, task=task)
+    assert np.array_equal(again.weights, trained(pool, task=task).weights)
+
+
+def test_a_class_with_a_goal_is_aimed_at_from_its_first_labels_on() -> None:
+    pool, truth = make_pool(items=400, classes=("a", "b", "late"), shares=(0.6, 0.3, 0.1))
+    truth_without = truth.copy()
+    truth_without[truth[:, 2]] = [True, False, False]
+    goals = {"late": {"recall": 0.8}}
+    first = trained(only(pool, truth_without, 100), goals=goals)
+    assert first.tuning.aimed is not None
+    assert np.isnan(first.tuning.aimed[2])
+    then = only(pool, truth, 100)
+    later = trained(then, previous=first, goals=goals)
+    assert later.tuning.aimed is not None
+    assert np.isfinite(later.tuning.aimed[2])
+    assert trained(then, previous=later, goals=goals).tuning is later.tuning
+
+
+@pytest.mark.parametrize("task", [Task.SINGLE, Task.MULTI])
 def test_tuning_that_was_stored_serves_as_well(task: Task) -> None:
     pool, truth = make_pool(items=400)
     first = trained(only(pool, truth, 100), task=task)
