@@ -56,12 +56,13 @@ def plan(
 def _plan(
     in_force: "Settings", name: str, budget: int, waves: list[int], guesses: dict[str, float]
 ) -> "tuple[LabelingPlan, ProjectConfig]":
+    from shared.arrays import load_arrays
     from shared.repository import pools, rounds
     from shared.repository.audit import load_scorers
     from workers.selection.plans import check_request, make_plan
     from workers.selection.rehearsal import Stage
     from workers.selection.stability import COMPARED
-    from workers.training import bands, model_storage
+    from workers.training import bands, model_storage, prior_shift
     from workers.training.tuning import train
 
     database = edge.database(in_force)
@@ -80,6 +81,7 @@ def _plan(
         )
     earlier = [model_storage.load(blob) for blob in stored]
     model = train(pool, config, previous=earlier[-1] if earlier else None)
+    model, _ = prior_shift.carried(model, load_arrays(stored[-1])[1] if stored else {})
     stage = Stage(
         round=last.number,
         model=last.model,

@@ -6,7 +6,8 @@ import numpy as np
 
 from shared.pool import Floats, Index, Mask, Pool
 from shared.project import ProjectConfig
-from workers.training import classifier
+from workers.training import classifier, prior_shift
+from workers.training.calibration import Doubles
 from workers.training.classifier import Recipe
 from workers.training.splits import FOLDS, assign_folds
 from workers.training.tuning import train_on
@@ -29,7 +30,9 @@ class CrossFit:
     before: Floats
 
 
-def cross_fit(pool: Pool, asked: Index, config: ProjectConfig, *, recipe: Recipe, seed: int) -> CrossFit | None:
+def cross_fit(
+    pool: Pool, asked: Index, config: ProjectConfig, *, recipe: Recipe, seed: int, ratios: Doubles | None = None
+) -> CrossFit | None:
     """Predict labeled items, each by a model that was trained, calibrated and thresholded without it and its family.
 
     None when the labels are too few or too much of one class to train in every fold.
@@ -40,6 +43,7 @@ def cross_fit(pool: Pool, asked: Index, config: ProjectConfig, *, recipe: Recipe
         config: The project.
         recipe: Of the models.
         seed: Of folds that are not recorded yet.
+        ratios: (n_classes,) of the correction for new class shares that each model is to have; None without one.
     """
     labeled, folds = np.flatnonzero(pool.labeled), assign_folds(pool, seed=seed)
     held_out = np.isin(pool.families[labeled], pool.families[asked])
@@ -54,8 +58,9 @@ def cross_fit(pool: Pool, asked: Index, config: ProjectConfig, *, recipe: Recipe
         if model is None:
             return None
         rows = pool.rows[asked[inside]]
-        probability[inside] = classifier.probabilities(model, pool.features, rows)
         before[inside] = classifier.probabilities(classifier.uncalibrated(model), pool.features, rows)
+        model = model if ratios is None else prior_shift.applied(model, ratios)
+        probability[inside] = classifier.probabilities(model, pool.features, rows)
         scores[inside] = classifier.decision_scores(model, probability[inside])
         decided[inside] = classifier.decide(model, probability[inside])
     return CrossFit(probability, scores, decided, before)

@@ -46,6 +46,7 @@ def evaluate_on_audit(
     recipe: Recipe,
     rng: np.random.Generator,
     seed: int,
+    ratios: Doubles | None = None,
 ) -> dict[str, Any]:
     """Quality of a model trained as the current one is, on the labeled part of the audit sample.
 
@@ -60,6 +61,7 @@ def evaluate_on_audit(
         recipe: Of the model; calibration and decisions are found anew in each fold.
         rng: Source of the bootstrap's draws.
         seed: Of folds that are not recorded yet.
+        ratios: (n_classes,) of the model's correction for new class shares; None without one.
 
     Returns:
         JSON-ready; an interval is `value`, `low` and `high`, or None where it can't be had. `n` audit items, `labels`,
@@ -69,7 +71,7 @@ def evaluate_on_audit(
         `cost_curves` and `goals`.
     """
     rows, labels = audit.answers(pool, thresholds), int(pool.labeled.sum())
-    said = cross_fit(pool, rows, config, recipe=recipe, seed=seed) if len(rows) else None
+    said = cross_fit(pool, rows, config, recipe=recipe, seed=seed, ratios=ratios) if len(rows) else None
     if said is None:
         return {"n": len(rows), "labels": labels, "macro_f1": None, "per_class": {}, "too_few": list(pool.classes)}
     weighed = audit.weigh(pool, thresholds, rows)

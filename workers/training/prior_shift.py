@@ -143,7 +143,7 @@ def record(ratios: Doubles, found: Worth, *, classes: Sequence[str]) -> dict[str
 
 def without(model: LinearModel, header: Mapping[str, Any]) -> LinearModel:
     """The model as it was before the correction that its header tells of, if any."""
-    ratios = _recorded(header, model.classes)
+    ratios = recorded(header, model.classes)
     return model if ratios is None else applied(model, -ratios)
 
 
@@ -157,14 +157,14 @@ def carried(model: LinearModel | None, header: Mapping[str, Any]) -> tuple[Linea
     Returns:
         The model, and what its own header is to say.
     """
-    ratios = None if model is None else _recorded(header, model.classes)
+    ratios = None if model is None else recorded(header, model.classes)
     if model is None or ratios is None:
         return model, {}
     return applied(model, ratios), {HEADER: {**header[HEADER], "carried": True}}
 
 
-def _recorded(header: Mapping[str, Any], classes: Sequence[str]) -> Doubles | None:
-    """(n_classes,) what a header tells of; None without a correction, or with one of other classes."""
+def recorded(header: Mapping[str, Any], classes: Sequence[str]) -> Doubles | None:
+    """(n_classes,) the correction that a header tells of; None without one, or with one of other classes."""
     kept = header.get(HEADER)
     if not kept or set(kept["log_ratios"]) != set(classes):
         return None

@@ -3,12 +3,13 @@
 import numpy as np
 
 from shared import lanes
+from shared.arrays import load_arrays
 from shared.events import Event, emit
 from shared.repository import evaluation
 from workers import right_of_way
 from workers.app import app
 from workers.context import context
-from workers.training import model_storage
+from workers.training import model_storage, prior_shift
 from workers.training.evaluation import evaluate_on_audit
 
 
@@ -35,6 +36,7 @@ def evaluate_model(*, project_id: int) -> None:
                 recipe=trained.tuning.recipe,
                 rng=np.random.default_rng(config.seed),
                 seed=config.seed,
+                ratios=prior_shift.recorded(load_arrays(model.arrays)[1], trained.classes) if model else None,
             )
         with held.database.write() as session:
             lanes.complete(session, claimed)

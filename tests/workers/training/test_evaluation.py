@@ -13,6 +13,7 @@ from shared.project import ProjectConfig, Task
 from shared.training_options import Training
 from tests.pools import make_pool
 from workers.training import audit, classifier, crossfit, evaluation
+from workers.training.calibration import Doubles
 from workers.training.classifier import LinearModel, Recipe
 from workers.training.crossfit import cross_fit
 from workers.training.evaluation import evaluate_on_audit
@@ -30,10 +31,15 @@ def label(pool: Pool, truth: Mask, rows: Index) -> Pool:
 
 
 def report(
-    pool: Pool, thresholds: dict[str, float], task: Task = Task.SINGLE, *, taught: bool = False
+    pool: Pool,
+    thresholds: dict[str, float],
+    task: Task = Task.SINGLE,
+    *,
+    taught: bool = False,
+    ratios: Doubles | None = None,
 ) -> dict[str, object]:
-    rng = np.random.default_rng(0)
-    return evaluate_on_audit(pool, config_of(pool, task), thresholds, recipe=Recipe(3.0, taught), rng=rng, seed=0)
+    rng, recipe = np.random.default_rng(0), Recipe(3.0, taught)
+    return evaluate_on_audit(pool, config_of(pool, task), thresholds, recipe=recipe, rng=rng, seed=0, ratios=ratios)
 
 
 class Watched:
@@ -223,3 +229,20 @@ def test_equal_labels_give_the_same_report() -> None:
     sample = audit.extend(pool, {}, draws=80)
     pool = label(pool, truth, np.flatnonzero(sample.members))
     assert report(pool, sample.thresholds) == report(pool, sample.thresholds)
+
+
+@pytest.mark.parametrize("task", [Task.SINGLE, Task.MULTI])
+def test_a_model_that_is_corrected_for_new_class_shares_is_measured_as_it_decides(task: Task) -> None:
+    pool, truth = make_pool(items=600, shares=(0.9, 0.1), dimension=4, seed=3)
+    sample = audit.extend(pool, {}, draws=200)
+    pool = label(pool, truth, np.flatnonzero(sample.members | (np.arange(600) < 200)))
+    plain, corrected = (report(pool, sample.thresholds, task, ratios=np.array([0.0, by])) for by in (0.0, 2.0))
+    assert plain == report(pool, sample.thresholds, task)
+    assert recall(corrected, "rare") > recall(plain, "rare")
+    before = [found["reliability"]["ece_before"] for found in (plain, corrected)]  # type: ignore[index] # JSON
+    assert before[0] == before[1], "what the scores said before calibration knows of no correction"
+
+
+def recall(found: dict[str, object], name: str) -> float:
+    per_class: dict[str, dict[str, float]] = found["per_class"]  # type: ignore[assignment] # JSON
+    return per_class[name]["recall"]
