@@ -156,7 +156,8 @@ def _roc_auc(audited: _Audited, column: int) -> float | None:
 def _cost(audited: _Audited) -> dict[str, float] | None:
     matrix = cost_matrix(audited.config)
     costs = item_costs(audited.targets, audited.said.decided, matrix, exclusive=audited.exclusive)
-    most = float(matrix.max() if audited.exclusive else matrix.max(axis=1).sum())
+    # As a share of the dearest item: beside the sum of all errors that an item may hold, each would be next to nothing.
+    most = float(max(matrix.max(), costs.max(initial=0.0)))
     found = audited.design.ratio(costs / most, np.ones(len(costs))) if most else None
     return None if found is None else {name: value * most for name, value in asdict(found).items()}
 

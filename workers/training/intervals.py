@@ -140,6 +140,10 @@ def bootstrap(
 ) -> list[Interval | None]:
     """Intervals of figures in [0, 1] whose variance has no formula; None where a figure is NaN.
 
+    Such figures are biased where classes have few items: what the figure of bootstrap samples differs by from that of
+    the sample stands in for what that one differs by from the pool's (Efron and Tibshirani, "An Introduction to the
+    Bootstrap", 1993, chapter 10).
+
     Families are drawn anew within their strata, one fewer than there are and each counting the more, which leaves the
     variance unbiased in small strata (Rao and Wu, "Resampling inference with complex survey data", 1988).
 
@@ -158,10 +162,20 @@ def bootstrap(
     count = seen.sum(axis=0)
     mean = np.where(seen, drawn, 0).sum(axis=0) / np.maximum(count, 1)
     variance = np.where(seen, (drawn - mean) ** 2, 0).sum(axis=0) / np.maximum(count - 1, 1)
+    bias = np.where(count > 0, mean - values, 0.0)
     return [
-        None if np.isnan(value) or size <= 0 else wilson(float(np.clip(value, 0, 1)), spread, otherwise=size, most=size)
-        for value, spread, size in zip(values.tolist(), variance.tolist(), sizes.tolist(), strict=True)
+        None if np.isnan(value) or size <= 0 else _around(value, by, spread, size)
+        for value, by, spread, size in zip(
+            values.tolist(), bias.tolist(), variance.tolist(), sizes.tolist(), strict=True
+        )
     ]
+
+
+def _around(value: float, bias: float, variance: float, size: float) -> Interval:
+    """Wilson's interval around a figure less its bias, which is not sure either; the figure itself is within."""
+    value = float(np.clip(value, 0, 1))
+    found = wilson(float(np.clip(value - bias, 0, 1)), variance + bias**2, otherwise=size, most=size)
+    return Interval(value, min(value, found.low), max(value, found.high))
 
 
 def _between_families(totals: Doubles, of: Index, *, strata: int) -> Doubles:

@@ -65,11 +65,14 @@ def _repeated(rows: Index, wanted: int, rng: np.random.Generator) -> Index:
 
 
 def _part(rows: Index, families: Index, wanted: int, rng: np.random.Generator) -> Index:
-    """Rows of random families, as many families as don't exceed what is wanted, but one at least."""
+    """Rows of random families, of which each is taken that fits into what is still wanted, but one at least."""
     if len(rows) <= wanted:
         return rows
     _, family = np.unique(families, return_inverse=True)
-    order = rng.permutation(int(family.max()) + 1)
-    within = np.bincount(family)[order].cumsum() <= wanted
-    within[0] = True
-    return rows[np.isin(family, order[within])]
+    order, sizes = rng.permutation(int(family.max()) + 1).tolist(), np.bincount(family).tolist()
+    taken, left = [], wanted
+    for one in order:
+        if sizes[one] <= left:
+            taken.append(one)
+            left -= sizes[one]
+    return rows[np.isin(family, taken or order[:1])]

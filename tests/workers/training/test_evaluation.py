@@ -231,6 +231,17 @@ def test_equal_labels_give_the_same_report() -> None:
     assert report(pool, sample.thresholds) == report(pool, sample.thresholds)
 
 
+def test_the_interval_of_the_mean_cost_is_no_wider_where_an_item_could_err_on_many_classes() -> None:
+    names = tuple(f"class {number}" for number in range(20))
+    pool, truth = make_pool(items=600, classes=names, shares=(0.05,) * 20, dimension=32)
+    sample = audit.extend(pool, {}, draws=200)
+    pool = label(pool, truth, np.flatnonzero(sample.members | (np.arange(600) < 300)))
+    cost: dict[str, float] = report(pool, sample.thresholds, Task.MULTI)["cost"]  # type: ignore[assignment] # JSON
+    errors = 0.5  # about as far as the number of errors of an item strays
+    assert cost["low"] < cost["value"] < cost["high"]
+    assert cost["high"] - cost["low"] < 2 * 1.96 * (errors + cost["value"]) / np.sqrt(200)
+
+
 @pytest.mark.parametrize("task", [Task.SINGLE, Task.MULTI])
 def test_a_model_that_is_corrected_for_new_class_shares_is_measured_as_it_decides(task: Task) -> None:
     pool, truth = make_pool(items=600, shares=(0.9, 0.1), dimension=4, seed=3)

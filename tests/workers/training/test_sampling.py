@@ -64,6 +64,15 @@ def test_families_of_a_large_class_are_drawn_whole_and_not_beyond_what_is_wanted
         assert len(common) == 18
 
 
+@pytest.mark.parametrize("large", [50, 600])
+def test_a_family_that_does_not_fit_keeps_no_others_away(large: int) -> None:
+    targets = labels(1_000, 100)
+    families = np.arange(1_100)
+    families[np.flatnonzero(targets[:, 0])[:large]] = 0
+    families[families != 0] += 1
+    assert all(sizes_of(targets, part) == [100, 100] for part in drawn(targets, "undersample", families=families))
+
+
 def test_a_row_counts_to_its_rarest_class_and_one_without_a_class_to_none() -> None:
     targets = np.zeros((20, 2), dtype=bool)
     targets[:8, 0] = targets[:2, 1] = True  # 6 of the first alone, 2 of both, 12 of none
