@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from workers.reporting.batches import BatchFacts, BatchItem
 
 _LOOK_AGAIN_S = 0.5
-_TEXT_SHOWN = 200
-_NAME_SHOWN = 40
+_SHOWN = 200
 _WHY_SHOWN = 1_000
 
 commands = typer.Typer(no_args_is_help=True, add_completion=False, help="Look at batches, or ask for the next one.")
@@ -201,20 +200,18 @@ def _table(batch: "BatchFacts") -> "Table":
     from workers.reporting.plain import one_line
 
     table = Table(box=None, padding=(0, 2, 0, 0), expand=True)  # or the text takes the other columns' place
-    for heading in ("rank", "item_id", "channel", "source", "state"):
-        table.add_column(heading, justify="right" if heading == "rank" else "left", no_wrap=True)
-    table.add_column("text, and why it was chosen", ratio=1, min_width=20)
+    table.add_column("rank", justify="right", no_wrap=True)
+    for heading in ("channel", "state"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("item, source, text, and why it was chosen", ratio=1, min_width=20)
     for item in batch.items:
-        cells = (
-            str(item.rank),
-            one_line(item.item_id, longest=_NAME_SHOWN),
-            item.reason["channel"],
-            one_line(item.source, longest=_NAME_SHOWN),
-            _state(item),
-        )
-        text = Text(one_line(item.text, longest=_TEXT_SHOWN), no_wrap=True, overflow="ellipsis")
+        # Names are folded and never cut off: they are what other commands want to be told.
+        item_id, source, shown = (one_line(part, longest=_SHOWN) for part in (item.item_id, item.source, item.text))
+        named = Text.assemble((item_id, "bold"), "  ", source, overflow="fold")
+        text = Text(shown, no_wrap=True, overflow="ellipsis")
         why = Text(one_line(item.why, longest=_WHY_SHOWN), style="dim")
-        table.add_row(*(Text(cell) for cell in cells), Group(text, why))
+        cells = (str(item.rank), item.reason["channel"], _state(item))
+        table.add_row(*(Text(cell) for cell in cells), Group(named, text, why))
     return table
 
 

@@ -154,15 +154,16 @@ def _line(text: str, *, longest: int = _TEXT_SHOWN) -> str:
 
 
 def _table(neighbours: "list[Neighbour]") -> "Table":
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, padding=(0, 2, 0, 0), expand=True)  # or the text takes the other columns' place
     table.add_column("cosine", justify="right", no_wrap=True)
-    for heading in ("item_id", "label", "source"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("text", overflow="ellipsis", no_wrap=True, ratio=1, min_width=20)
+    table.add_column("label", overflow="fold")
+    table.add_column("item, source, and text", ratio=1, min_width=20)
     for one in neighbours:
-        cells = (_name(one.item_id), _label(one.label), _name(one.source), _line(one.text, longest=_LINE_SHOWN))
-        table.add_row(f"{one.cosine:.3f}", *(Text(cell) for cell in cells))
+        named = Text.assemble((_line(one.item_id), "bold"), "  ", _line(one.source), overflow="fold")
+        text = Text(_line(one.text, longest=_LINE_SHOWN), no_wrap=True, overflow="ellipsis")
+        table.add_row(f"{one.cosine:.3f}", Text(_label(one.label)), Group(named, text))
     return table

@@ -71,8 +71,8 @@ def predict(
     """Decide on texts that are not in the pool, with a project's model.
 
     Each text becomes a line of JSON: its item_id, the classes that the model
-    decides for at its thresholds, and the probabilities of the likeliest
-    classes. Nothing is stored. Rows that can't be taken are written to
+    decides for at its thresholds, and the probabilities of these and of the
+    likeliest classes. Nothing is stored. Rows that can't be taken are written to
     FILE.rejected.jsonl with the reason.
     """
     from shared.repository.lexical import load_lexicon
@@ -149,14 +149,13 @@ def _decide(version: "Version", encoder: "Encoder", items: list[NewItem], shown:
     vectors = encoder.encode([item.text for item in items]).astype(np.float16)
     probability = classifier.probabilities(model, vectors, np.arange(len(items)))
     decided = classifier.decide(model, probability)
-    ranked = np.argsort(-probability, axis=1, kind="stable")[:, :shown]
+    ranked = np.argsort(-probability, axis=1, kind="stable")
     for row, item in enumerate(items):
+        told = [place for rank, place in enumerate(ranked[row].tolist()) if rank < shown or decided[row, place]]
         yield {
             "item_id": item.item_id,
             "classes": [model.classes[place] for place in np.flatnonzero(decided[row]).tolist()],
-            "probabilities": {
-                model.classes[place]: round(float(probability[row, place]), 6) for place in ranked[row].tolist()
-            },
+            "probabilities": {model.classes[place]: round(float(probability[row, place]), 6) for place in told},
             "version": version.number,
         }
 

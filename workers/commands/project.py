@@ -11,7 +11,7 @@ import tomli_w
 import typer
 
 from shared.errors import ConfigError
-from shared.project import ProjectConfig, read_project
+from shared.project import ProjectConfig, Task, read_project
 from shared.repository.history import What, operator, record
 from shared.repository.projects import all_projects, create_project, read_config
 from shared.tables import Project
@@ -52,7 +52,7 @@ def create(
         raise ConfigError(
             f"name = {name!r}: 1 to 64 small letters, digits, - and _ are allowed, the first a letter or digit"
         )
-    wanted = read_project(config)
+    wanted = _read(config)
     database = edge.database(edge.settings())
     with database.write() as session:
         made = create_project(session, name, wanted)
@@ -69,6 +69,20 @@ def create(
             f"give the new one another name.\n{told}"
         )
     typer.echo(f"the project {name} exists with this configuration; nothing to do")
+
+
+def _read(path: Path) -> ProjectConfig:
+    """A project file whose classes can be told apart: by a model, and by those who see their names."""
+    config = read_project(path)
+    padded = [name for name in config.classes if name != name.strip()]
+    if padded:
+        raise ConfigError(f"{path}: classes: {padded[0]!r} begins or ends with a space")
+    if config.task is Task.SINGLE and len(config.classes) < 2:
+        raise ConfigError(
+            f"{path}: classes = {list(config.classes)}: every item would be of this class. Name what else there is, as "
+            f'in ["{config.classes[0]}", "other"], or let items have none with task = "multi".'
+        )
+    return config
 
 
 @commands.command("list", epilog="Example: [bold]quietcorner project list[/bold]")
@@ -126,7 +140,7 @@ def update(
     from workers.intake.class_changes import parse_moves
     from workers.intake.reconfiguring import reconfigure
 
-    wanted, moves = read_project(config), parse_moves(rename or [], merge or [])
+    wanted, moves = _read(config), parse_moves(rename or [], merge or [])
     renamed = [one.partition("=")[0] for one in rename or []]
     in_force = edge.settings()
     database = edge.database(in_force)

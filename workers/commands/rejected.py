@@ -13,7 +13,7 @@ SUFFIX = ".rejected.jsonl"
 
 def rejected_file(file: Path) -> Path:
     """Where the rejected rows of a file stand."""
-    return file.with_name(file.name + SUFFIX)
+    return file.parent / (file.name + SUFFIX)  # `.` has no name, and is told to be a folder by who reads it
 
 
 def is_rejected_file(file: Path) -> bool:

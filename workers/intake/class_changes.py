@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from shlex import quote
 
 from shared.errors import ConfigError
 from shared.project import ProjectConfig
@@ -89,8 +90,8 @@ def check_answers(answered: Mapping[str, int], wanted: ProjectConfig) -> None:
         told = ", ".join(f"{name!r} ({count:,} submissions)" for name, count in gone.most_common(10))
         name = gone.most_common(1)[0][0]
         raise ConfigError(
-            f"classes: {told} would be dropped with answers in them. Say what they are now: --rename {name}=NEW, or "
-            f"--merge {name},OTHER=OTHER."
+            f"classes: {told} would be dropped with answers in them. Say what they are now: "
+            f"--rename {quote(f'{name}=NEW')}, or --merge {quote(f'{name},OTHER=OTHER')}."
         )
 
 

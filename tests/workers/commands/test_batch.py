@@ -112,8 +112,9 @@ def test_the_table_shows_each_item_with_its_reason(there: Database) -> None:
     assert "tickets, batch of round 1: 3 of 4 items wanted" in lines[0]
     assert "model version 1, seed 7, 0 submissions seen; trained in 0.25 s, selected in 0.50 s" in lines[1]
     assert "shortfall: short by 1: no eligible item is left" in lines[2]
-    place = lines.index("2 item-2 boundary mail done Where is my parcel?")
-    assert lines[place + 1] == (
+    place = lines.index("2 boundary done item-2 mail")
+    assert lines[place + 1] == "Where is my parcel?"
+    assert lines[place + 2] == (
         f"The model could hardly decide (doubt 0.50 of 1, cluster 3); model version 1 said {RARE} (62 %)."
     )
     assert "\x1b" not in shown

@@ -33,9 +33,9 @@ def test_the_model_and_the_nearest_labeled_items_are_shown(there: Database) -> N
 
     assert "It was never chosen: its label came unasked. Its label is praise, from one answer." in shown
     assert "Model version 1 now says praise: praise " in shown
-    assert "The nearest labeled items: cosine item_id label source text" in shown
-    assert "item-4 praise mail Text number 3" in shown
-    assert "item-1 praise" not in shown
+    assert "The nearest labeled items: cosine label item, source, and text" in shown
+    assert "praise item-4 mail Text number 3" in shown
+    assert "praise item-1 mail" not in shown
 
 
 def test_nothing_is_said_of_neighbours_that_nobody_asked_for(there: Database) -> None:

@@ -146,6 +146,21 @@ def test_the_example_makes_a_project_with_its_lanes(cli: CommandLine, database: 
     assert sorted(rooms) == sorted(lanes.ROOMS)
 
 
+@pytest.mark.parametrize(
+    ("classes", "told"),
+    [('["fraud"]', 'as in ["fraud", "other"]'), ('["fraud", " fraud"]', "' fraud' begins or ends with a space")],
+)
+def test_classes_that_can_not_be_told_apart_make_no_project(
+    classes: str, told: str, cli: CommandLine, tmp_path: Path
+) -> None:
+    path = tmp_path / "project.toml"
+    path.write_text(f"classes = {classes}\n", encoding="utf-8")
+    run = cli("project", "create", "tickets", "--config", path)
+    assert run.code == 2
+    assert told in run.err
+    assert "no project yet" in cli("project", "list").out
+
+
 def test_making_a_project_again_from_the_same_file_does_nothing(
     cli: CommandLine, database: Database, config: Path
 ) -> None:

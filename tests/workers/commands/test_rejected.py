@@ -34,6 +34,12 @@ def test_rows_are_appended_by_line_until_another_run_begins(tmp_path: Path) -> N
     assert not path.exists()
 
 
+def test_a_folder_is_told_to_be_one_also_where_it_has_no_name(cli: CommandLine, database: Database) -> None:
+    make_project(database)
+    run = cli("ingest", "tickets", ".")
+    assert (run.code, "folder" in run.err or "directory" in run.err) == (2, True), run.err
+
+
 def test_what_cannot_be_removed_is_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "items.csv.rejected.jsonl"
     path.write_text("of an earlier run\n", encoding="utf-8")
