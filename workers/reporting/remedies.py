@@ -17,6 +17,7 @@ class InForce:
         targets: labels wanted by class.
         seeded: for each class that has seeding rules, whether they hit any item.
         capped: classes with a cap.
+        capped_sources: sources with a cap.
         quotas: wanted shares of a batch by source.
         weighting: by which classes are weighed in training.
     """
@@ -24,6 +25,7 @@ class InForce:
     targets: Mapping[str, int] = field(default_factory=dict)
     seeded: Mapping[str, bool] = field(default_factory=dict)
     capped: frozenset[str] = frozenset()
+    capped_sources: frozenset[str] = frozenset()
     quotas: Mapping[str, float] = field(default_factory=dict)
     weighting: Weighting = "balanced"
 
@@ -161,6 +163,10 @@ def _neglected(source: SourceFigures, in_force: InForce) -> _Part:
     figures = f"{share(source.share)} of the items, {share(source.label_share or 0.0)} of the labels"
     opening = "Under half of the labels that their share of the items would bring"
     quota = in_force.quotas.get(source.name)
+    if source.name in in_force.capped_sources:
+        return _Part(
+            opening, figures, "Raise their caps (caps.sources), unless these are meant to keep them from labels."
+        )
     if quota is None:
         return _Part(opening, figures, "Give them quotas of about their share (quotas.sources).")
     if quota < source.share:

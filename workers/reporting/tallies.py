@@ -113,6 +113,7 @@ def in_force(session: Session, project_id: int, config: ProjectConfig) -> InForc
         targets=config.targets,
         seeded=seeded,
         capped=frozenset(config.caps.classes),
+        capped_sources=frozenset(config.caps.sources),
         quotas=config.quotas.sources,
         weighting=config.training.class_weights,
     )

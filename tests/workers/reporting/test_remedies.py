@@ -93,6 +93,10 @@ def test_a_neglected_source_gets_a_quota_or_a_higher_one() -> None:
         f"{opening}(30 % of the items, 10 % of the labels, quota 30 %). Their quotas even that out with the next "
         "batches."
     ]
+    assert told(Condition.NEGLECTED, chat, quotas={"chat": 0.2}, capped_sources=frozenset(["chat"])) == [
+        f"{opening}(30 % of the items, 10 % of the labels). Raise their caps (caps.sources), unless these are meant to "
+        "keep them from labels."
+    ]
 
 
 def test_the_project_as_a_whole_has_no_name() -> None:
