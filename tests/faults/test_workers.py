@@ -192,7 +192,7 @@ def test_an_answer_that_kills_its_reader_each_time_is_refused_and_the_others_go_
     project.wait_for_batch(1)
     buried = "SELECT count(*) FROM deadletter WHERE reason LIKE 'read % times and never finished'"
     before = project.scalar(buried)
-    point = f"after-commit.submissions.take.{project.id}"
+    point = f"before-commit.submissions.take.{project.id}"
     with project.annotators(1):
         scene.keep_armed(point, "SIGKILL", until=lambda: project.scalar(buried) > before, limit_s=280.0)
     assert project.scalar("SELECT count(*) FROM submission WHERE project_id = :id") > 0

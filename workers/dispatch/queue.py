@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import redis
+import structlog
 from redis.exceptions import ResponseError
 
 from shared.contracts import RECEIPT_TYPE, TASK_TYPE, ReceiptMessage, TaskMessage, pack
@@ -14,6 +15,8 @@ from workers.dispatch.leases import Pending, QueueState, position
 _RECEIPTS_KEPT = 2_000
 _RECEIPTS_KEPT_S = 86_400
 _AT_ONCE = 10_000
+
+_log = structlog.get_logger(__name__)
 
 
 def queue_state(client: redis.Redis, project: str, *, expected: int) -> QueueState:
@@ -97,14 +100,22 @@ def remove_tasks(client: redis.Redis, project: str, entries: Iterable[str]) -> N
 
 
 def send_receipts(client: redis.Redis, receipts: Sequence[tuple[str, ReceiptMessage]]) -> None:
-    """Tell each sender (annotator name, receipt) what became of its submission."""
+    """Tell each sender (annotator name, receipt) what became of its submission.
+
+    Where Redis takes no receipt, since it has no room or something else stands under the key, the sender asks again:
+    its answer is stored, and the others' receipts go out.
+    """
     pipe = client.pipeline(transaction=False)
-    for annotator, receipt in receipts:
-        key = receipts_key(annotator)
+    keys = [receipts_key(annotator) for annotator, _ in receipts]
+    for key, (_, receipt) in zip(keys, receipts, strict=True):
         fields = pack(type_=RECEIPT_TYPE, id_=receipt.submission_id or "", data=receipt)
         pipe.xadd(key, fields, maxlen=_RECEIPTS_KEPT, approximate=True)
         pipe.expire(key, _RECEIPTS_KEPT_S)
-    pipe.execute()
+    added = pipe.execute(raise_on_error=False)[::2]
+    refused = {key: str(said) for key, said in zip(keys, added, strict=True) if isinstance(said, ResponseError)}
+    if refused:
+        key, error = next(iter(refused.items()))
+        _log.warning("receipts.refused", streams=len(refused), first=key, error=error)
 
 
 def _named(fields: dict[bytes, bytes]) -> tuple[int, int] | None:

@@ -1,7 +1,7 @@
 """The listener: a plain loop that turns the submissions stream into rows, and tells each sender what became of it.
 
-XREADGROUP -> one database transaction a project -> receipts -> XACK and XDEL. An entry leaves the stream only after its
-answer is durable. A crash in between brings it back (XAUTOCLAIM), and its submission id is recognised.
+XREADGROUP -> one database transaction a project -> receipts -> XDEL and XACK. An entry leaves the stream only after its
+answer is durable. A crash in between brings it back (XCLAIM), and its submission id is recognised.
 """
 
 import math
@@ -81,11 +81,10 @@ def _listen(held: Context, consumer: str, stop: threading.Event) -> None:
     first_untold, tell_at, look_at = math.inf, 0.0, 0.0  # when the first answer came that no worker was told of
     while not stop.is_set():
         if time.monotonic() >= look_at:
-            abandoned = _abandoned(held, consumer)
-            for entry in abandoned:
-                take_entries(held, [entry])  # one by one: one of them may have killed its reader
+            taken = _take_abandoned(held, consumer)
+            if taken:
                 first_untold = min(first_untold, time.monotonic())
-            if len(abandoned) < _AT_ONCE:
+            if taken < _AT_ONCE:
                 look_at = time.monotonic() + _BLOCK_MS / 1000
         some_wait = first_untold < math.inf
         block_ms = max(1, round(1000 * (tell_at - time.monotonic()))) if some_wait else _BLOCK_MS
@@ -145,35 +144,70 @@ def _acknowledge(held: Context, receipts: Sequence[tuple[Entry, ReceiptMessage]]
     queue.send_receipts(
         held.redis, [(entry.message.annotator, receipt) for entry, receipt in receipts if entry.message is not None]
     )
+    _copy_refused(held, receipts)
     reached("before-xack.listener")
-    pipe = held.redis.pipeline(transaction=True)
+    _take_off(held, [entry.id for entry, _ in receipts])
+    reached("after-xack.listener")
+
+
+def _copy_refused(held: Context, receipts: Sequence[tuple[Entry, ReceiptMessage]]) -> None:
+    """Show tools what was refused. The database has it, so where Redis takes no copy there is none."""
+    pipe = held.redis.pipeline(transaction=False)
     for entry, receipt in receipts:
         if receipt.status == "refused":
             fields = {**entry.fields, b"reason": (receipt.reason or "").encode()}
             pipe.xadd(DEAD, cast(dict[Any, Any], fields), maxlen=_DEAD_KEPT, approximate=True)
-    ids = [entry.id for entry, _ in receipts]
-    pipe.xack(SUBMISSIONS, INTAKE, *ids)
+    pipe.execute(raise_on_error=False)
+
+
+def _take_off(held: Context, ids: Sequence[bytes]) -> None:
+    """Delete entries and acknowledge them, in this order: between the two, they still come back to be acknowledged.
+
+    No transaction, as Redis takes none when it has no room, and this makes some.
+    """
+    pipe = held.redis.pipeline(transaction=False)
     pipe.xdel(SUBMISSIONS, *ids)
+    pipe.xack(SUBMISSIONS, INTAKE, *ids)
     pipe.execute()
-    reached("after-xack.listener")
 
 
-def _abandoned(held: Context, consumer: str) -> list[Entry]:
-    """Entries that another listener, or this one before a fault, read and did not finish."""
-    idle_ms = int(held.settings.lane_lease_s * 1000)
+def _take_abandoned(held: Context, consumer: str) -> int:
+    """Take entries that another listener, or this one before a fault, read and did not finish; returns how many.
+
+    To be handed out counts against an entry, as it may be what killed its reader. So each is claimed when its turn
+    comes, and those behind one that kills are not counted with it.
+    """
+    idle_ms, taken = int(held.settings.lane_lease_s * 1000), 0
     waiting = held.redis.xpending_range(SUBMISSIONS, INTAKE, "-", "+", _AT_ONCE, idle=idle_ms)
-    deliveries = {entry["message_id"]: entry["times_delivered"] for entry in cast(list[dict[str, Any]], waiting)}
-    if not deliveries:
-        return []
-    with held.database.write() as session:
-        now(session)  # handing an entry out counts against it: not while a database is away that would take any answer
-    claimed = held.redis.xclaim(SUBMISSIONS, INTAKE, consumer, idle_ms, list(deliveries))
-    return [
-        _read(id_, fields)
-        if deliveries[id_] < _MOST_DELIVERIES
-        else Entry(id_, fields, None, f"read {deliveries[id_]} times and never finished")
-        for id_, fields in cast(list[tuple[bytes, Fields]], claimed)
-    ]
+    for pending in cast(list[dict[str, Any]], waiting):
+        with held.database.write() as session:
+            now(session)  # nothing is handed out while a database is away that would take any answer
+        claimed = held.redis.xclaim(SUBMISSIONS, INTAKE, consumer, idle_ms, [pending["message_id"]])
+        for id_, fields in cast(list[tuple[bytes, Fields]], claimed):
+            _take_again(held, id_, fields, deliveries=pending["times_delivered"])
+            taken += 1
+    return taken
+
+
+def _take_again(held: Context, id_: bytes, fields: Fields, *, deliveries: int) -> None:
+    if deliveries < _MOST_DELIVERIES:
+        take_entries(held, [_read(id_, fields)])
+    elif _is_stored(held, _read(id_, fields).message):
+        # What comes after storing it is what fails each time: no receipt, for which its sender asks again.
+        _log.warning("listener.no_receipt", entry=id_.decode(), deliveries=deliveries)
+        _take_off(held, [id_])
+    else:
+        take_entries(held, [Entry(id_, fields, None, f"read {deliveries} times and never finished")])
+
+
+def _is_stored(held: Context, message: SubmissionMessage | None) -> bool:
+    """Whether this answer counts already."""
+    project_id = None if message is None else held.project_numbers.find(message.project)
+    if message is None or project_id is None:
+        return False
+    with held.database.read() as session:
+        earlier = rows.find_earlier(session, project_id, [message.submission_id])
+    return any(stored[:2] == (message.item_id, message.annotator) for stored in earlier.values())
 
 
 def _read(id_: bytes, fields: Fields) -> Entry:

@@ -3,26 +3,35 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import redis
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from shared import database as databases
+from shared.contracts import SubmissionMessage
 from shared.database import Database
 from shared.settings import Settings
-from shared.streams import DEAD, SUBMISSIONS, connect, receipts_key
+from shared.streams import DEAD, INTAKE, SUBMISSIONS, connect, ensure_group, receipts_key
 from shared.tables import DeadLetter, Label, Submission
 from tests.live import wait_for
 from tests.servers import running_redis, short_folder
 from tests.workers.intake.test_ingest import item, make_project, store
 from workers.context import Context
+from workers.dispatch import queue
 from workers.intake import listener
+from workers.intake.answers import take_answers
+from workers.intake.submissions import Verdict
 
 TYPE: dict[Any, Any] = {"type": "quietcorner.submission.v1"}
+
+
+class Killed(BaseException):
+    """What ends a listener at once, as the kernel does."""
 
 
 class Desk:
@@ -59,6 +68,18 @@ class Desk:
         with self.listening():
             wait_for(lambda: self.held.redis.xlen(SUBMISSIONS) == 0, what="an empty stream")
 
+    def take_all_with_kills(self) -> None:
+        """Listen until the stream is empty, and begin anew each time that the listener is killed."""
+        deadline = time.monotonic() + 60
+        while self.held.redis.xlen(SUBMISSIONS):
+            assert time.monotonic() < deadline, self.held.redis.xpending(SUBMISSIONS, INTAKE)
+            stop = threading.Event()
+            timer = threading.Timer(1.5, stop.set)
+            timer.start()
+            with suppress(Killed):
+                listener.serve(self.held, stop)
+            timer.cancel()
+
     def submissions(self) -> list[Submission]:
         with self.database.read() as session:
             return list(session.exec(select(Submission).order_by(col(Submission.id))))
@@ -67,8 +88,8 @@ class Desk:
         with self.database.read() as session:
             return list(session.exec(select(DeadLetter).order_by(col(DeadLetter.id))))
 
-    def receipts(self) -> list[dict[str, Any]]:
-        entries: Any = self.held.redis.xrange(receipts_key("anna"))
+    def receipts(self, annotator: str = "anna") -> list[dict[str, Any]]:
+        entries: Any = self.held.redis.xrange(receipts_key(annotator))
         return [json.loads(fields[b"data"]) for _, fields in entries]
 
 
@@ -217,3 +238,78 @@ def test_a_database_that_stays_locked_delays_an_answer_however_long_and_loses_no
         wait_for(lambda: desk.held.redis.xlen(SUBMISSIONS) == 0, what="an empty stream")
     assert [receipt["status"] for receipt in desk.receipts()] == ["accepted"]
     assert desk.dead() == []
+
+
+@pytest.fixture
+def impatient(desk: Desk) -> Desk:
+    """A desk at which what a killed listener left is taken up at once."""
+    desk.held = replace(desk.held, settings=desk.held.settings.model_copy(update={"lane_lease_s": 0.2}))
+    return desk
+
+
+def test_an_answer_that_kills_its_reader_takes_none_with_it_that_were_read_beside_it(
+    impatient: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take(session: Session, *, messages: Sequence[SubmissionMessage], **named: Any) -> list[Verdict]:
+        if any(message.submission_id == "poison" for message in messages):
+            raise Killed
+        return take_answers(session, messages=messages, **named)
+
+    monkeypatch.setattr(listener, "take_answers", take)
+    good = [*(f"before-{number}" for number in range(5)), *(f"behind-{number}" for number in range(15))]
+    for submission_id in (*good[:5], "poison", *good[5:]):
+        impatient.send(submission_id=submission_id)
+    impatient.take_all_with_kills()
+
+    assert sorted(submission.submission_id for submission in impatient.submissions()) == sorted(good)
+    assert sorted(receipt["submission_id"] for receipt in impatient.receipts()) == sorted(good)
+    assert [json.loads(letter.payload)["submission_id"] for letter in impatient.dead()] == ["poison"]
+    assert impatient.dead()[0].reason == "read 5 times and never finished"
+
+
+def test_a_stored_answer_whose_receipts_kill_the_listener_is_never_refused(
+    impatient: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(queue, "send_receipts", send)
+    impatient.send()
+    impatient.take_all_with_kills()
+    assert [submission.submission_id for submission in impatient.submissions()] == ["s-1"]
+    assert impatient.dead() == []
+
+
+def test_receipts_that_redis_refuses_hold_up_neither_those_of_others_nor_the_stream(desk: Desk) -> None:
+    desk.held.redis.set(receipts_key("anna"), "what a tool put there")
+    for number in range(3):
+        desk.send(submission_id=f"anna-{number}")
+        desk.send(submission_id=f"bert-{number}", annotator="bert", item_id="two")
+    desk.send(submission_id="bad", label="frud")
+    desk.take_all()
+    assert len(desk.submissions()) == 6
+    assert [receipt["status"] for receipt in desk.receipts("bert")] == ["accepted"] * 3
+    assert ["frud" in letter.reason for letter in desk.dead()] == [True]
+
+
+def test_with_no_room_in_redis_answers_are_stored_and_taken_off_the_stream(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Context, "relay", lambda _: None)
+    with short_folder() as folder, running_redis(settings.model_copy(update={"data_dir": folder})):
+        desk = Desk(database, settings.model_copy(update={"data_dir": folder}))
+        client = desk.held.redis
+        with desk.listening():
+            wait_for(lambda: client.exists(SUBMISSIONS), what="a listener")
+            with client.pipeline(transaction=True) as pipe:
+                for answer in (_answer(), {**_answer(), "submission_id": "bad", "label": "frud"}):
+                    pipe.xadd(SUBMISSIONS, {**TYPE, "data": json.dumps(answer)})
+                pipe.config_set("maxmemory", 1)
+                pipe.execute()
+            wait_for(lambda: client.xlen(SUBMISSIONS) == 0, what="an empty stream")
+        assert [submission.submission_id for submission in desk.submissions()] == ["s-1"]
+        assert len(desk.dead()) == 1
+        client.config_set("maxmemory", 0)
+        desk.send()
+        desk.take_all()
+        assert [receipt["status"] for receipt in desk.receipts()] == ["duplicate"]
