@@ -183,8 +183,11 @@ def _take_abandoned(held: Context, consumer: str) -> int:
         with held.database.write() as session:
             now(session)  # nothing is handed out while a database is away that would take any answer
         claimed = held.redis.xclaim(SUBMISSIONS, INTAKE, consumer, idle_ms, [pending["message_id"]])
-        for id_, fields in cast(list[tuple[bytes, Fields]], claimed):
-            _take_again(held, id_, fields, deliveries=pending["times_delivered"])
+        for id_, fields in cast(list[tuple[bytes | None, Fields]], claimed):
+            if id_ is None:  # so Redis 6.2 says that somebody trimmed the stream
+                _take_off(held, [pending["message_id"]])
+            else:
+                _take_again(held, id_, fields, deliveries=pending["times_delivered"])
             taken += 1
     return taken
 

@@ -313,3 +313,17 @@ def test_with_no_room_in_redis_answers_are_stored_and_taken_off_the_stream(
         desk.send()
         desk.take_all()
         assert [receipt["status"] for receipt in desk.receipts()] == ["duplicate"]
+
+
+def test_what_was_read_and_then_trimmed_off_the_stream_is_forgotten_and_the_rest_goes_in(desk: Desk) -> None:
+    client = desk.held.redis
+    ensure_group(client, SUBMISSIONS, INTAKE)
+    for submission_id in ("trimmed", "left"):
+        desk.send(submission_id=submission_id)
+    client.xreadgroup(INTAKE, "a dead listener", {SUBMISSIONS: ">"})
+    client.xtrim(SUBMISSIONS, maxlen=1, approximate=False)
+    time.sleep(desk.held.settings.lane_lease_s)
+    desk.take_all()
+    assert [submission.submission_id for submission in desk.submissions()] == ["left"]
+    pending: Any = client.xpending(SUBMISSIONS, INTAKE)
+    assert pending["pending"] == 0
