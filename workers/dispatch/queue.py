@@ -32,16 +32,25 @@ def queue_state(client: redis.Redis, project: str, *, expected: int) -> QueueSta
     ensure_group(client, key, ANNOTATORS)
     groups = client.xinfo_groups(key)
     group = next(group for group in groups if _text(group["name"]) == ANNOTATORS)
-    waiting = cast(list[dict[str, Any]], client.xpending_range(key, ANNOTATORS, "-", "+", _AT_ONCE))
-    pending = {
-        _text(entry["message_id"]): Pending(_text(entry["consumer"]), entry["time_since_delivered"] / 1000)
-        for entry in waiting
-    }
+    pending = _pending(client, key)
     entries = None
     if client.xlen(key) != expected:
         listed = cast(list[tuple[bytes, dict[bytes, bytes]]], client.xrange(key))
         entries = {_text(entry): _named(fields) for entry, fields in listed}
     return QueueState(entries, pending, _text(group["last-delivered-id"]))
+
+
+def _pending(client: redis.Redis, key: str) -> dict[str, Pending]:
+    found: dict[str, Pending] = {}
+    start = "-"
+    while True:
+        page = cast(list[dict[str, Any]], client.xpending_range(key, ANNOTATORS, start, "+", _AT_ONCE))
+        for entry in page:
+            holder = Pending(_text(entry["consumer"]), entry["time_since_delivered"] / 1000)
+            found[_text(entry["message_id"])] = holder
+        if len(page) < _AT_ONCE:
+            return found
+        start = f"({_text(page[-1]['message_id'])}"
 
 
 def untouched(client: redis.Redis, expected: Mapping[str, int]) -> set[str]:
