@@ -19,14 +19,15 @@ _AT_ONCE = 10_000
 _log = structlog.get_logger(__name__)
 
 
-def queue_state(client: redis.Redis, project: str, *, expected: int) -> QueueState:
+def queue_state(client: redis.Redis, project: str, *, expected: int | None) -> QueueState:
     """What stands on a project's tasks stream.
 
     Args:
         client: Redis.
         project: The project's name.
         expected: How many entries the open assignments should have; entries are listed only when the stream's
-            length differs, since listing them costs as much as their texts weigh.
+            length differs, since listing them costs as much as their texts weigh. None where an entry may stand there
+            that nobody wrote down: then the length says nothing, as another one may be gone.
     """
     key = tasks_key(project)
     ensure_group(client, key, ANNOTATORS)

@@ -1,5 +1,6 @@
 """Dispatch tasks: bring the annotation queue in line with the open assignments."""
 
+from collections.abc import Sequence
 from contextlib import closing
 
 from sqlmodel import Session
@@ -33,7 +34,7 @@ def _tend(held: Context, claimed: Claim, name: str, config: ProjectConfig) -> No
     with held.database.read() as session:
         open_now = rows.open_assignments(session, claimed.project_id)
         time = now(session)
-    state = queue.queue_state(held.redis, name, expected=sum(row.stream_id is not None for row in open_now))
+    state = queue.queue_state(held.redis, name, expected=_expected(open_now))
     plan = plan_leases([_known(row) for row in open_now], state, lease_s=config.queue.lease_s, time=time)
     with held.database.write() as session:
         lanes.check(session, claimed)
@@ -50,6 +51,12 @@ def _tend(held: Context, claimed: Claim, name: str, config: ProjectConfig) -> No
     with held.database.write() as session:
         lanes.complete(session, claimed)
         rows.mark_queued(session, dict(zip((row.id for row in waiting), entries, strict=True)))
+
+
+def _expected(open_now: Sequence[Assignment]) -> int | None:
+    """How many entries the queue should hold; None where a worker died that may have queued more than it wrote down."""
+    unqueued = [row for row in open_now if row.stream_id is None]
+    return None if any(row.lease for row in unqueued) else len(open_now) - len(unqueued)
 
 
 def _apply(session: Session, claimed: Claim, plan: LeasePlan) -> list[Waiting]:

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select, update
 
 from shared import lanes
 from shared.database import Database
 from shared.repository.rounds import store_assignments
 from shared.settings import Settings
 from shared.streams import ANNOTATORS, connect, tasks_key
-from shared.tables import Batch, Item
+from shared.tables import Assignment, Batch, Item
 from tests.workers.reporting.example import NAME, add_batch, add_items, make_project, reason
 from workers.context import Context
 from workers.dispatch import tasks as dispatch
@@ -122,3 +122,18 @@ def test_while_redis_is_away_nothing_is_taken_for_untouched(
     monkeypatch.setattr(intake, "context", lambda: Context(redis_settings, queue.held.database, away))
     intake.sweep()
     assert (queue.project_id, lanes.DISPATCH) in queue.woken
+
+
+def test_what_was_queued_and_not_written_down_is_adopted_though_the_queue_is_as_long_as_expected(queue: Queue) -> None:
+    entries: Any = queue.held.redis.xrange(KEY)
+    with queue.held.database.write() as session:  # as a worker that died left it
+        session.exec(
+            update(Assignment).where(col(Assignment.stream_id) == entries[0][0].decode()).values(stream_id=None)
+        )
+    queue.held.redis.xdel(KEY, entries[1][0])  # as an answer does that comes between the two looks
+    queue.dispatch()
+    with queue.held.database.read() as session:
+        adopted = session.exec(select(Assignment).order_by(col(Assignment.id))).first()
+    assert adopted is not None
+    assert (adopted.lease, adopted.stream_id) == (1, entries[0][0].decode())
+    assert queue.held.redis.xlen(KEY) == 3
