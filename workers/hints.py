@@ -69,6 +69,11 @@ def wake(lanes_with_work: Iterable[tuple[int, str]]) -> None:
         send_task(ROOM_TASKS[room], project_id)
 
 
+def queue_of(room: str) -> str:
+    """Where the hint of a room's lane waits for a worker."""
+    return str(app.amqp.router.route({}, ROOM_TASKS[room])["queue"].name)
+
+
 def broker_is_up(settings: Settings) -> bool:
     """Whether Redis answers now, without waiting for long."""
     client = connect(settings, again=False)  # a person waits, and no Redis is an answer like any other

@@ -11,7 +11,7 @@ from shared import lanes
 from shared.events import Event
 from shared.streams import CELERY_PREFIX
 from workers.app import QUEUES, app, serve
-from workers.hints import LAST, LISTENERS, ROOM_TASKS
+from workers.hints import LAST, LISTENERS, ROOM_TASKS, queue_of
 
 _CALL = """
 from workers.hints import call_helpers, send_task
@@ -28,6 +28,7 @@ def test_who_hears_of_answers_looks_before_a_claim_and_who_finds_a_lane_waiting_
 
 def test_every_lane_has_a_task_and_every_event_its_listeners() -> None:
     assert set(ROOM_TASKS) == set(lanes.ROOMS)
+    assert {queue_of(room) for room in lanes.ROOMS} == set(QUEUES)
     assert set(LISTENERS) == set(Event)
 
 

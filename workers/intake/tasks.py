@@ -10,10 +10,14 @@ from shared.events import forget_published
 from shared.repository import rounds
 from shared.repository.assignments import on_queues
 from shared.repository.submissions import forget_dead_letters
+from shared.streams import CELERY_PREFIX
 from workers.app import SWEEP, app
 from workers.context import Context, context
 from workers.dispatch import queue
-from workers.hints import wake
+from workers.hints import queue_of, wake
+
+# Hints of one queue that wait together: a sweep adds none to them, and a later one does when they are fewer.
+_ENOUGH_HINTS = 1_000
 
 _log = structlog.get_logger(__name__)
 
@@ -43,7 +47,8 @@ def sweep() -> None:
         forget_dead_letters(session, kept_days=held.settings.dead_letters_kept_days)
         lagging = lanes.lagging(session)
     held.relay()
-    wake(lagging)
+    crowded = _crowded(held, {queue_of(room) for _, room in lagging})
+    wake((project_id, room) for project_id, room in lagging if queue_of(room) not in crowded)
     take_stock(held.database)
 
 
@@ -54,3 +59,17 @@ def _untouched(held: Context, expected: dict[str, int]) -> set[str]:
     except RedisError as error:
         _log.warning("sweep.queues_unseen", error=str(error))
         return set()
+
+
+def _crowded(held: Context, queues: set[str]) -> set[str]:
+    """Queues on which so many hints wait that more would only fill Redis: no worker takes them, or not fast enough."""
+    names = sorted(queues)
+    pipe = held.redis.pipeline(transaction=False)
+    for name in names:
+        pipe.llen(CELERY_PREFIX + name)
+    try:
+        lengths = pipe.execute()
+    except RedisError as error:
+        _log.warning("sweep.hints_unseen", error=str(error))
+        return set()
+    return {name for name, length in zip(names, lengths, strict=True) if length >= _ENOUGH_HINTS}

@@ -10,11 +10,12 @@ from shared import lanes
 from shared.database import Database
 from shared.repository.rounds import store_assignments
 from shared.settings import Settings
-from shared.streams import ANNOTATORS, connect, tasks_key
+from shared.streams import ANNOTATORS, CELERY_PREFIX, connect, tasks_key
 from shared.tables import Assignment, Batch, Item
 from tests.workers.reporting.example import NAME, add_batch, add_items, make_project, reason
 from workers.context import Context
 from workers.dispatch import tasks as dispatch
+from workers.hints import queue_of
 from workers.intake import tasks as intake
 
 KEY = tasks_key(NAME)
@@ -137,3 +138,24 @@ def test_what_was_queued_and_not_written_down_is_adopted_though_the_queue_is_as_
     assert adopted is not None
     assert (adopted.lease, adopted.stream_id) == (1, entries[0][0].decode())
     assert queue.held.redis.xlen(KEY) == 3
+
+
+def test_lanes_whose_queue_no_worker_takes_from_get_no_hints_without_end(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "_ENOUGH_HINTS", 2)
+    with queue.held.database.write() as session:
+        for room in (lanes.DRIFT, lanes.LABELS, lanes.EMBED):
+            lanes.request(session, queue.project_id, room)
+    waiting = CELERY_PREFIX + queue_of(lanes.DRIFT)
+    rooms = []
+    for _ in range(3):
+        queue.woken.clear()
+        intake.sweep()
+        rooms.append({room for _, room in queue.woken})
+        queue.held.redis.rpush(waiting, "a hint")
+    assert rooms == [{lanes.DRIFT, lanes.LABELS, lanes.EMBED}] * 2 + [{lanes.EMBED}]
+    queue.held.redis.lpop(waiting, 2)
+    queue.woken.clear()
+    intake.sweep()
+    assert len(queue.woken) == 3
