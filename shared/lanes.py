@@ -13,7 +13,6 @@ Requests that turn out to ask for nothing may be answered without a claim, see `
 leaves no trace: what is found waiting later on is claimed.
 """
 
-import errno
 import math
 import threading
 import time
@@ -22,11 +21,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-import redis
 import structlog
 from sqlalchemy import ColumnElement, and_, bindparam, func, insert, not_, or_, select, update
 from sqlmodel import Session, col
 
+from shared.away import is_away
 from shared.company import Company
 from shared.crash_points import name_commit
 from shared.database import Database, now
@@ -40,9 +39,6 @@ ROOMS = (ROUND, EMBED, DRIFT, EVALUATE, DISPATCH, LABELS, CAMPAIGN)
 
 # A lane whose holder died this often is set aside until `release_quarantine`: the work itself may kill.
 MOST_ATTEMPTS = 5
-# Faults that say nothing of the work: what it needs is away, and comes back.
-_AWAY = (DatabaseUnavailableError, redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 # Put together once: each answer runs it.
 _REQUEST = (
@@ -341,7 +337,7 @@ def _beating(
         raise
     except Exception as error:
         with database.write() as session:
-            give_back(session, claimed, error=f"{type(error).__name__}: {error}", counts=not _is_away(error))
+            give_back(session, claimed, error=f"{type(error).__name__}: {error}", counts=not is_away(error))
         raise
     finally:
         stop.set()
@@ -368,10 +364,6 @@ def _beat(
             return  # the block finds out when it commits
         except DatabaseUnavailableError as error:
             _log.warning("lane.not_renewed", project_id=claimed.project_id, room=claimed.room, error=str(error))
-
-
-def _is_away(error: Exception) -> bool:
-    return isinstance(error, _AWAY) or (isinstance(error, OSError) and error.errno in _NO_ROOM)
 
 
 def _as_holder(session: Session, claimed: Claim, **values: object) -> None:
