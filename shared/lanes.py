@@ -30,6 +30,7 @@ from shared.company import Company
 from shared.crash_points import name_commit
 from shared.database import Database, now
 from shared.errors import DatabaseUnavailableError, LeaseLostError
+from shared.pulse import Pulse
 from shared.tables import Lane
 from shared.tokens import new_secret
 
@@ -39,6 +40,7 @@ ROOMS = (ROUND, EMBED, DRIFT, EVALUATE, DISPATCH, LABELS, CAMPAIGN)
 
 # A lane whose holder died this often is set aside until `release_quarantine`: the work itself may kill.
 MOST_ATTEMPTS = 5
+_RETRY_S = 0.5
 
 # Put together once: each answer runs it.
 _REQUEST = (
@@ -50,22 +52,6 @@ _REQUEST = (
 _COMPANY = Company()
 
 _log = structlog.get_logger(__name__)
-
-
-class Pulse:
-    """When work last showed that it goes on, by this process's own clock."""
-
-    def __init__(self) -> None:
-        """It begins now."""
-        self.beat()
-
-    def beat(self) -> None:
-        """The work goes on."""
-        self._at = time.monotonic()
-
-    def silent_s(self) -> float:
-        """Seconds since the last sign."""
-        return time.monotonic() - self._at
 
 
 @dataclass(frozen=True)
@@ -336,12 +322,27 @@ def _beating(
         _log.warning("lane.lost", project_id=project_id, room=room, token=claimed.token)
         raise
     except Exception as error:
-        with database.write() as session:
-            give_back(session, claimed, error=f"{type(error).__name__}: {error}", counts=not is_away(error))
+        _give_back(database, claimed, error, lease_s)
         raise
     finally:
         stop.set()
         heart.join()
+
+
+def _give_back(database: Database, claimed: Claim, error: Exception, lease_s: float) -> None:
+    """Give the lane back after an error. A database that is away is waited for, as it may be what the error is of: one
+    that nobody could write down would count."""
+    end = time.monotonic() + lease_s
+    while True:
+        try:
+            with database.write() as session:
+                give_back(session, claimed, error=f"{type(error).__name__}: {error}", counts=not is_away(error))
+        except DatabaseUnavailableError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(_RETRY_S)
+        else:
+            return
 
 
 def _beat(

@@ -3,7 +3,9 @@
 import errno
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 import redis
@@ -205,6 +207,33 @@ def test_redis_the_database_or_room_on_the_disk_being_away_is_no_reason_to_set_a
     with database.read() as session:
         assert "away" in (_lane(session, project_id).error or "")
     assert take(database, project_id) is not None
+
+
+def test_a_database_that_is_away_in_the_middle_of_the_work_counts_for_nothing_once_it_is_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project_id = make_project(database)
+    ask(database, project_id)
+    write = database.write
+
+    @contextmanager
+    def fail() -> Iterator[Session]:
+        raise DatabaseUnavailableError("away")
+        yield
+
+    for _ in range(lanes.MOST_ATTEMPTS):
+        with (
+            pytest.raises(DatabaseUnavailableError),
+            lanes.held(database, project_id=project_id, room=lanes.ROUND, owner="a", lease_s=30.0) as claimed,
+        ):
+            assert claimed is not None
+            monkeypatch.setattr(database, "write", fail)
+            threading.Timer(0.2, monkeypatch.setattr, (database, "write", write)).start()
+            with database.write():
+                pass
+    with database.read() as session:
+        lane = _lane(session, project_id)
+        assert (lane.attempts, lane.owner) == (0, None)
 
 
 def test_a_block_that_shows_nothing_for_long_is_given_up_and_its_lease_runs_out(database: Database) -> None:
