@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
-from sqlalchemy import ColumnElement, and_, bindparam, func, insert, not_, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, not_, or_, select, update
 from sqlmodel import Session, col
 
 from shared.away import is_away
@@ -169,7 +169,8 @@ def give_back(session: Session, claimed: Claim, *, error: str, counts: bool = Tr
         error: The reason.
         counts: Whether the attempt counts: the lane can be claimed again until its attempts are used up.
     """
-    forgiven = {} if counts else {"attempts": Lane.attempts - 1}
+    # Those before the last part that was stored are forgotten already.
+    forgiven = {} if counts else {"attempts": case((col(Lane.attempts) > 0, Lane.attempts - 1), else_=0)}
     _as_holder(session, claimed, owner=None, until=None, error=error[:2_000], **forgiven)
 
 

@@ -279,6 +279,15 @@ def test_only_a_part_that_is_stored_makes_the_attempts_begin_anew(database: Data
             assert _lane(session, project_id).attempts == attempts
 
 
+def test_a_failure_that_is_forgiven_after_a_part_was_stored_leaves_no_attempt_to_spare(database: Database) -> None:
+    project_id, claimed = begin(database)
+    with database.write() as session:
+        lanes.confirm(session, claimed)
+        lanes.give_back(session, claimed, error="away", counts=False)
+    with database.read() as session:
+        assert _lane(session, project_id).attempts == 0
+
+
 def test_the_standing_of_lanes_tells_work_that_nobody_does(database: Database) -> None:
     project_id = make_project(database)
     ask(database, project_id)
