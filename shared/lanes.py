@@ -31,6 +31,7 @@ from shared.crash_points import name_commit
 from shared.database import Database, now
 from shared.errors import DatabaseUnavailableError, LeaseLostError
 from shared.pulse import Pulse
+from shared.settings import LONGEST_LEASE_S
 from shared.tables import Lane
 from shared.tokens import new_secret
 
@@ -212,7 +213,7 @@ def answer(session: Session, project_id: int, room: str, *, requested: int) -> N
             col(Lane.room) == room,
             col(Lane.completed) < requested,
             col(Lane.attempts) == 0,
-            _is_free(now(session)),
+            is_free(now(session)),
         )
         .values(completed=requested, owner=None, until=None, error=None)
     )
@@ -234,9 +235,15 @@ def lagging(session: Session) -> list[tuple[int, str]]:
     return [(row.project_id, row.room) for row in rows]
 
 
+def is_free(time: float) -> ColumnElement[bool]:
+    """That nobody holds a lane. A lease that ends later than any can is from before the clock was set back: its holder
+    renews it by the new clock, or finds by its token that another one has claimed the lane."""
+    return or_(col(Lane.until).is_(None), col(Lane.until) < time, col(Lane.until) > time + LONGEST_LEASE_S)
+
+
 def set_aside(session: Session) -> list[Lane]:
     """Every lane that has work, is free and failed too often to be claimed again."""
-    waits = select(Lane).where(_has_work(), _is_free(now(session)), col(Lane.attempts) >= MOST_ATTEMPTS)
+    waits = select(Lane).where(_has_work(), is_free(now(session)), col(Lane.attempts) >= MOST_ATTEMPTS)
     return list(session.scalars(waits.order_by(col(Lane.project_id), col(Lane.room))))
 
 
@@ -245,7 +252,7 @@ def standing(session: Session, rooms: Collection[str]) -> Standing:
     at = now(session)
     statement = select(
         func.count().filter(_may_be_claimed(at)),
-        func.count().filter(not_(_is_free(at))),
+        func.count().filter(not_(is_free(at))),
         func.coalesce(func.sum(col(Lane.token) + col(Lane.completed)), 0),
     ).where(col(Lane.room).in_(rooms))
     return Standing(*session.connection().execute(statement).one())
@@ -338,12 +345,11 @@ def _give_back(database: Database, claimed: Claim, error: Exception, lease_s: fl
         try:
             with database.write() as session:
                 give_back(session, claimed, error=f"{type(error).__name__}: {error}", counts=not is_away(error))
+            return
         except DatabaseUnavailableError:
             if time.monotonic() > end:
                 raise
-            time.sleep(_RETRY_S)
-        else:
-            return
+        time.sleep(_RETRY_S)
 
 
 def _beat(
@@ -386,12 +392,8 @@ def _as_holder(session: Session, claimed: Claim, **values: object) -> None:
 
 
 def _may_be_claimed(time: float) -> ColumnElement[bool]:
-    return and_(_has_work(), _is_free(time), col(Lane.attempts) < MOST_ATTEMPTS)
+    return and_(_has_work(), is_free(time), col(Lane.attempts) < MOST_ATTEMPTS)
 
 
 def _has_work() -> ColumnElement[bool]:
     return col(Lane.requested) > col(Lane.completed)
-
-
-def _is_free(time: float) -> ColumnElement[bool]:
-    return or_(col(Lane.until).is_(None), col(Lane.until) < time)

@@ -14,6 +14,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.errors import ConfigError
 from shared.urls import check_database_url, check_redis_url, sqlite_url, unix_url, without_password
 
+# What `QUIETCORNER_LANE_LEASE_S` may be at most.
+LONGEST_LEASE_S = 3_600.0
+
 # sockaddr_un holds 108 bytes on Linux and 104 on macOS, the closing NUL included.
 _LONGEST_SOCKET_PATH = 100
 _PREFIX = "QUIETCORNER_"
@@ -36,7 +39,7 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("redis_url", "REDIS_URL"),
         description="an external Redis 6.2 or newer",
     )
-    lane_lease_s: Annotated[float, Field(ge=1, le=3600)] = 30.0
+    lane_lease_s: Annotated[float, Field(ge=1, le=LONGEST_LEASE_S)] = 30.0
     sweep_interval_s: Annotated[float, Field(ge=0.2, le=600)] = 2.0
     # A step of work that shows nothing for this long hangs: a round of a million items takes some minutes at most.
     step_patience_s: Annotated[float, Field(ge=1, le=7 * 86_400)] = 3_600.0

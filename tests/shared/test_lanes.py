@@ -12,8 +12,9 @@ import redis
 from sqlmodel import Session, col, select
 
 from shared import lanes
-from shared.database import Database
+from shared.database import Database, now
 from shared.errors import DatabaseUnavailableError, LeaseLostError
+from shared.settings import LONGEST_LEASE_S
 from shared.tables import Lane, Project
 from tests.live import wait_for
 
@@ -132,6 +133,40 @@ def test_a_held_lane_is_refused_to_others_until_its_lease_ends(database: Databas
     second = take(database, project_id, owner="b")
     assert second is not None
     assert second.token > first.token
+
+
+def test_a_lease_from_before_the_clock_was_set_back_keeps_nobody_waiting_and_its_holder_writes_nothing(
+    database: Database,
+) -> None:
+    project_id, first = begin(database)
+
+    def set_clock_back(by_s: float) -> None:
+        with database.write() as session:
+            lane = _lane(session, project_id)
+            lane.until = (lane.until or 0.0) + by_s
+
+    set_clock_back(LONGEST_LEASE_S - 60.0)
+    assert take(database, project_id, owner="b") is None  # which some lease may be
+    set_clock_back(600.0)
+    with database.read() as session:
+        assert (project_id, lanes.ROUND) in lanes.lagging(session)
+        assert lanes.standing(session, [lanes.ROUND]).held == 0
+    second = take(database, project_id, owner="b")
+    assert second is not None
+    with pytest.raises(LeaseLostError):
+        finish(database, first)
+    finish(database, second)
+
+
+def test_work_that_was_set_aside_is_shown_and_released_though_the_clock_was_set_back(database: Database) -> None:
+    project_id, _ = begin(database)
+    with database.write() as session:
+        lane = _lane(session, project_id)
+        lane.attempts, lane.until = lanes.MOST_ATTEMPTS, now(session) + 2 * LONGEST_LEASE_S
+    with database.write() as session:
+        assert [lane.room for lane in lanes.set_aside(session)] == [lanes.ROUND]
+        assert lanes.release_quarantine(session, project_id) == [lanes.ROUND]
+    assert take(database, project_id) is not None
 
 
 def test_a_worker_that_lost_its_lease_writes_nothing(database: Database) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Text, case, cast, func, or_, select
 from sqlmodel import Session, SQLModel, col
 
+from shared import lanes
 from shared.campaigns import State
 from shared.database import Database, now
 from shared.drift_tables import Campaign, DriftReport
@@ -221,7 +222,6 @@ def _drift(session: Session, project_id: int) -> dict[str, Any]:
 
 
 def _lanes(session: Session, project_id: int) -> dict[str, Any]:
-    is_held = col(Lane.until) >= now(session)
     statement = (
         select(
             col(Lane.room),
@@ -229,7 +229,7 @@ def _lanes(session: Session, project_id: int) -> dict[str, Any]:
             col(Lane.completed),
             col(Lane.attempts),
             col(Lane.error),
-            case((is_held, col(Lane.owner)), else_=None),
+            case((lanes.is_free(now(session)), None), else_=col(Lane.owner)),
         )
         .where(col(Lane.project_id) == project_id)
         .order_by(col(Lane.room))
