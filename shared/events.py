@@ -96,5 +96,16 @@ def oldest_unpublished(session: Session) -> int | None:
 
 
 def forget_published(session: Session) -> None:
-    """Drop events that were published more than a day ago."""
-    session.connection().execute(delete(OutboxEvent).where(col(OutboxEvent.published_at) < now(session) - _KEPT_S))
+    """Drop events that were published more than a day ago.
+
+    They are the oldest, as events are published in their order. So the look ends at the first that is kept: all of a
+    day's are many, and others wait to write meanwhile.
+    """
+    before = now(session) - _KEPT_S
+    kept = func.coalesce(col(OutboxEvent.published_at), before) >= before  # that no index answers: by their order
+    first = select(col(OutboxEvent.id)).where(kept).order_by(col(OutboxEvent.id)).limit(1)
+    first_kept = session.connection().execute(first).scalar_one_or_none()
+    forgotten = delete(OutboxEvent).where(col(OutboxEvent.published_at) < before)
+    if first_kept is not None:
+        forgotten = forgotten.where(col(OutboxEvent.id) < first_kept)
+    session.connection().execute(forgotten)
