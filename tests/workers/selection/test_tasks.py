@@ -24,6 +24,7 @@ from workers.hints import ROOM_TASKS
 from workers.intake.answers import take_answers
 from workers.intake.rules import Rules
 from workers.intake.storing import store_items
+from workers.selection import round as round_
 from workers.selection import tasks
 from workers.selection.round import Selected
 from workers.selection.tasks import conduct_round
@@ -218,10 +219,10 @@ def test_items_that_are_labeled_while_a_round_computes_are_not_queued(
     annotators: FastAnnotators, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     annotators.embed(200)
-    select_items, labeled = tasks.select, []
+    labeled: list[str] = []
 
     def labels_come(*args: Any, **options: Any) -> Selected:
-        selected = select_items(*args, **options)
+        selected = round_.select(*args, **options)
         labeled.extend(choice.item_id for choice in selected.choices[:20])
         annotators.label(labeled, "file")
         return selected
