@@ -25,7 +25,7 @@ from shared.settings import Settings
 from shared.streams import connect
 from workers.commands import edge, rejected
 from workers.commands.rejected import RejectedRows
-from workers.intake.answers import take_answers
+from workers.intake.answers import take_answers, until_alone
 from workers.intake.labels import label_of
 from workers.intake.readers import RawRow, RejectedRow, read_rows, reject
 from workers.intake.rows import Columns, Row
@@ -236,14 +236,15 @@ def _name(value: object) -> object:
 def _take(database: Database, project_id: int, rows: Sequence[_Checked], outcome: Outcome) -> list[Verdict]:
     if not rows:
         return []
-    with database.write() as session:
-        verdicts = take_answers(
-            session,
-            project_id=project_id,
-            messages=[row.message for row in rows],
-            origin=_ORIGIN,
-        )
-        entries = stream_entries(session, [verdict.closes for verdict in verdicts if verdict.closes is not None])
+
+    def store() -> tuple[list[Verdict], list[str]]:
+        with database.write() as session:
+            messages = [row.message for row in rows]
+            verdicts = take_answers(session, project_id=project_id, messages=messages, origin=_ORIGIN)
+            closed = [verdict.closes for verdict in verdicts if verdict.closes is not None]
+            return verdicts, stream_entries(session, closed)
+
+    verdicts, entries = until_alone(store)
     outcome.entries += entries
     return verdicts
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtri
 
 from shared.pool import Floats, Index, Mask
 from workers.training.intervals import Doubles
@@ -150,13 +151,14 @@ def _of_exclusive(
         return np.hstack([values[:, kept], rest] if few.any() else [values[:, kept]]).astype(np.float64)
 
     one = Audited(merged(audited.targets).astype(bool), merged(audited.said), *_drawn(audited))
-    found = _estimate(one, merged(before), merged(after), names, rng, tests=len(names))
+    found = _estimate(one, merged(before), merged(after), names, rng, tests=1)
     return LabelShift(found.shares, suppressed | found.suppressed, found.condition)
 
 
 def _estimate(
     audited: Audited, before: Doubles, after: Doubles, names: Sequence[str], rng: np.random.Generator, *, tests: int
 ) -> LabelShift:
+    """Of classes that exclude each other; `tests` such estimates share one chance to be wrong."""
     matrix = chances(audited.targets, audited.said, audited.weights)
     counts = audited.targets.sum(axis=0)
     condition = float(np.linalg.cond(matrix))
@@ -174,7 +176,8 @@ def _estimate(
     gap, gaps = found[1] - found[0], drawn[:, 1] - drawn[:, 0]
     spread = gaps.std(axis=0, ddof=1)
     far = np.abs(gaps - gaps.mean(axis=0)) / np.maximum(spread, 1e-12)
-    reach = float(np.quantile(far.max(axis=1), 1 - 0.05 * len(names) / max(tests, len(names))))
+    wrong = 0.05 / tests
+    reach = max(float(np.quantile(far.max(axis=1), 1 - wrong)), float(-ndtri(wrong / 2)))  # few draws reach that far
     shares = {}
     for place, name in enumerate(names):
         ends = [

@@ -115,3 +115,22 @@ def test_the_order_of_items_changes_nothing_but_the_draws() -> None:
     other = Audited(one.targets[order], one.said[order], one.weights[order], one.strata[order], one.families[order])
     told = [estimate(part, before, after[::-1]) for part in (one, other)]
     assert told[0].shares["rare"].after.value == pytest.approx(told[1].shares["rare"].after.value)
+
+
+def test_where_an_item_may_have_several_classes_all_share_one_chance_to_be_called_moved_in_vain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(label_shift, "_ROUNDS", 3_000)
+
+    def width(columns: list[int]) -> float:
+        one, sides = audited(), [window(SHARES, seed=seed) for seed in (1, 2)]
+        part = replace(one, targets=one.targets[:, columns], said=one.said[:, columns])
+        rng = np.random.default_rng(0)
+        before, after = (side[:, columns] for side in sides)
+        names = [CLASSES[column] for column in columns]
+        found = label_shift.estimate(part, before=before, after=after, classes=names, exclusive=False, rng=rng)
+        change = found.shares[names[0]].change
+        return change.high - change.low
+
+    # The normal distribution's quantiles for a third of 5 % and for all of it.
+    assert width([0, 1, 2]) / width([0]) == pytest.approx(2.394 / 1.960, rel=0.05)
