@@ -266,6 +266,16 @@ class VectorSegment(SQLModel, table=True):
     """(count, dimension) float16, little endian, unit length."""
 
 
+class SegmentMark(SQLModel, table=True):
+    """What tells a segment from every other one, in whatever database: row numbers and sizes may be the same.
+
+    It stands apart, since SQLite reads past all vectors of a row to come to a column that was added behind them.
+    """
+
+    segment: int = reference("vectorsegment.id", primary_key=True, index=False)
+    mark: str
+
+
 class Lane(SQLModel, table=True):
     """The right to work on one thing of one project: see `shared.lanes`."""
 

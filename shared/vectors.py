@@ -8,6 +8,7 @@ segments that it lacks, and can be deleted at any time.
 import fcntl
 import hashlib
 import json
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from shared.tables import VectorSegment
+from shared.tables import SegmentMark, VectorSegment
 
 # Keys looked through at a time, from the newest on.
 _LOOKED_THROUGH = 65_536
@@ -63,16 +64,17 @@ def append_segment(
     session: Session, *, space: str, encoder: str, keys: Keys, vectors: Vectors | NDArray[np.float32]
 ) -> None:
     """Store one segment: `keys` (n,) int64 with `vectors` (n, d), stored as float16."""
-    session.add(
-        VectorSegment(
-            space=space,
-            encoder=encoder,
-            count=len(keys),
-            dimension=vectors.shape[1],
-            keys=keys.astype("<i8").tobytes(),
-            vectors=vectors.astype("<f2").tobytes(),
-        )
+    segment = VectorSegment(
+        space=space,
+        encoder=encoder,
+        count=len(keys),
+        dimension=vectors.shape[1],
+        keys=keys.astype("<i8").tobytes(),
+        vectors=vectors.astype("<f2").tobytes(),
     )
+    session.add(segment)
+    session.flush()
+    session.add(SegmentMark(segment=segment.id, mark=secrets.token_hex(8)))
 
 
 def stored_keys(session: Session, *, space: str, encoder: str) -> Keys:
@@ -176,17 +178,19 @@ def _latest_rows(stored: Keys, keys: Keys) -> Keys:
     return rows[place]
 
 
-Segment = tuple[int, int, int]
-"""`(id, count, dimension)` of a stored segment."""
+Segment = tuple[int, int, int, str | None]
+"""`(id, count, dimension, mark)` of a stored segment."""
 
 
 def _segment_list(session: Session, *, space: str, encoder: str) -> list[Segment]:
     rows = session.connection().execute(
-        select(col(VectorSegment.id), col(VectorSegment.count), col(VectorSegment.dimension))
+        select(col(VectorSegment.id), col(VectorSegment.count), col(VectorSegment.dimension), col(SegmentMark.mark))
+        # A worker of an older version stores segments without marks.
+        .join(SegmentMark, col(SegmentMark.segment) == col(VectorSegment.id), isouter=True)
         .where(col(VectorSegment.space) == space, col(VectorSegment.encoder) == encoder)
         .order_by(col(VectorSegment.id))
     )
-    return [(row[0], row[1], row[2]) for row in rows]
+    return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
 def _first(segments: list[Segment], count: int) -> list[Segment]:
@@ -215,7 +219,7 @@ def _sound_part(copy: Path, wanted: list[Segment]) -> list[Segment]:
     """The segments that the copy holds whole, if they are the first of those wanted; else it starts anew."""
     held: list[Segment] = []
     with suppress(FileNotFoundError, json.JSONDecodeError, TypeError, ValueError):
-        held = [(int(a), int(b), int(c)) for a, b, c in json.loads((copy / "segments.json").read_text())]
+        held = [(int(a), int(b), int(c), d) for a, b, c, d in json.loads((copy / "segments.json").read_text())]
     files = copy / "keys.i64", copy / "vectors.f16"
     long_enough = all(
         file.exists() and file.stat().st_size >= size for file, size in zip(files, _sizes(held), strict=True)
@@ -234,7 +238,7 @@ def _extend(session: Session, copy: Path, *, held: list[Segment], wanted: list[S
     with (copy / "keys.i64").open("ab") as keys, (copy / "vectors.f16").open("ab") as vectors:
         for file, size in zip((keys, vectors), _sizes(held), strict=True):
             file.truncate(size)  # what a killed process wrote past its last index entry
-        for segment_id, _, _ in missing:
+        for segment_id, *_ in missing:
             row = session.connection().execute(
                 select(col(VectorSegment.keys), col(VectorSegment.vectors)).where(col(VectorSegment.id) == segment_id)
             )
@@ -262,4 +266,4 @@ def _map(copy: Path, segments: list[Segment], known: VectorTable | None) -> Vect
 
 
 def _sizes(segments: list[Segment]) -> tuple[int, int]:
-    return sum(n * 8 for _, n, _ in segments), sum(n * d * 2 for _, n, d in segments)
+    return sum(n * 8 for _, n, *_ in segments), sum(n * d * 2 for _, n, d, _ in segments)

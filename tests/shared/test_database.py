@@ -21,7 +21,7 @@ from shared.errors import DatabaseUnavailableError
 from shared.migrations import revisions
 from shared.repository.drift import find_reference, last_report, store_reference
 from shared.repository.drift_windows import Seen, seen_after
-from shared.tables import Project, RuleHit
+from shared.tables import Project, RuleHit, SegmentMark
 from tests.servers import fresh_postgres_database
 from tests.shared.migrating import migrate
 
@@ -84,6 +84,25 @@ def test_references_and_windows_of_an_old_watch_go_on_after_an_update_and_back(d
     migrate(old, "0004")
     with old.engine.begin() as connection:
         assert connection.execute(text("SELECT encoder, through FROM driftreference")).all() == [("e2", 9)]
+    old.close()
+
+
+def test_vectors_of_a_database_made_before_marks_get_marks_of_their_own(database_url: str) -> None:
+    old = Database(database_url)
+    migrate(old, "0012")
+    with old.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO vectorsegment (id, space, encoder, count, dimension, keys, vectors) "
+                "VALUES (:id, 'p', 'e', 0, 1, :none, :none)"
+            ),
+            [{"id": number, "none": b""} for number in (1, 5)],
+        )
+    databases.upgrade(old)
+    with old.read() as session:
+        marks = dict(session.exec(select(SegmentMark.segment, SegmentMark.mark)).all())
+    assert marks.keys() == {1, 5}
+    assert len({*marks.values(), ""}) == 3
     old.close()
 
 

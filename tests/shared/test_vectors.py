@@ -1,12 +1,15 @@
 """The vector store: what goes in comes out, and the local copy mends itself."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from shared import vectors as store
+from shared.backup import restore_backup, write_backup
 from shared.database import Database
+from shared.settings import Settings
 from shared.vectors import (
     VectorTable,
     append_segment,
@@ -18,6 +21,7 @@ from shared.vectors import (
     stored_keys,
     text_key,
 )
+from tests.rounds import copied_database
 
 
 def fill(database: Database, keys: range, *, encoder: str = "e", seed: int = 0) -> np.ndarray:
@@ -81,7 +85,9 @@ def test_the_copy_grows_by_what_is_new(database: Database, tmp_path: Path) -> No
     assert np.array_equal(before.matrix, after.matrix[:5])
 
 
-@pytest.mark.parametrize("damage", ["cut vectors", "cut keys", "half-written tail", "broken index", "foreign copy"])
+@pytest.mark.parametrize(
+    "damage", ["cut vectors", "cut keys", "half-written tail", "broken index", "old index", "foreign copy"]
+)
 def test_a_damaged_copy_is_made_anew(database: Database, tmp_path: Path, damage: str) -> None:
     vectors = fill(database, range(50))
     copies = tmp_path / "copies"
@@ -98,10 +104,47 @@ def test_a_damaged_copy_is_made_anew(database: Database, tmp_path: Path, damage:
             fill(database, range(50, 60), seed=3)
         case "broken index":
             (copy / "segments.json").write_text("{")
+        case "old index":
+            marked = json.loads((copy / "segments.json").read_text())
+            (copy / "segments.json").write_text(json.dumps([segment[:3] for segment in marked]))
+            (copy / "vectors.f16").write_bytes(b"x" * vectors.nbytes)
         case "foreign copy":
-            (copy / "segments.json").write_text("[[99, 50, 8]]")
+            (copy / "segments.json").write_text('[[99, 50, 8, "other"]]')
     table = load(database, copies)
     assert np.array_equal(table.matrix[table.locate(np.arange(50))], vectors)
+
+
+def test_the_copy_of_another_database_with_as_many_vectors_is_made_anew(
+    migrated_file: Path, settings: Settings, tmp_path: Path
+) -> None:
+    with (
+        copied_database(migrated_file, tmp_path / "one", settings) as one,
+        copied_database(migrated_file, tmp_path / "two", settings) as two,
+    ):
+        fill(one, range(50))
+        vectors = fill(two, range(50), seed=1)
+        other = load(one, tmp_path / "copies")
+        table = load(two, tmp_path / "copies")
+        assert [segment[:3] for segment in other.segments] == [segment[:3] for segment in table.segments]
+        assert np.array_equal(table.matrix[table.locate(np.arange(50))], vectors)
+
+
+def test_the_copy_of_a_database_that_was_restored_and_took_another_course_is_made_anew(
+    database: Database, tmp_path: Path
+) -> None:
+    before = fill(database, range(50))
+    write_backup(database, tmp_path / "copy.zip", advance=lambda *_: None)
+    restored = Database(f"sqlite:///{tmp_path / 'restored.db'}")
+    restore_backup(restored, tmp_path / "copy.zip", advance=lambda *_: None)
+    fill(database, range(50, 90), seed=1)
+    vectors = fill(restored, range(50, 90), seed=2)
+    known = load(database, tmp_path / "copies")
+    with restored.read() as session:
+        table = load_vectors(session, space="p", encoder="e", folder=tmp_path / "copies", known=known)
+    assert [segment[:3] for segment in known.segments] == [segment[:3] for segment in table.segments]
+    assert known.segments[0] == table.segments[0]
+    assert np.array_equal(table.matrix[table.locate(np.arange(90))], np.vstack([before, vectors]))
+    restored.close()
 
 
 def test_the_key_of_a_text_is_the_same_everywhere_and_fits_the_database() -> None:

@@ -27,7 +27,7 @@ from shared.project import ProjectConfig
 from shared.repository.pools import encoder_in_use, space_of
 from shared.repository.projects import create_project
 from shared.streams import CELERY_PREFIX
-from shared.tables import Project, VectorSegment
+from shared.tables import Project, SegmentMark, VectorSegment
 from workers import hints
 from workers.app import EMBEDDING, TRAINING
 from workers.context import Context, context
@@ -151,6 +151,8 @@ def _encoding(held: Context, count: int) -> tuple[Callable[[], str], int, int]:
 
     def run() -> str:
         with held.database.write() as session:
+            segments = select(VectorSegment.id).where(own)
+            session.connection().execute(delete(SegmentMark).where(col(SegmentMark.segment).in_(segments)))
             session.connection().execute(delete(VectorSegment).where(own))
             lanes.request(session, project_id, lanes.EMBED)
         embedding_tasks.embed_pending(project_id=project_id)
