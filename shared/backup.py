@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from sqlalchemy import (
     JSON,
     Boolean,
+    Column,
     Connection,
     Float,
     Integer,
@@ -27,6 +28,7 @@ from sqlalchemy import (
     String,
     Table,
     func,
+    null,
     select,
     text,
 )
@@ -176,7 +178,7 @@ def _now(connection: Connection) -> Any:
 def _write_part(connection: Connection, archive: zipfile.ZipFile, table: Table, advance: Advance) -> Part:
     total = connection.execute(select(func.count()).select_from(table)).scalar_one()
     schema = pa.schema([(column.name, _arrow_type(column.type)) for column in table.columns])
-    as_json = [column.name for column in table.columns if isinstance(column.type, JSON)]
+    as_json = [column.name for column in table.columns if _is_json(column)]
     done, streaming = 0, connection.execution_options(yield_per=_rows_at_once(table))
     statement = select(table).order_by(*table.primary_key.columns)
     with archive.open(_member(table.name), "w", force_zip64=True) as raw:
@@ -189,7 +191,7 @@ def _write_part(connection: Connection, archive: zipfile.ZipFile, table: Table, 
 
 
 def _read_part(connection: Connection, archive: zipfile.ZipFile, part: Part, table: Table, advance: Advance) -> None:
-    as_json = [column.name for column in table.columns if isinstance(column.type, JSON)]
+    as_json = {column.name: null() if column.nullable else None for column in table.columns if _is_json(column)}
     done = 0
     with archive.open(_member(part.table)) as stream:
         for batch in pq.ParquetFile(stream).iter_batches(batch_size=_rows_at_once(table)):
@@ -277,8 +279,13 @@ def _packed(row: Mapping[Any, Any], as_json: Sequence[str]) -> dict[str, Any]:
     return {**row, **{name: None if row[name] is None else json.dumps(row[name]) for name in as_json}}
 
 
-def _unpacked(row: dict[str, Any], as_json: Sequence[str]) -> dict[str, Any]:
-    return {**row, **{name: None if row[name] is None else json.loads(row[name]) for name in as_json}}
+def _unpacked(row: dict[str, Any], as_json: Mapping[str, Any]) -> dict[str, Any]:
+    """`as_json` has what nothing is by column: None would be JSON's null, which is something to SQL."""
+    return {**row, **{name: none if row[name] is None else json.loads(row[name]) for name, none in as_json.items()}}
+
+
+def _is_json(column: Column[Any]) -> bool:
+    return isinstance(column.type, JSON)
 
 
 class _Hashing:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import JSON, func, select, text
 from sqlmodel import SQLModel, col
 from sqlmodel import select as pick
 
@@ -15,6 +15,7 @@ from shared.backup import Manifest, read_manifest, restore_backup, write_backup
 from shared.database import Database
 from shared.errors import DatabaseUnavailableError, InvalidInputError
 from shared.tables import Item, Project
+from tests.shared.migrating import migrate
 from tests.workers.reporting.example import add_items, make_example, make_project
 
 
@@ -27,6 +28,19 @@ def _rows(opened: Database) -> dict[str, list[tuple[Any, ...]]]:
         return {
             table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key.columns))]
             for table in SQLModel.metadata.sorted_tables
+        }
+
+
+def _absent(opened: Database) -> dict[tuple[str, str], int]:
+    """Rows with NULL, by table and column of JSON that may be NULL."""
+    with opened.engine.connect() as connection:
+        return {
+            (table.name, column.name): connection.execute(
+                select(func.count()).select_from(table).where(column.is_(None))
+            ).scalar_one()
+            for table in SQLModel.metadata.sorted_tables
+            for column in table.columns
+            if isinstance(column.type, JSON) and column.nullable
         }
 
 
@@ -67,6 +81,31 @@ def test_every_row_comes_back_on_the_other_kind_of_database_too(
     assert [part.sha256 for part in read_manifest(tmp_path / "again.zip").parts] == [
         part.sha256 for part in manifest.parts
     ]
+
+
+def test_what_is_not_there_is_restored_as_nothing_and_not_as_the_null_of_json(
+    database_url: str, sqlite: Database, sqlite_file: Path
+) -> None:
+    restored = Database(database_url)
+    restore_backup(restored, sqlite_file, advance=_ignore)
+    assert _absent(restored) == _absent(sqlite)
+    assert any(_absent(sqlite).values())
+    restored.close()
+
+
+def test_an_update_mends_what_was_restored_as_the_null_of_json(database_url: str) -> None:
+    restored = Database(database_url)
+    database.upgrade(restored)
+    make_example(restored)
+    before = _absent(restored)
+    with restored.engine.begin() as connection:
+        for table, column in before:
+            connection.execute(text(f"UPDATE {table} SET {column} = 'null' WHERE {column} IS NULL"))
+    assert not any(_absent(restored).values())
+    migrate(restored, "0013")
+    database.upgrade(restored)
+    assert _absent(restored) == before
+    restored.close()
 
 
 def test_what_is_restored_goes_on_with_new_row_numbers(database_url: str, tmp_path: Path, empty: Database) -> None:
