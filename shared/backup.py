@@ -34,7 +34,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from shared.database import Database, schema_revision, snapshot, upgrade
+from shared.database import Database, schema_revision, upgrade
 from shared.errors import InvalidInputError
 
 Advance = Callable[[str, int, int], None]
@@ -94,8 +94,8 @@ def write_backup(database: Database, file: Path, *, advance: Advance) -> Manifes
     try:
         unfinished.unlink(missing_ok=True)
         unfinished.touch(mode=0o600)  # it holds all texts: for its owner alone
-        with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as archive, snapshot(database) as connection:
-            manifest = _write_all(connection, archive, advance)
+        with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as archive, database.read() as session:
+            manifest = _write_all(session.connection(), archive, advance)
             archive.writestr(_MANIFEST, json.dumps(asdict(manifest), indent=1))
         unfinished.replace(file)
     except OSError as error:
@@ -227,8 +227,8 @@ def _check(archive: zipfile.ZipFile, part: Part, file: Path) -> None:
 
 def _check_is_new(database: Database, manifest: Manifest) -> None:
     """A schema can be brought forward only: rows of an older one don't fit a newer one."""
-    with snapshot(database) as connection:
-        revision = schema_revision(connection)
+    with database.read() as session:
+        revision = schema_revision(session.connection())
     if revision not in (None, manifest.revision):
         raise InvalidInputError(
             f"the database has schema {revision} already, and the backup is of schema {manifest.revision}. {_ELSEWHERE}"

@@ -82,7 +82,10 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A transaction that only reads: one consistent view, and no lock that would hold up writers."""
-        engine = self.engine.execution_options(sqlite_begin="DEFERRED", postgresql_readonly=True)
+        options = {"sqlite_begin": "DEFERRED", "postgresql_readonly": True}
+        if self.engine.dialect.name == "postgresql":
+            options["isolation_level"] = "REPEATABLE READ"  # by itself each statement would see what came meanwhile
+        engine = self.engine.execution_options(**options)
         with _translated(self.url), Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
 
@@ -105,17 +108,6 @@ def open_database(settings: Settings) -> Database:
     with _translated(url, DBAPIError):
         upgrade(database)
     return database
-
-
-@contextmanager
-def snapshot(database: Database) -> Iterator[Connection]:
-    """A connection that sees the database as it is now, however long it reads, and holds up no writer."""
-    options = {"sqlite_begin": "DEFERRED", "postgresql_readonly": True}
-    if database.engine.dialect.name == "postgresql":
-        options["isolation_level"] = "REPEATABLE READ"
-    engine = database.engine.execution_options(**options)
-    with _translated(database.url), engine.connect() as connection, connection.begin():
-        yield connection
 
 
 def upgrade(database: Database, revision: str = "head") -> None:

@@ -145,6 +145,15 @@ def test_an_error_in_a_transaction_leaves_nothing_behind(database: Database) -> 
     assert names(database) == []
 
 
+def test_what_is_committed_while_a_transaction_reads_is_not_seen_by_it(database: Database) -> None:
+    with database.read() as session:
+        assert session.exec(select(Project.name)).all() == []
+        with database.write() as other:
+            other.add(Project(name="meanwhile", config={}, created_at=0.0))
+        assert session.exec(select(Project.name)).all() == []
+    assert names(database) == ["meanwhile"]
+
+
 def test_the_databases_clock_is_the_wall_clock(database: Database) -> None:
     with database.read() as session:
         assert abs(now(session) - time.time()) < 5.0
