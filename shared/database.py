@@ -11,6 +11,7 @@ from pydantic_core import from_json
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy import text as sql
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFreeError
 from sqlmodel import Session, SQLModel
 
 from shared import crash_points
@@ -256,6 +257,11 @@ def _translated(url: str, *kinds: type[DBAPIError]) -> Iterator[None]:
         if away or error.connection_invalidated:
             raise DatabaseUnavailableError(f"{without_password(url)}: {_cause(error)}") from error
         raise
+    except NoConnectionFreeError as error:
+        raise DatabaseUnavailableError(
+            f"{without_password(url)}: all connections of this process stayed in use for too long, as more is asked of "
+            "it at once than the database keeps up with; try again."
+        ) from error
 
 
 def _cause(error: DBAPIError) -> str:

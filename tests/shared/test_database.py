@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -16,7 +17,7 @@ from sqlmodel import SQLModel, select
 
 from shared import database as databases
 from shared import migrations
-from shared.database import Database, now, read_json, take_stock
+from shared.database import Database, now, read_json, take_stock, was_deadlock
 from shared.errors import DatabaseUnavailableError
 from shared.migrations import revisions
 from shared.repository.drift import find_reference, last_report, store_reference
@@ -220,6 +221,17 @@ def test_a_database_that_stays_locked_is_a_clear_error_and_nothing_is_half_writt
         with pytest.raises(DatabaseUnavailableError, match="locked"), two.write() as other:
             other.add(Project(name="second", config={}, created_at=0.0))
     assert names(two) == ["first"]
+
+
+def test_no_connection_that_becomes_free_is_an_error_that_says_so(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database.engine.pool, "_timeout", 0.05)
+    with pytest.raises(DatabaseUnavailableError, match="connections of this process") as raised, ExitStack() as held:
+        while True:
+            held.enter_context(database.read()).connection()
+    assert not was_deadlock(raised.value)
+    assert names(database) == []
 
 
 def test_a_writer_that_stands_still_on_a_server_loses_its_transaction_and_its_locks(
