@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
 
-from sqlalchemy import BindParameter, bindparam, delete, update
+from sqlalchemy import BindParameter, bindparam, delete, func, update
 from sqlalchemy import text as sql
 from sqlmodel import Session, col, select
 
@@ -50,6 +50,13 @@ _FIND_ANSWERS = (
     .where(among(Submission.item, several("these", int)))
     .order_by(col(Submission.id))
 )
+# By row number: by the project's index all would have to be looked through.
+_NEWEST = (
+    select(Submission.item, func.max(Submission.id))
+    .where(col(Submission.project_id) + 0 == _PROJECT, col(Submission.id) > bindparam("through"))
+    .group_by(col(Submission.item))
+)
+_FIND_LABELS = select(Label.item, Label.value, Label.agreement).where(among(Label.item, several("these", int)))
 # All labels of a transaction travel as one JSON text, each label in it as a JSON text of its own, since SQLite before
 # 3.38 takes the quotes off a string that it is asked for.
 _RESOLVED = {
@@ -141,7 +148,8 @@ def store_answers(session: Session, project_id: int, answers: Sequence[Answer], 
     )
     if closed := [answer.assignment for answer in answers if answer.assignment is not None]:
         session.connection().execute(_CLOSE, {"these": closed, "time": time})
-    _resolve(session, {answer.item for answer in answers}, project_id, time, former)
+    resolved = _resolved(session, {answer.item for answer in answers}, former)
+    _store_labels(session, resolved, project_id, time)
 
 
 def store_dead_letter(session: Session, *, origin: str, project: str | None, payload: str, reason: str) -> None:
@@ -159,31 +167,48 @@ def forget_dead_letters(session: Session, *, kept_days: float) -> None:
     )
 
 
-def resolve_again(session: Session, project_id: int, former: Mapping[str, str]) -> int:
-    """Resolve every label of a project anew from its submissions, which stay as they came.
+class _Resolved(NamedTuple):
+    item: int
+    value: LabelJson
+    agreement: float
+    submissions: int
 
-    Args:
-        session: A writing transaction.
-        project_id: The project's row number.
-        former: Name that a class had before -> its name today.
 
-    Returns:
-        How many labels are other ones now.
+class Renewal:
+    """Resolves every label of a project anew from its submissions, which stay as they came.
+
+    Most of it is done before the write lock is taken; it goes on under it with the items that were answered meanwhile.
     """
-    changed, time = 0, now(session)
-    standing = session.exec(select(Label.item).where(col(Label.project_id) == project_id).order_by(col(Label.item)))
-    items = standing.all()
-    for start in range(0, len(items), _AT_ONCE):
-        part = items[start : start + _AT_ONCE]
-        labels = {label.item: label for label in session.exec(select(Label).where(among(Label.item, part)))}
-        for item, answers in _latest_answers(session, part).items():
-            label, (value, agreement) = labels[item], resolve([in_force(answer, former) for answer in answers])
+
+    def __init__(self, former: Mapping[str, str]) -> None:
+        """Nothing is resolved yet; `former` is the name that a class had before -> its name today."""
+        self._former, self._through = former, 0
+        self._others: dict[int, tuple[_Resolved, bool]] = {}
+
+    def go_on(self, session: Session, project_id: int) -> None:
+        """Resolve the items that have submissions after the last one that was looked at."""
+        row = {"project": project_id, "through": self._through}
+        newest = dict(session.connection().execute(_NEWEST, row).all())
+        items = list(newest)
+        for start in range(0, len(items), _AT_ONCE):
+            self._look_at(session, items[start : start + _AT_ONCE])
+        self._through = max(newest.values(), default=self._through)
+
+    def store(self, session: Session, project_id: int) -> int:
+        """Store the labels that are other ones now; how many have another value."""
+        others, time = list(self._others.values()), now(session)
+        for start in range(0, len(others), _AT_ONCE):
+            _store_labels(session, [label for label, _ in others[start : start + _AT_ONCE]], project_id, time)
+        return sum(has_another_value for _, has_another_value in others)
+
+    def _look_at(self, session: Session, items: Collection[int]) -> None:
+        standing = session.connection().execute(_FIND_LABELS, {"these": items})
+        before = {item: (value, agreement) for item, value, agreement in standing}
+        for label in _resolved(session, items, self._former):
+            self._others.pop(label.item, None)
+            value, agreement = before[label.item]
             if (label.value, label.agreement) != (value, agreement):
-                changed += label.value != value
-                label.value, label.agreement, label.updated_at = value, agreement, time
-        session.flush()
-        session.expunge_all()  # a million labels need no place in memory
-    return changed
+                self._others[label.item] = label, label.value != value
 
 
 def answered_classes(session: Session, project_id: int, former: Mapping[str, str]) -> Counter[str]:
@@ -195,14 +220,19 @@ def answered_classes(session: Session, project_id: int, former: Mapping[str, str
     return counts
 
 
-def _resolve(session: Session, items: Collection[int], project_id: int, time: float, former: Mapping[str, str]) -> None:
-    resolved = []
-    for item, answers in _latest_answers(session, items).items():
-        value, agreement = resolve([in_force(answer, former) for answer in answers])
-        resolved.append((item, json.dumps(value), agreement, len(answers)))
+def _resolved(session: Session, items: Collection[int], former: Mapping[str, str]) -> list[_Resolved]:
+    """The labels to which the answers of items lead."""
+    return [
+        _Resolved(item, *resolve([in_force(answer, former) for answer in answers]), len(answers))
+        for item, answers in _latest_answers(session, items).items()
+    ]
+
+
+def _store_labels(session: Session, labels: Sequence[_Resolved], project_id: int, time: float) -> None:
+    rows = [(item, json.dumps(value), agreement, submissions) for item, value, agreement, submissions in labels]
     connection = session.connection()
     connection.execute(
-        _STORE_LABELS[connection.dialect.name], {"project": project_id, "time": time, "resolved": json.dumps(resolved)}
+        _STORE_LABELS[connection.dialect.name], {"project": project_id, "time": time, "resolved": json.dumps(rows)}
     )
 
 

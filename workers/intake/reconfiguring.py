@@ -75,9 +75,12 @@ def reconfigure(
         after = updated_config(before, wanted, moves, renamed=renamed)
         if after == before:
             return Reconfigured(before, after, 0, {}, ())
-        # Most texts are searched before the write lock is taken; those that come meanwhile under it.
+        # Most texts are searched before the write lock is taken; those that come meanwhile under it. So are answers.
         search = _Search(Rules([rule for rule in _changed(before, after) if rule.hint is None]))
         search.go_on(session, project_id)
+        moved, renewal = before.former_classes != after.former_classes, submissions.Renewal(after.former_classes)
+        if moved:
+            renewal.go_on(session, project_id)
     with database.write() as session:
         items.hold(session, project_id)  # first, as embedding does, which then takes the project's row too
         if projects.hold_config(session, project_id) != before:
@@ -90,8 +93,9 @@ def reconfigure(
         search.go_on(session, project_id)
         hits, notes = _renew_hits(session, project_id, before, after, search)
         notes += _unreached(session, project_id, before, after)
-        moved = before.former_classes != after.former_classes
-        labels = submissions.resolve_again(session, project_id, after.former_classes) if moved else 0
+        if moved:
+            renewal.go_on(session, project_id)
+        labels = renewal.store(session, project_id)
         _wake(session, project_id, before, after)
         if dry_run:
             session.rollback()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from shared.contracts import SubmissionMessage
 from shared.database import Database
 from shared.errors import ConfigError, LeaseLostError
 from shared.project import ProjectConfig
+from shared.repository import projects, submissions
 from shared.repository.projects import create_project, stored_config
 from shared.settings import Settings
 from shared.tables import Item, Label, Model, Project, RuleHit, Submission
@@ -99,6 +101,41 @@ def test_a_renamed_class_takes_its_labels_along_and_submissions_stay_as_they_cam
     assert example.labels() == {"i0": ("fraud", 1.0), "i1": ("other", 1.0)}
     assert example.submissions() == ["crime", "other"]
     assert example.stored().former_classes == {"crime": "fraud"}
+
+
+def test_labels_are_resolved_anew_before_anybody_is_kept_waiting(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example = Example(database)
+    example.submit(("i0", "ann", "crime"), ("i1", "ann", "other"))
+    steps: list[str] = []
+
+    def note(module: ModuleType, name: str) -> None:
+        noted = getattr(module, name)
+
+        def step(*given: object) -> object:
+            steps.append(name)
+            return noted(*given)
+
+        monkeypatch.setattr(module, name, step)
+
+    note(submissions, "resolve")
+    note(projects, "hold_config")
+    example.change({"crime": "fraud"}, classes=("fraud", "theft", "other"))
+    assert steps == ["resolve", "resolve", "hold_config"]
+
+
+def test_what_is_answered_while_labels_are_resolved_anew_counts(database: Database) -> None:
+    example = Example(database)
+    example.submit(("i0", "ann", "crime"), ("i1", "ann", "crime"))
+    renewal = submissions.Renewal({"crime": "fraud"})
+    with database.read() as session:
+        renewal.go_on(session, example.id)
+    example.submit(("i0", "ben", "other"), ("i2", "ben", "crime"))
+    with database.write() as session:
+        renewal.go_on(session, example.id)
+        assert renewal.store(session, example.id) == 2
+    assert example.labels() == {"i0": ("other", 0.5), "i1": ("fraud", 1.0), "i2": ("fraud", 1.0)}
 
 
 def test_who_disagreed_about_merged_classes_agrees(database: Database) -> None:
