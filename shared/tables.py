@@ -237,7 +237,7 @@ class Assignment(SQLModel, table=True):
     id: int = own_id()
     project_id: int = reference("project.id", index=False)
     batch: int = reference("batch.id")
-    item: int = reference("item.id", index=False)
+    item: int = reference("item.id")
     slot: int = 0
     rank: int
     reason: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
@@ -301,6 +301,12 @@ class OutboxEvent(SQLModel, table=True):
             "id",
             sqlite_where=text("published_at IS NULL"),
             postgresql_where=text("published_at IS NULL"),
+        ),
+        Index(
+            "ix_outboxevent_published_at",
+            "published_at",
+            sqlite_where=text("published_at IS NOT NULL"),
+            postgresql_where=text("published_at IS NOT NULL"),
         ),
     )
 
