@@ -47,6 +47,7 @@ def restore(
     from shared.backup import restore_backup
     from shared.database import Database
     from shared.repository.history import What, operator, record
+    from shared.repository.tokens import live_tokens
     from workers.supervisor import folder_lock
 
     in_force = edge.settings()
@@ -59,6 +60,13 @@ def restore(
         with database.write() as session:
             details = {"made_at": manifest.made_at, "rows": manifest.rows}
             record(session, What.RESTORED, project=None, who=operator(), **details)
+            tokens = len(live_tokens(session))
+    if tokens:
+        typer.echo(
+            f"{tokens} token(s) of the HTTP API are live, those too that were revoked after the backup was made: "
+            "`quietcorner token list` shows them, `quietcorner token revoke ID` ends one.",
+            err=True,
+        )
     if as_json:
         edge.print_json({"file": str(file), **asdict(manifest)})
         return

@@ -47,6 +47,16 @@ def test_machines_are_told_what_a_backup_holds(tmp_path: Path) -> None:
     assert again["parts"] == told["parts"]
 
 
+def test_who_restores_is_told_that_tokens_revoked_since_are_live_again(tmp_path: Path) -> None:
+    _run("token", "create", "tool", "--scope", "read")
+    _run("backup", tmp_path / "copy.zip")
+    _run("token", "revoke", "1")
+    done = _run("restore", tmp_path / "copy.zip", folder=tmp_path / "new")
+    assert "1 token(s) of the HTTP API are live" in done.stderr
+    _run("backup", tmp_path / "later.zip")
+    assert "token" not in _run("restore", tmp_path / "later.zip", folder=tmp_path / "newer").output
+
+
 def test_a_backup_is_not_restored_over_a_project(tmp_path: Path) -> None:
     _run("backup", tmp_path / "copy.zip")
     refused = _run("restore", tmp_path / "copy.zip")
