@@ -184,7 +184,7 @@ def test_a_local_copy_of_the_vectors_that_is_not_whole_is_made_anew(scene: Scene
         elif damage == "overwritten":
             (copy / "segments.json").write_text("[[1, 2")
         else:
-            (copy / "segments.json").write_text("[[999999, 60, 768]]")
+            (copy / "segments.json").write_text('[[999999, 60, 768, "other"]]')
     with project.annotators(2):
         goes_on(project)
     assert project.faults() == []
