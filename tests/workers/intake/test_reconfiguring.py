@@ -13,6 +13,7 @@ from shared import lanes
 from shared.contracts import SubmissionMessage
 from shared.database import Database
 from shared.errors import ConfigError, LeaseLostError
+from shared.labels import LabelJson, classes_of
 from shared.project import ProjectConfig
 from shared.repository import projects, submissions
 from shared.repository.projects import create_project, stored_config
@@ -123,6 +124,25 @@ def test_labels_are_resolved_anew_before_anybody_is_kept_waiting(
     note(projects, "hold_config")
     example.change({"crime": "fraud"}, classes=("fraud", "theft", "other"))
     assert steps == ["resolve", "resolve", "hold_config"]
+
+
+def test_equal_answers_are_looked_at_once_to_know_their_classes(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example = Example(database, task="multi")
+    both, other = ["crime", "theft"], ["other"]
+    example.submit(("i0", "ann", both), ("i1", "ann", both), ("i2", "ann", other), ("i3", "ann", []))
+    looked_at: list[LabelJson] = []
+
+    def look_at(label: LabelJson) -> list[str]:
+        looked_at.append(label)
+        return classes_of(label)
+
+    monkeypatch.setattr(submissions, "classes_of", look_at)
+    with database.read() as session:
+        counts = submissions.answered_classes(session, example.id, {"crime": "fraud"})
+    assert counts == {"fraud": 2, "theft": 2, "other": 1}
+    assert sorted(looked_at) == [[], ["fraud", "theft"], ["other"]]
 
 
 def test_what_is_answered_while_labels_are_resolved_anew_counts(database: Database) -> None:
