@@ -50,7 +50,8 @@ class DriftReport(SQLModel, table=True):
     since: float | None = None
     """Begin of a window by time; null: a window by count."""
     until: float | None = None
-    """End of a window by time, which is not part of it."""
+    """End of a window by time, which is not part of it; a window by count keeps the one before it until no item that
+    came up to `through` is left."""
     items: int
     level: str
     findings: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))

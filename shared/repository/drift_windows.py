@@ -11,7 +11,7 @@ time takes the items by their timestamps:
 - What arrives after its window was looked at is late: it takes part in the next window, and is counted there.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sqlalchemy import ColumnElement, and_, case, func, not_, or_
@@ -75,10 +75,12 @@ def _by_count(session: Session, project_id: int, after: Seen, count: int) -> Win
     rows = session.exec(statement).all()
     if len(rows) < count:
         return None
-    through = max(after.through, rows[-1][0])
+    newest = rows[-1][0]
+    # Of rows that a window by time left to later ones, those up to the newest of this window alone have been watched.
+    seen = Seen(newest, newest) if newest >= after.through else replace(after, settled=newest)
     return Window(
         np.array([row[0] for row in rows], dtype=np.int64),
-        Seen(through, through),
+        seen,
         undated=sum(row[1] is None for row in rows),
     )
 

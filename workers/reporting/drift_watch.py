@@ -80,7 +80,7 @@ def window_facts(report: DriftReport) -> dict[str, Any]:
         "items": report.items,
         "level": report.level,
         "since": report.since,
-        "until": report.until,
+        "until": None if report.since is None else report.until,
         "made_at": report.made_at,
         "findings": report.findings,
     }

@@ -186,6 +186,25 @@ def test_changing_from_count_to_time_and_back_skips_nothing_and_repeats_nothing(
     assert [report.items for report in stream.rows(DriftReport)] == [100, 40, 40, 100]
 
 
+def test_what_a_window_by_time_left_to_later_ones_is_looked_at_after_a_change_to_windows_by_count(
+    make: Callable[..., Stream],
+) -> None:
+    stream = make(window_hours=1.0)
+    stream.arrive(usual(400, seed=0))
+    stream.watch()
+    mixed = np.random.default_rng(0).permutation(_each_90_s(1, 40) + 4 * _each_90_s(2, 40)).tolist()
+    stream.arrive(usual(200, seed=1), times=mixed, arrived=1e6)
+    stream.watch()
+    _set_drift(stream, window_hours=None, window_items=50)
+    stream.arrive(usual(30, seed=2), times=_each_90_s(9, 30), arrived=1e6)
+    stream.watch()
+    _set_drift(stream, window_hours=1.0)
+    stream.arrive(usual(1, seed=3), times=[1e6], arrived=1e6)
+    stream.watch()
+
+    assert [report.items for report in stream.rows(DriftReport)] == [40, 50, 50, 50, 10, 30]
+
+
 def _each_90_s(hour: int, count: int) -> list[float]:
     return [3_600.0 * hour + 90 * number for number in range(count)]
 
