@@ -25,7 +25,10 @@ class DriftReference(SQLModel, table=True):
     arrays: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     """safetensors: see `workers.drift.reference.dump`."""
     through: int = Field(sa_column=Column(Row, nullable=False))
-    """`id` of the last item that is not watched beside this reference: the windows begin after it."""
+    """All items up to this row number are not watched beside this reference: the windows begin after them."""
+    partly_through: int = Field(sa_column=Column(Row, nullable=False))
+    """Nor are those up to this one that are of a time before `until`, or of any time where that is null."""
+    until: float | None = None
     why: str
     """Who or what asked for it, in words."""
     fitted_at: float

@@ -7,7 +7,7 @@ from sqlmodel import Session, col, func, select
 from shared.database import now
 from shared.drift_tables import DriftHeldOut, DriftReference, DriftReport
 from shared.repository.alarms import close_of_items
-from shared.repository.drift_windows import Window
+from shared.repository.drift_windows import Seen, Span, Window, seen_by
 from shared.repository.pools import space_of
 from shared.tables import Item
 from shared.vectors import count_vectors
@@ -22,9 +22,12 @@ def find_reference(session: Session, project_id: int, version: int | None = None
 
 
 def store_reference(
-    session: Session, project_id: int, *, encoder: str, arrays: bytes, through: int, why: str
+    session: Session, project_id: int, *, encoder: str, arrays: bytes, watched: Seen, why: str
 ) -> DriftReference:
-    """Put a new version of the reference in force, and end the alarms that were raised beside the one before it."""
+    """Put a new version of the reference in force, and end the alarms that were raised beside the one before it.
+
+    The windows beside it begin after what has been `watched`.
+    """
     newest = select(func.max(DriftReference.version)).where(col(DriftReference.project_id) == project_id)
     version = (session.exec(newest).one() or 0) + 1
     made = DriftReference(
@@ -32,7 +35,9 @@ def store_reference(
         version=version,
         encoder=encoder,
         arrays=arrays,
-        through=through,
+        through=watched.settled,
+        partly_through=watched.through,
+        until=watched.until,
         why=why,
         fitted_at=now(session),
     )
@@ -81,6 +86,16 @@ def find_report(session: Session, project_id: int, number: int) -> DriftReport |
     return session.exec(
         select(DriftReport).where(col(DriftReport.project_id) == project_id, col(DriftReport.window) == number)
     ).first()
+
+
+def span_from(session: Session, project_id: int, window: int | None, *, end: Seen) -> Span:
+    """What was watched from window `window` on, or from the first item, up to a moment."""
+    if window is None:
+        return Span(end)
+    since = (col(DriftReport.project_id) == project_id, col(DriftReport.window) >= window)
+    first = session.exec(select(func.min(DriftReport.first)).where(*since)).one() or 0
+    before = find_report(session, project_id, window - 1)
+    return Span(end, first=first) if before is None else Span(end, seen_by(before), first)
 
 
 def latest_levels(session: Session, project_id: int, *, count: int) -> list[str]:

@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 
 from shared.among import among
 from shared.pool import Index
+from shared.repository.drift_windows import Span, is_within
 from shared.repository.pools import space_of
 from shared.tables import Item
 from shared.vectors import Vectors, latest_vectors
@@ -55,23 +56,19 @@ def read_items(session: Session, ids: Index, *, project_id: int, encoder: str, f
     )
 
 
-def drawn_items(
-    session: Session, project_id: int, *, count: int, first: int | None = None, through: int | None = None
-) -> Index:
+def drawn_items(session: Session, project_id: int, *, count: int, span: Span | None = None) -> Index:
     """(n,) int64 ascending: up to `count` items drawn by their permanent random numbers, one a duplicate group.
 
     Args:
         session: Any.
         project_id: Whose items.
         count: Most items.
-        first: Row number of the first item that may be drawn.
-        through: Row number of the last.
+        span: When those that may be drawn were watched; None: all there are may be.
     """
     statement = select(Item.id).where(
         col(Item.project_id) == project_id,
         _stands(),
-        *([] if first is None else [col(Item.id) >= first]),
-        *([] if through is None else [col(Item.id) <= through]),
+        *([] if span is None else [is_within(project_id, span)]),
     )
     drawn = session.exec(statement.order_by(col(Item.draw), col(Item.id)).limit(count)).all()
     return np.sort(np.array(drawn, dtype=np.int64))

@@ -38,6 +38,21 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class Span:
+    """Items that were watched from one moment to another.
+
+    Attributes:
+        end: What had been watched at its end.
+        begin: What had been watched at its beginning.
+        first: No item of a lower row number is part of it.
+    """
+
+    end: Seen
+    begin: Seen = Seen(0, 0)
+    first: int = 0
+
+
+@dataclass(frozen=True)
 class Window:
     """The items that are looked at together.
 
@@ -59,7 +74,12 @@ class Window:
 def seen_after(report: DriftReport | None, reference: DriftReference) -> Seen:
     """Which items have been watched after the newest report, or before the first."""
     if report is None or report.settled < reference.through:
-        return Seen(reference.through, reference.through)
+        return Seen(reference.through, reference.partly_through, reference.until)
+    return seen_by(report)
+
+
+def seen_by(report: DriftReport) -> Seen:
+    """Which items had been watched once this report was written."""
     return Seen(report.settled, report.through, report.until)
 
 
@@ -98,11 +118,18 @@ def _by_time(session: Session, project_id: int, after: Seen, length_s: float) ->
     rows = _of_window(session, project_id, after, through=through, until=until)
     return Window(
         np.array([row[0] for row in rows], dtype=np.int64),
-        Seen(after.settled, through, until),
+        Seen(_settled(session, project_id, Seen(after.settled, through, until)), through, until),
         since=since,
         late=sum(row[1] < since for row in rows),
         undated=sum(row[2] is None for row in rows),
     )
+
+
+def _settled(session: Session, project_id: int, seen: Seen) -> int:
+    """Row number up to which all items have been watched."""
+    left = select(func.min(Item.id)).where(_unseen(project_id, seen), col(Item.id) <= seen.through)
+    lowest = session.exec(left).one()
+    return seen.through if lowest is None else lowest - 1
 
 
 def _of_window(
@@ -117,13 +144,21 @@ def _of_window(
     return [(item, time, given) for item, time, given in session.connection().execute(statement)]
 
 
+def is_within(project_id: int, span: Span) -> ColumnElement[bool]:
+    """Whether an item is one of a project's that were watched in a span."""
+    watched = or_(col(Item.id) <= span.end.settled, _in_time(span.end))
+    return and_(_unseen(project_id, span.begin), watched, col(Item.id) >= span.first)
+
+
+def _in_time(seen: Seen) -> ColumnElement[bool]:
+    there = col(Item.id) <= seen.through
+    return there if seen.until is None else and_(there, _time() < seen.until)
+
+
 def _unseen(project_id: int, seen: Seen) -> ColumnElement[bool]:
-    old = col(Item.id) <= seen.through
-    if seen.until is not None:
-        old = and_(old, _time() < seen.until)
     # The sum keeps SQLite from an index of all the project's items: rows after `settled` are few, whatever the pool.
     of_project = col(Item.project_id) + 0 == project_id
-    return and_(of_project, col(Item.id) > seen.settled, not_(old))
+    return and_(of_project, col(Item.id) > seen.settled, not_(_in_time(seen)))
 
 
 def _time() -> ColumnElement[float]:

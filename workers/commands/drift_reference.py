@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,8 +11,9 @@ from shared.errors import InvalidInputError, LeaseLostError, QuietCornerError
 from workers.commands import edge
 
 if TYPE_CHECKING:
-    from shared.drift_tables import DriftReference
+    from shared.drift_tables import DriftReference, DriftReport
     from shared.lanes import Claim
+    from shared.repository.drift_windows import Seen, Span
     from workers.context import Context
     from workers.drift.looking import Scene
 
@@ -75,10 +76,10 @@ def set_reference(
     held, scene = scene_of(name)
     with _lane(held, scene, name) as claimed:
         old = find(held, scene, name, None)
-        first, last = _span(held, scene, name, from_window, through)
         with held.database.read() as session:
             watched = seen_after(last_report(session, scene.project_id), old)
-        version = _renew(held, scene, claimed, why, first=first, last=last, watched=watched.settled)
+        span = _span(held, scene, name, from_window, through, watched)
+        version = _renew(held, scene, claimed, why, span=span, watched=watched)
     typer.echo(f"{name}: reference {version} is in force")
 
 
@@ -139,22 +140,22 @@ def _lane(held: "Context", scene: "Scene", name: str) -> "Iterator[Claim]":
 
 
 def _span(
-    held: "Context", scene: "Scene", name: str, from_window: int | None, through: int | None
-) -> tuple[int | None, int | None]:
-    """Row numbers of the first and the last item that the reference may be drawn from; None where nothing is said."""
-    from shared.repository.drift import find_report
+    held: "Context", scene: "Scene", name: str, from_window: int | None, through: int | None, watched: "Seen"
+) -> "Span":
+    """What the reference may be drawn from: the items of these windows, or all up to them, or all after them."""
+    from shared.repository.drift import find_report, span_from
+    from shared.repository.drift_windows import seen_by
 
-    def report(number: int | None) -> Any:
-        if number is None:
-            return None
-        with held.database.read() as session:
-            found = find_report(session, scene.project_id, number)
+    def report(number: int) -> "DriftReport":
+        found = find_report(session, scene.project_id, number)
         if found is None:
             raise InvalidInputError(f"{name} has no drift window {number}; `quietcorner drift {name}` lists the last")
         return found
 
-    first, last = report(from_window), report(through)
-    return (None if first is None else first.first), (None if last is None else last.through)
+    with held.database.read() as session:
+        first = None if from_window is None else report(from_window).window
+        end = watched if through is None else seen_by(report(through))
+        return span_from(session, scene.project_id, first, end=end)
 
 
 def _renew(
@@ -163,9 +164,8 @@ def _renew(
     claimed: "Claim",
     why: str,
     *,
-    first: int | None,
-    last: int | None,
-    watched: int,
+    span: "Span",
+    watched: "Seen",
 ) -> int:
     from shared import lanes
     from shared.repository.drift import store_reference
@@ -175,25 +175,19 @@ def _renew(
     from workers.drift.reference import FEWEST_ITEMS, dump
 
     with held.database.read() as session:
-        ids = drawn_items(
-            session,
-            scene.project_id,
-            count=scene.config.drift.reference_items,
-            first=first,
-            through=watched if last is None else last,
-        )
+        ids = drawn_items(session, scene.project_id, count=scene.config.drift.reference_items, span=span)
         if len(ids) < FEWEST_ITEMS:
             raise InvalidInputError(
                 f"these windows hold {len(ids)} distinct text(s); a reference needs {FEWEST_ITEMS} or more"
             )
-        fitted = fit_reference(session, scene, ids, through=watched)
+        fitted = fit_reference(session, scene, ids, through=watched.settled)
     if fitted is None:
         raise QuietCornerError("some of these texts are not embedded yet; try again once they are")
     name, _ = held.project(scene.project_id)
     with held.database.write() as session:
         lanes.confirm(session, claimed)
         made = store_reference(
-            session, scene.project_id, encoder=scene.encoder, arrays=dump(fitted), through=watched, why=why
+            session, scene.project_id, encoder=scene.encoder, arrays=dump(fitted), watched=watched, why=why
         )
         details = {"version": made.version, "why": why}
         record(session, What.REFERENCE_SET, project=name, who=operator(), **details)

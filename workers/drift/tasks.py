@@ -19,7 +19,7 @@ from shared.project import ProjectConfig
 from shared.repository import alarms, campaigns, pools
 from shared.repository import drift as rows
 from shared.repository.drift_items import drawn_items, newest_item
-from shared.repository.drift_windows import next_window, seen_after
+from shared.repository.drift_windows import Seen, next_window, seen_after
 from shared.repository.evaluation import audit_thresholds
 from shared.repository.rounds import newest_model
 from workers.app import app
@@ -76,19 +76,20 @@ def _fit_first(database: Database, claimed: Claim, scene: Scene) -> bool:
         ids = drawn_items(session, scene.project_id, count=wanted)
         if len(ids) < wanted:
             return False
-    return _fit(database, claimed, scene, ids, through=through, why="the first items of the project")
+    return _fit(database, claimed, scene, ids, watched=Seen(through, through), why="the first items of the project")
 
 
 def _fit_again(database: Database, claimed: Claim, scene: Scene, stored: DriftReference) -> bool:
     reason = "as before, with the vectors of another encoder"
     if stored.encoder == scene.encoder:
         reason = "as before, as a newer version of Quiet Corner looks at more"
-    return _fit(database, claimed, scene, references.items_of(stored.arrays), through=stored.through, why=reason)
+    watched = seen_after(None, stored)
+    return _fit(database, claimed, scene, references.items_of(stored.arrays), watched=watched, why=reason)
 
 
-def _fit(database: Database, claimed: Claim, scene: Scene, ids: Index, *, through: int, why: str) -> bool:
+def _fit(database: Database, claimed: Claim, scene: Scene, ids: Index, *, watched: Seen, why: str) -> bool:
     with database.read() as session:
-        fitted = fit_reference(session, scene, ids, through=through)
+        fitted = fit_reference(session, scene, ids, through=watched.settled)
     if fitted is None:
         return False  # not embedded yet: the event of their last segment wakes us again
     with database.write() as session:
@@ -98,7 +99,7 @@ def _fit(database: Database, claimed: Claim, scene: Scene, ids: Index, *, throug
             scene.project_id,
             encoder=scene.encoder,
             arrays=references.dump(fitted),
-            through=through,
+            watched=watched,
             why=why,
         )
     return True

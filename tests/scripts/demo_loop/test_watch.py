@@ -9,6 +9,7 @@ from shared.database import Database
 from shared.drift_tables import Campaign, CampaignBatch, DriftReport
 from shared.project import ProjectConfig
 from shared.repository.drift import store_reference
+from shared.repository.drift_windows import Seen
 from shared.repository.projects import create_project
 from shared.tables import Assignment, AssignmentState, Batch, Item, Label
 from workers.commands.edge import open_project
@@ -78,7 +79,7 @@ def test_a_campaign_without_a_batch_is_not_done(database: Database, project_id: 
 def test_the_watch_knows_what_is_normal_once_there_is_a_reference(database: Database, project_id: int) -> None:
     before = look(database, "tickets")
     with database.write() as session:
-        store_reference(session, project_id, encoder="e", arrays=b"", through=1, why="test")
+        store_reference(session, project_id, encoder="e", arrays=b"", watched=Seen(1, 1), why="test")
 
     assert (before.knows_normal, look(database, "tickets").knows_normal) == (False, True)
 

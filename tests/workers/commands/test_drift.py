@@ -3,15 +3,17 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from shared.database import Database
-from shared.drift_tables import Campaign, DriftAlarm, DriftReport
+from shared.drift_tables import Campaign, DriftAlarm, DriftReference, DriftReport
 from shared.errors import InvalidInputError
 from shared.settings import Settings
 from tests.workers.drift.stream import DRIFT, Stream, new, usual
 from tests.workers.drift.world import join
 from tests.workers.reporting.command import run, there
+from workers.drift.reference import items_of
 
 __all__ = ["there"]
 
@@ -99,6 +101,70 @@ def test_beside_a_new_reference_that_holds_the_new_topic_it_is_new_no_more(strea
 
     reports = stream.rows(DriftReport)
     assert [(report.reference, report.level) for report in reports][1:] == [(1, "act"), (1, "act"), (2, "quiet")]
+
+
+@pytest.fixture(params=["as they happened", "in any order"])
+def by_hour(
+    there: Database, redis_settings: Settings, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> tuple[Stream, list[float]]:
+    """A reference, and six windows of an hour with a hundred items each, which came in one file; with all times."""
+    made = Stream(there, redis_settings, monkeypatch, DRIFT.model_copy(update={"window_hours": 1.0}))
+    made.arrive(usual(400, seed=0))
+    made.watch()
+    times = [3_600.0 + 36 * number for number in range(620)]
+    if request.param == "in any order":
+        times = np.random.default_rng(0).permutation(times).tolist()
+    made.arrive(usual(620, seed=1), times=times, arrived=1e6)
+    made.watch()
+    return made, times
+
+
+def _drawn(stream: Stream) -> list[int]:
+    """Row numbers of the newest reference."""
+    return sorted(items_of(stream.rows(DriftReference)[-1].arrays).tolist())
+
+
+def _of_hours(times: list[float], first: int, last: int) -> list[int]:
+    """Row numbers of what came after the first reference and is of the hours that these windows by time are of."""
+    inside = (3_600.0 * first, 3_600.0 * (last + 1))
+    return [401 + place for place, time in enumerate(times) if inside[0] <= time < inside[1]]
+
+
+def test_a_reference_of_windows_by_time_holds_their_items_alone(by_hour: tuple[Stream, list[float]]) -> None:
+    stream, times = by_hour
+
+    run("drift", "reference", "set", "p", "--from-window", "3", "--through", "4", "--why", "x")
+    assert _drawn(stream) == _of_hours(times, 3, 4)
+    run("drift", "reference", "set", "p", "--from-window", "3", "--why", "x")
+    assert _drawn(stream) == _of_hours(times, 3, 6)
+
+
+def test_a_reference_without_named_windows_is_drawn_from_all_that_was_watched(
+    by_hour: tuple[Stream, list[float]],
+) -> None:
+    stream, times = by_hour
+
+    run("drift", "reference", "set", "p", "--why", "x")
+
+    drawn, watched = set(_drawn(stream)), {*range(1, 401), *_of_hours(times, 1, 6)}
+    assert len(drawn) == 400
+    assert drawn < watched
+    assert drawn != set(range(1, 401))
+
+
+def test_beside_a_new_reference_each_item_that_was_not_watched_yet_is_and_no_other(
+    by_hour: tuple[Stream, list[float]],
+) -> None:
+    stream, _ = by_hour
+    run("drift", "reference", "set", "p", "--why", "x")
+    assert json.loads(run("drift", "replay", "p", "--json").stdout)["windows"] == []
+
+    stream.arrive(usual(100, seed=2), times=[25_920.0 + 36 * number for number in range(100)], arrived=1e6)
+    stream.watch()
+
+    report = stream.rows(DriftReport)[-1]
+    assert (report.window, report.reference, report.items, report.since) == (7, 2, 100, 25_200.0)
+    assert [one["items"] for one in json.loads(run("drift", "replay", "p", "--json").stdout)["windows"]] == [100]
 
 
 def test_windows_that_are_not_there_are_no_reference(stream: Stream) -> None:

@@ -16,6 +16,7 @@ from shared.drift_tables import Campaign, DriftAlarm, FreshLabels
 from shared.events import Event
 from shared.project import ProjectConfig
 from shared.repository.drift import store_reference
+from shared.repository.drift_windows import Seen
 from shared.repository.fresh_labels import items_seen, queued_by_chance
 from shared.repository.projects import all_projects, create_project
 from shared.settings import Settings
@@ -77,8 +78,9 @@ class Labeling:
     def set_reference(self) -> None:
         """Call what is there the drift watch's reference."""
         with self.database.write() as session:
-            newest = session.exec(select(func.max(Item.id))).one()
-            store_reference(session, self.project_id, encoder=WordEncoder.key, arrays=b"", through=newest or 0, why="")
+            newest = session.exec(select(func.max(Item.id))).one() or 0
+            watched = Seen(newest, newest)
+            store_reference(session, self.project_id, encoder=WordEncoder.key, arrays=b"", watched=watched, why="")
 
     def go_on(self, *, wrong: bool = False) -> None:
         """Answer what is queued, train, measure, and look at the labels."""
