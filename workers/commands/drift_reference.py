@@ -68,7 +68,9 @@ def set_reference(
 ) -> None:
     """Put a new reference in force, drawn at random from items that have come in. Live alarms on items end.
 
-    Windows that were looked at are not looked at again; `quietcorner drift replay` does that.
+    Windows that were looked at are not looked at again beside it.
+    `quietcorner drift replay NAME --reference VERSION` looks again, beside an
+    earlier reference, at what came after that one.
     """
     from shared.repository.drift import last_report
     from shared.repository.drift_windows import seen_after

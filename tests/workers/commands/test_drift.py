@@ -184,6 +184,15 @@ def test_a_replay_finds_the_same_and_writes_nothing(stream: Stream) -> None:
     assert len(stream.rows(Campaign)) == 1
 
 
+@pytest.mark.usefixtures("stream")
+def test_what_was_watched_before_a_new_reference_can_be_looked_at_again_as_its_help_says() -> None:
+    run("drift", "reference", "set", "p", "--from-window", "1", "--why", "a new price list")
+
+    assert "no full window came after reference 2" in run("drift", "replay", "p").stdout
+    assert "drift replay NAME --reference VERSION" in run("drift", "reference", "set", "--help").stdout
+    assert len(json.loads(run("drift", "replay", "p", "--reference", "1", "--json").stdout)["windows"]) == 2
+
+
 def test_a_replay_opens_a_campaign_only_when_asked(stream: Stream) -> None:
     with stream.held.database.write() as session:
         for campaign in stream.rows(Campaign):
