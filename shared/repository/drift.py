@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import numpy as np
 from sqlmodel import Session, col, func, select
 
 from shared.database import now
 from shared.drift_tables import DriftHeldOut, DriftReference, DriftReport
+from shared.pool import Index
 from shared.repository.alarms import close_of_items
-from shared.repository.drift_windows import Seen, Span, Window, seen_by
+from shared.repository.drift_windows import Seen, Span, Window, is_within, seen_by
 from shared.repository.pools import space_of
 from shared.tables import Item
 from shared.vectors import count_vectors
@@ -96,6 +98,13 @@ def span_from(session: Session, project_id: int, window: int | None, *, end: See
     first = session.exec(select(func.min(DriftReport.first)).where(*since)).one() or 0
     before = find_report(session, project_id, window - 1)
     return Span(end, first=first) if before is None else Span(end, seen_by(before), first)
+
+
+def window_items(session: Session, report: DriftReport) -> Index:
+    """(n,) int64 ascending: row numbers of a window's items."""
+    span = span_from(session, report.project_id, report.window, end=seen_by(report))
+    ids = session.exec(select(Item.id).where(is_within(report.project_id, span)).order_by(col(Item.id))).all()
+    return np.array(ids, dtype=np.int64)
 
 
 def latest_levels(session: Session, project_id: int, *, count: int) -> list[str]:

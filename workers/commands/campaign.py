@@ -232,7 +232,7 @@ def _ask(
     import numpy as np
 
     from shared.repository import evaluation, pools, rounds
-    from shared.repository.drift import find_report, last_report
+    from shared.repository.drift import find_report, last_report, window_items
     from workers.drift.asking import Asker, ask_about_stretch
     from workers.training import model_storage
 
@@ -243,20 +243,20 @@ def _ask(
         encoder = pools.encoder_in_use(session, project_id)
         model = rounds.newest_model(session, project_id, encoder=encoder or "")
         thresholds = evaluation.audit_thresholds(session, project_id)
+        ids = pool.ids if report is None else window_items(session, report)
     if window is not None and report is None:
         seen = f"its windows are 1 to {newest.window}" if newest else "it has none yet"
         raise InvalidInputError(f"{name} has no drift window {window}; {seen}")
     if source is not None and source not in pool.source_names:
         raise InvalidInputError(f"{name} has no source {source!r} (sources: {', '.join(pool.source_names) or 'none'})")
-    first, through = (report.first, report.through) if report else (int(pool.ids[0]), int(pool.ids[-1]))
     asker = Asker(
         pool=pool,
         config=config,
         model=model_storage.load(model) if model else None,
         thresholds=thresholds,
-        rng=np.random.default_rng([config.seed, first, through]),
+        rng=np.random.default_rng([config.seed, window or 0]),
     )
-    return ask_about_stretch(asker, first=first, through=through, source=source, budget=budget)
+    return ask_about_stretch(asker, ids=ids, source=source, budget=budget)
 
 
 def _print_table(found: list[dict[str, Any]]) -> None:

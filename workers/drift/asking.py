@@ -79,7 +79,7 @@ def ask_about_window(asker: Asker, report: WindowReport, *, reference: Reference
         budget: Most items.
     """
     pool, rows, labeled = asker.pool, asker.askable, asker.labeled
-    threshold, drawn = _draw(asker, int(report.ids.min()), int(report.ids.max()), None, budget)
+    threshold, drawn = _draw(asker, report.ids, None, budget)
     rows = rows[np.isin(pool.ids[rows], report.ids)]
     items = campaign_candidates(
         report,
@@ -98,19 +98,18 @@ def ask_about_window(asker: Asker, report: WindowReport, *, reference: Reference
     return Asked(items, region)
 
 
-def ask_about_stretch(asker: Asker, *, first: int, through: int, source: str | None, budget: int) -> Asked:
+def ask_about_stretch(asker: Asker, *, ids: Index, source: str | None, budget: int) -> Asked:
     """A campaign about a stretch of the pool.
 
     Args:
         asker: The pool and what is known of it.
-        first: `Pool.ids` of the first item.
-        through: `Pool.ids` of the last item.
+        ids: `Pool.ids` of its items.
         source: Of which its items are; None: of all sources.
         budget: Most items.
     """
     pool, rows, labeled = asker.pool, asker.askable, asker.labeled
-    threshold, drawn = _draw(asker, first, through, source, budget)
-    rows = rows[_inside(pool, first, through, source)[rows]]
+    threshold, drawn = _draw(asker, ids, source, budget)
+    rows = rows[_inside(pool, ids, source)[rows]]
     items = choose(
         vectors=pool.vectors(rows),
         ids=pool.ids[rows],
@@ -125,16 +124,17 @@ def ask_about_stretch(asker: Asker, *, first: int, through: int, source: str | N
     return Asked(items, Region(audit=threshold))
 
 
-def _inside(pool: Pool, first: int, through: int, source: str | None) -> Mask:
-    inside: Mask = (pool.ids >= first) & (pool.ids <= through)
+def _inside(pool: Pool, ids: Index, source: str | None) -> Mask:
+    inside: Mask = np.isin(pool.ids, ids)
     if source is not None:
         inside &= np.isin(pool.sources, [code for code, name in enumerate(pool.source_names) if name == source])
     return inside
 
 
-def _draw(asker: Asker, first: int, through: int, source: str | None, budget: int) -> tuple[dict[str, float], Index]:
+def _draw(asker: Asker, ids: Index, source: str | None, budget: int) -> tuple[dict[str, float], Index]:
     """What chance draws of a stretch, whether it drifted or not, with the threshold that goes on record."""
     pool, rows = asker.pool, asker.askable
-    rows = rows[_inside(pool, first, through, source)[rows]]
-    name = windows.key(first, through, source)
+    rows = rows[_inside(pool, ids, source)[rows]]
+    standing = np.sort(pool.ids[pool.representatives])  # what repeats an earlier item is never drawn, and is no gap
+    name = windows.key_of(standing, np.isin(standing, ids), source)
     return windows.draw(name, pool.draws[rows], pool.ids[rows], count=round(DRAWN_SHARE * budget))

@@ -126,7 +126,7 @@ def _asked(
     )
     through = reference.through if reference else int(pool.ids.max(initial=0))
     report = windows.last_report(session, project_id)
-    in_window = (pool.ids >= report.first) & (pool.ids <= report.through) if report else pool.ids < 0
+    in_window = np.isin(pool.ids, windows.window_items(session, report) if report else nothing)
     rng = np.random.default_rng(config.seed)
     return Asked(
         pool=pool,

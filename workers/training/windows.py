@@ -1,6 +1,7 @@
 """Stretches of the pool, in order of arrival, of which the audit sample holds more: what a new regime is measured on.
 
-A stretch is known by row numbers and maybe a source, never by a model or a draw, and its threshold stays. So an item's
+A stretch is known by row numbers and maybe a source, never by a model or a draw, and its threshold stays. It may have
+gaps, as a window by time has where items did not come in the order in which they happened. So an item's
 inclusion probability is still known: the largest of its thresholds, as with the phases of `workers.training.bands`.
 """
 
@@ -16,7 +17,25 @@ _NAME = "window"
 
 def key(first: int, through: int, source: str | None = None) -> str:
     """The name of the threshold of items `first` to `through`, of one source or of all."""
-    return f"{_NAME}:{first}:{through}" + ("" if source is None else f":{source}")
+    return _key([first], [through], source)
+
+
+def key_of(ids: Index, inside: Mask, source: str | None = None) -> str:
+    """The name of the threshold of some items, of one source or of all.
+
+    Args:
+        ids: (n,) int64, row numbers of all items, ascending.
+        inside: (n,) bool, the stretch.
+        source: Of which items are meant.
+    """
+    edges = np.flatnonzero(np.diff(inside, prepend=False, append=False))
+    return _key(ids[edges[::2]].tolist(), ids[edges[1::2] - 1].tolist(), source)
+
+
+def _key(first: Sequence[int], through: Sequence[int], source: str | None) -> str:
+    """Of the parts of a stretch that are without a gap, in ascending order."""
+    rows = ":".join(",".join(map(str, edge)) for edge in (first, through))
+    return f"{_NAME}:{rows}" + ("" if source is None else f":{source}")
 
 
 def any_of(thresholds: Mapping[str, float]) -> bool:
@@ -48,8 +67,10 @@ def _is_of_a_stretch(name: str) -> bool:
 
 
 def _inside(name: str, ids: Index, sources: Index, source_names: Sequence[str]) -> Mask:
-    _, first, through, *source = name.split(":", 3)
-    inside: Mask = (ids >= int(first)) & (ids <= int(through))
+    _, *edges = name.split(":", 3)
+    first, through = (np.array([int(row) for row in edge.split(",")]) for edge in edges[:2])
+    part, source = np.searchsorted(first, ids, side="right") - 1, edges[2:]
+    inside: Mask = (part >= 0) & (ids <= through[part])
     if source:
         inside &= np.isin(sources, [code for code, known in enumerate(source_names) if known == source[0]])
     return inside

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlmodel import col, select
 
@@ -16,6 +17,8 @@ from shared.settings import Settings
 from shared.tables import Item
 from tests.campaigns import Campaigns
 from tests.workers.commands.command_line import CommandLine, cli
+from tests.workers.drift.turns import watch_in_turns
+from workers.training import windows
 
 __all__ = ["cli"]
 
@@ -88,6 +91,19 @@ def test_a_persons_own_campaign_asks_for_new_items_labeled_ones_and_some_by_chan
     for row in campaign.candidates["audit"]:
         assert chosen[row] == "audit"
         assert row in stretch
+
+
+def test_a_campaign_about_a_window_by_time_is_of_its_items_alone(project: Campaigns, cli: CommandLine) -> None:
+    project.label(project.name[row] for row in project.items[:60])
+    project.batch()
+    with project.held.database.write() as session:
+        _, later = watch_in_turns(session, project.project_id, project.items[100:180])
+    campaign = project.state(facts(cli, "campaign", "start", "p", "--window", "2", "--budget", "20")["id"])
+    assert {kind: len(items) for kind, items in campaign.candidates.items()} == {"drift": 12, "relabel": 4, "audit": 4}
+    assert {*campaign.candidates["drift"], *campaign.candidates["audit"]} <= set(later)
+    rows = np.array(project.items)
+    raised = windows.by_item(campaign.audit, rows, np.zeros(len(rows), dtype=np.int64), ["mail"]) > 0
+    assert set(rows[raised].tolist()) == set(later)
 
 
 def test_a_campaign_about_a_source_is_of_its_items(project: Campaigns, cli: CommandLine) -> None:

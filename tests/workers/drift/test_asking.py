@@ -22,7 +22,7 @@ def _asker(pool: Pool, *, thresholds: dict[str, float] | None = None) -> Asker:
 
 def test_three_fifths_are_new_a_fifth_are_labeled_and_a_fifth_is_drawn_by_chance() -> None:
     pool, _ = make_pool(items=400, labeled=80, queued=20)
-    asked = ask_about_stretch(_asker(pool), first=201, through=400, source="chat", budget=50)
+    asked = ask_about_stretch(_asker(pool), ids=np.arange(201, 401), source="chat", budget=50)
     assert {kind: len(items) for kind, items in asked.items.items()} == {"drift": 30, "relabel": 10, "audit": 10}
     new = [*asked.items["drift"], *asked.items["audit"]]
     place = np.searchsorted(pool.ids, new)
@@ -37,19 +37,27 @@ def test_what_chance_draws_does_not_hang_on_labels_or_on_a_model() -> None:
     pool, truth = make_pool(items=400, labeled=80)
     other = replace(pool, targets=truth[::-1] & pool.labeled[:, None])
     one, two = (
-        ask_about_stretch(
-            Asker(p, CONFIG, model, {}, np.random.default_rng(0)), first=1, through=400, source=None, budget=50
-        )
+        ask_about_stretch(Asker(p, CONFIG, model, {}, np.random.default_rng(0)), ids=pool.ids, source=None, budget=50)
         for p, model in ((pool, train(pool, CONFIG)), (other, None))
     )
     assert one.items["audit"] == two.items["audit"]
     assert one.region == two.region
 
 
+def test_chance_draws_from_the_items_of_a_window_by_time_alone_however_they_lie_between_others() -> None:
+    pool, _ = make_pool(items=400, labeled=80)
+    of_window = np.random.default_rng(0).choice(pool.ids, 100, replace=False)
+    asked = ask_about_stretch(_asker(pool), ids=of_window, source=None, budget=50)
+    assert {*asked.items["drift"], *asked.items["audit"]} <= set(of_window.tolist())
+    joined = audit.measure(pool, asked.region.audit).members & np.isin(pool.ids, pool.ids[pool.eligible])
+    assert sorted(asked.items["audit"]) == pool.ids[joined].tolist()
+    assert np.array_equal(audit.measure(pool, asked.region.audit).inclusion > 0, np.isin(pool.ids, of_window))
+
+
 def test_what_is_due_for_the_audit_sample_anyway_is_left_to_it() -> None:
     pool, _ = make_pool(items=400, labeled=80)
     sample = audit.extend(pool, {}, draws=100)
-    asked = ask_about_stretch(_asker(pool, thresholds=sample.thresholds), first=1, through=400, source=None, budget=50)
+    asked = ask_about_stretch(_asker(pool, thresholds=sample.thresholds), ids=pool.ids, source=None, budget=50)
     due = set(pool.ids[sample.members].tolist())
     assert due.isdisjoint([*asked.items["drift"], *asked.items["audit"]])
     [(name, threshold)] = asked.region.audit.items()

@@ -24,9 +24,11 @@ from shared.streams import connect
 from shared.tables import Assignment, AssignmentState, Item, Model, OutboxEvent
 from shared.training_options import Training
 from shared.urls import sqlite_url
+from tests.workers.drift.turns import watch_in_turns
 from tests.workers.simulation.made_up import WordEncoder, make_dataset, make_rows
 from workers.context import Context
-from workers.drift import label_tasks
+from workers.drift import label_tasks, label_watch
+from workers.drift.label_watch import Asked
 from workers.embedding import tasks as embedding_tasks
 from workers.intake.answers import take_answers
 from workers.intake.rules import Rules
@@ -162,6 +164,29 @@ def test_labels_that_mean_something_else_raise_the_strongest_alarm_and_open_a_ca
     assert any("wrong decisions: 0." in line for line in lines(shown))
     assert "<h2>Fresh labels</h2>" in page
     assert all("prior_shift" not in load_arrays(model.arrays)[1] for model in labeling.all_of(Model))
+
+
+def test_class_shares_are_those_of_the_newest_windows_own_items(
+    labeling: Labeling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Asked] = []
+    look = label_watch.look
+
+    def noted(seen: Asked, *rest: Any, **more: Any) -> Any:
+        asked.append(seen)
+        return look(seen, *rest, **more)
+
+    monkeypatch.setattr(label_watch, "look", noted)
+    labeling.bring(make_rows(300, source="mail"))
+    with labeling.database.write() as session:
+        rows = session.exec(select(Item.id).order_by(col(Item.id))).all()
+        _, later = watch_in_turns(session, labeling.project_id, rows[100:200])
+    labeling.go_on()
+    labeling.go_on()
+
+    seen = asked[-1]
+    assert seen.window_number == 2
+    assert seen.pool.ids[seen.window].tolist() == later
 
 
 def test_where_the_watch_is_off_nobody_looks(

@@ -11,6 +11,7 @@ from sqlmodel import col, select
 from shared.database import Database
 from shared.drift_tables import Campaign, DriftAlarm, DriftHeldOut, DriftReference, DriftReport
 from shared.repository import alarms, pools
+from shared.repository.drift import window_items
 from shared.repository.projects import store_config
 from shared.settings import Settings
 from shared.tables import Item, Label, Model
@@ -202,7 +203,12 @@ def test_what_a_window_by_time_left_to_later_ones_is_looked_at_after_a_change_to
     stream.arrive(usual(1, seed=3), times=[1e6], arrived=1e6)
     stream.watch()
 
-    assert [report.items for report in stream.rows(DriftReport)] == [40, 50, 50, 50, 10, 30]
+    reports = stream.rows(DriftReport)
+    assert [report.items for report in reports] == [40, 50, 50, 50, 10, 30]
+    with stream.held.database.read() as session:
+        found = [window_items(session, report).tolist() for report in reports]
+    assert [(len(ids), min(ids)) for ids in found] == [(report.items, report.first) for report in reports]
+    assert sorted(item for ids in found for item in ids) == list(range(401, 631))
 
 
 def _each_90_s(hour: int, count: int) -> list[float]:

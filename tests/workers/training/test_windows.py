@@ -32,6 +32,21 @@ def test_a_stretch_may_be_of_one_source_whatever_its_name() -> None:
     assert np.array_equal(found > 0, inside)
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.booleans(), min_size=100, max_size=100).filter(any), st.sampled_from([None, "a:b", "1,2"]))
+def test_a_stretch_may_have_gaps(inside: list[bool], source: str | None) -> None:
+    pool, _ = make_pool(items=100, sources=("a:b", "1,2"))
+    named = windows.key_of(pool.ids, np.array(inside), source)
+    found = audit.measure(pool, {named: 0.5}).inclusion
+    of_source = pool.sources == ("a:b", "1,2").index(source) if source else True
+    assert np.array_equal(found > 0, np.array(inside) & of_source)
+
+
+def test_a_stretch_without_gaps_is_named_by_its_edges() -> None:
+    pool, _ = make_pool(items=100)
+    assert windows.key_of(pool.ids, (pool.ids >= 7) & (pool.ids <= 30)) == windows.key(7, 30) == "window:7:30"
+
+
 def test_the_first_by_their_draw_enter_whoever_they_are() -> None:
     pool, _ = make_pool(items=100)
     threshold, drawn = windows.draw("w", pool.draws[:30], pool.ids[:30], count=7)
