@@ -139,7 +139,7 @@ def replay(
     if not found:
         typer.echo(f"{name}: no full window came after reference {stored.version}")
         return
-    for line in bars([(one.number, one.level, one.report.share) for one in found]):
+    for line in bars([(one.number, one.level, one.report.share, one.gathered) for one in found]):
         typer.echo(line)
     for fact in facts:
         for change in fact["alarms"]:

@@ -30,6 +30,11 @@ class Replayed:
     level: Level
     changes: tuple[Change, ...]
 
+    @property
+    def gathered(self) -> bool:
+        """Whether an alarm was raised by evidence that gathered over windows."""
+        return any(change.gathered for change in self.changes)
+
 
 def replay(database: Database, scene: Scene, stored: DriftReference) -> Iterator[Replayed]:
     """Window after window, up to the first that is not full or not embedded yet.

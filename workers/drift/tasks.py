@@ -4,6 +4,8 @@ The reference is fitted on the first items of a project, and changes by two rule
 the encoder changes, and then the same items are fitted anew on its vectors. It never grows by itself.
 """
 
+from typing import Any
+
 import numpy as np
 import structlog
 from sqlmodel import Session
@@ -19,7 +21,7 @@ from shared.project import ProjectConfig
 from shared.repository import alarms, campaigns, pools
 from shared.repository import drift as rows
 from shared.repository.drift_items import drawn_items, newest_item
-from shared.repository.drift_windows import Seen, next_window, seen_after
+from shared.repository.drift_windows import Seen, Window, next_window, seen_after
 from shared.repository.evaluation import audit_thresholds
 from shared.repository.rounds import newest_model
 from workers.app import app
@@ -138,7 +140,7 @@ def _report(held: Context, claimed: Claim, scene: Scene, stored: DriftReference)
             reference=stored.version,
             window=window,
             level=level,
-            findings={**report.findings(), "late": window.late, "undated": window.undated},
+            findings=_findings(window, report, changes),
             state=state.dump(),
         )
         keep(session, scene, opinion, version=stored.version)
@@ -150,6 +152,16 @@ def _report(held: Context, claimed: Claim, scene: Scene, stored: DriftReference)
     _log.info("drift.window", window=number, level=level, share=round(report.share, 4))
     held.relay()
     return True
+
+
+def _findings(window: Window, report: WindowReport, changes: tuple[Change, ...]) -> dict[str, Any]:
+    """What the window shows, and what it shows together with those before it."""
+    gathered = [
+        {"channel": change.channel, "scope": change.scope, "in": list(change.gathered), "share": change.share}
+        for change in changes
+        if change.gathered
+    ]
+    return {**report.findings(), "gathered": gathered, "late": window.late, "undated": window.undated}
 
 
 def _note_alarms(

@@ -16,6 +16,7 @@ from workers.reporting.sentences import counted, share, window_findings
 _WINDOWS_SHOWN, _ENDED_SHOWN = 10, 5
 _BAR = 40
 _WHY_SHOWN = 300
+_GATHERED = "  with the windows before it"
 
 Facts = Mapping[str, Any]
 
@@ -102,7 +103,7 @@ def lines(facts: Facts) -> Iterator[str]:
     yield from _alarm_lines(facts["alarms"], name)
     if facts["windows"]:
         yield "windows, and the share of each that drift affects:"
-        yield from bars([(one["window"], one["level"], one["findings"].get("share", 0.0)) for one in facts["windows"]])
+        yield from bars([_bar(one) for one in facts["windows"]])
     else:
         yield "no window of new items has been looked at yet."
     yield from fresh_labels.lines(facts["labels"])
@@ -130,13 +131,18 @@ def window_lines(name: str, facts: Facts, texts: Mapping[int, str]) -> Iterator[
         yield f"decided by model version {predicted['model']}: {one_line(counts, longest=_WHY_SHOWN)}"
 
 
-def bars(windows: Sequence[tuple[int, str, float]]) -> Iterator[str]:
-    """A bar for each window: (number, level, affected share)."""
-    longest = max(0.1, *(affected for *_, affected in windows))
+def bars(windows: Sequence[tuple[int, str, float, bool]]) -> Iterator[str]:
+    """A bar for each window: (number, level, affected share, whether the level is of the windows before it as well)."""
+    longest = max(0.1, *(affected for _, _, affected, _ in windows))
     width = max(len(str(number)) for number, *_ in windows)
-    for number, level, affected in windows:
+    for number, level, affected, gathered in windows:
         bar = "█" * round(_BAR * affected / longest) or "·"
-        yield f"  {number:>{width}}  {level:<5}  {share(affected):>6}  {bar}"
+        yield f"  {number:>{width}}  {level:<5}  {share(affected):>6}  {bar}" + _GATHERED * gathered
+
+
+def _bar(window: Facts) -> tuple[int, str, float, bool]:
+    findings = window["findings"]
+    return window["window"], window["level"], findings.get("share", 0.0), bool(findings.get("gathered"))
 
 
 def _alarm_lines(alarms: Sequence[Facts], name: str) -> Iterator[str]:

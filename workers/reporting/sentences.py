@@ -105,7 +105,17 @@ def window_findings(findings: Mapping[str, Any]) -> list[str]:
             + "."
         )
     told.extend(_other_findings(findings.get("tests", {})))
-    return told or ["Nothing beyond chance."]
+    gathered = [_gathered(found) for found in findings.get("gathered", [])]
+    return [*(told or ["By itself nothing beyond chance." if gathered else "Nothing beyond chance."]), *gathered]
+
+
+def _gathered(found: Mapping[str, Any]) -> str:
+    """On evidence that no window shows alone."""
+    name = f"{found['channel']}: {found['scope']}" if found["scope"] else found["channel"]
+    return (
+        f"Beyond chance together with the windows before it: {name} ({listed(found['in'])}), "
+        f"{share(found['share'])} of the items."
+    )
 
 
 def _other_findings(tests: Mapping[str, Any]) -> Iterator[str]:

@@ -13,7 +13,10 @@ from shared.settings import Settings
 from tests.workers.drift.stream import DRIFT, Stream, new, usual
 from tests.workers.drift.world import join
 from tests.workers.reporting.command import run, there
+from workers.drift import tasks
+from workers.drift.levels import Level
 from workers.drift.reference import items_of
+from workers.drift.watch import Change, Kind, WatchState
 
 __all__ = ["there"]
 
@@ -63,6 +66,23 @@ def test_a_window_is_shown_with_its_typical_texts_and_as_a_picture(tmp_path: Pat
     assert "    item 00" in shown
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert json.loads(run("drift", "show", "p", "--json").stdout)["window"] == 2
+
+
+def test_an_alarm_by_gathered_evidence_is_told_beside_the_level_that_it_gave_the_window(
+    there: Database, redis_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Stream(there, redis_settings, monkeypatch, DRIFT)
+    made.arrive(usual(400, seed=0))
+    made.watch()
+    raised = Change(Kind.RAISED, "cells", "", Level.ACT, 0.061, ("cell 3",))
+    monkeypatch.setattr(tasks, "advance", lambda *_, **__: (WatchState(), (raised,)))
+    made.arrive(usual(100, seed=1))
+    made.watch()
+
+    shown = run("drift", "show", "p", "1").stdout
+    assert "p, window 1 (100 items): act\nBy itself nothing beyond chance.\n" in shown
+    assert "together with the windows before it: cells (cell 3), 6.1 % of the items." in shown
+    assert "0 %  ·  with the windows before it" in run("drift", "p").stdout
 
 
 @pytest.mark.usefixtures("stream")

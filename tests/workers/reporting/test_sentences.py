@@ -44,6 +44,15 @@ def test_a_window_without_findings_says_so() -> None:
     assert window_findings({}) == ["Nothing beyond chance."]
 
 
+def test_a_window_with_which_evidence_became_enough_says_what_gathered() -> None:
+    gathered = [{"channel": "text", "scope": "length", "in": ["category 1", "category 9"], "share": 0.061}]
+    assert window_findings({"tests": {}, "gathered": gathered}) == [
+        "By itself nothing beyond chance.",
+        "Beyond chance together with the windows before it: text: length (category 1 and category 9), 6.1 % of the "
+        "items.",
+    ]
+
+
 def test_a_window_with_another_share_of_a_rare_class_says_of_which() -> None:
     assert window_findings({"tests": {"rare: fraud": {"alarm": True, "share": 0.012}}}) == [
         "To the current model fraud takes another share than before, by about 1.2 % of the window or more."
