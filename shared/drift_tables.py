@@ -87,7 +87,7 @@ class DriftAlarm(SQLModel, table=True):
     level: str
     """The highest so far."""
     share: float
-    """Affected share of the items when it was raised."""
+    """Affected share of the items when it was raised, or when it last grew."""
     why: str
     """One sentence for a person."""
     details: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))

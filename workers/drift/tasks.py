@@ -192,7 +192,8 @@ def _note_alarms(
         elif alarm is not None and change.kind is Kind.OVER:
             alarms.close_alarm(session, alarm, reason=f"three windows up to {number} showed less than half of it")
         elif alarm is not None:
-            alarm.level = change.level
+            alarm.level, alarm.share = change.level, change.share
+            alarm.why = why(change, report, window=number)
             session.add(alarm)
 
 

@@ -17,8 +17,10 @@ from shared.settings import Settings
 from shared.tables import Item, Label, Model
 from tests.workers.drift.stream import DRIFT, Stream, new, usual
 from tests.workers.drift.world import Texts, join
-from workers.drift import held_out
+from workers.drift import held_out, tasks
+from workers.drift.levels import Level
 from workers.drift.reference import items_of
+from workers.drift.watch import Change, Kind, WatchState
 from workers.training import model_storage
 from workers.training.tuning import train
 
@@ -60,6 +62,21 @@ def test_the_same_items_give_the_same_reports_however_often_the_watch_is_woken(m
 
     assert [(report.findings, report.state, report.level) for report in stream.rows(DriftReport)] == before
     assert before[-1][1]
+
+
+def test_an_alarm_that_grew_says_what_it_is_now(make: Callable[..., Stream], monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = make()
+    stream.arrive(usual(400, seed=0))
+    stream.watch()
+    for kind, level, share in ((Kind.RAISED, Level.WARN, 0.03), (Kind.GREW, Level.ACT, 0.08)):
+        change = Change(kind, "embedding", "", level, share)
+        monkeypatch.setattr(tasks, "advance", lambda *_, change=change, **__: (WatchState(), (change,)))
+        stream.arrive(usual(100, seed=int(1_000 * share)))
+        stream.watch()
+
+    [alarm] = stream.rows(DriftAlarm)
+    assert (alarm.level, alarm.share) == ("act", 0.08)
+    assert alarm.why.startswith("at least 8.0% of window 2: ")
 
 
 def test_an_alarm_is_over_after_three_calm_windows(make: Callable[..., Stream]) -> None:
