@@ -5,7 +5,7 @@ The model is a function of the text, so that its predictions are compared like a
 that has seen neither side: items of the reference that have a label are predicted by models that did not see them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -115,6 +115,17 @@ def compare_predictions(
             scope=predicted.names[column],
             scopes=len(rare),
         )
+
+
+def rare_moved(
+    reference: Reference, matching: Matching, predicted: Predicted, verdicts: Iterable[Verdict]
+) -> dict[str, float]:
+    """Of each rare class with an alarm, by how much its share rose, at least; below 0 where it fell."""
+    return {
+        verdict.scope: moved(_levels(reference, matching, predicted, predicted.names.index(verdict.scope)), _SCORES)
+        for verdict in verdicts
+        if verdict.channel is Channel.RARE and verdict.alarm
+    }
 
 
 def _levels(reference: Reference, matching: Matching, predicted: Predicted, column: int) -> Counts:

@@ -32,7 +32,7 @@ from workers.drift.localisation import (
 from workers.drift.matching import Matching, match
 from workers.drift.mix import SourceShare, compare_mix
 from workers.drift.novelty import Novelty, beyond_each_cut, category, compare_novelty
-from workers.drift.predictions import Predicted, compare_predictions
+from workers.drift.predictions import Predicted, compare_predictions, rare_moved
 from workers.drift.reference import Placed, Reference, check_rows, place
 from workers.drift.statistics import Verdict, judge, judge_mix, tally_of
 
@@ -50,7 +50,8 @@ class WindowReport:
         verdicts: of all statistics.
         fired: cells with too many items, the strongest first; empty without an alarm of novelty, clumps or cells.
         sources: the shares of all sources, by name.
-        predicted: model version and number of items decided for each class; None without a model.
+        predicted: model version, number of items decided for each class, and by how much the shares of rare classes
+            with an alarm moved; None without a model.
         ids: (n,) int64, the window's items.
         scores: (n,) float32, how much each item belongs to a drift, in standard deviations.
         drifted: (n,) bool, the items that make up the drift: as many novel ones as are in excess, and all items of
@@ -200,6 +201,7 @@ def compare(
             "model": predicted.model,
             "counts": dict(zip(predicted.names, predicted.window.counts.tolist(), strict=True)),
             "compared": predicted.comparable,
+            "rare_moved": rare_moved(reference, matching, predicted, verdicts),
         },
         ids=ids,
         scores=scores,

@@ -21,8 +21,10 @@ _TRAIT = {"beyond ASCII": "characters beyond ASCII"}
 def why(change: Change, report: WindowReport, *, window: int) -> str:
     """One sentence on an alarm that was raised in a window."""
     if change.channel == Channel.RARE:
+        moved = (report.predicted or {}).get("rare_moved", {}).get(change.scope)
+        which = "another" if moved is None else "a larger" if moved > 0 else "a smaller"
         return (
-            f"{change.scope} takes another share of window {window}, by about {change.share:.1%} of its items or more"
+            f"{change.scope} takes {which} share of window {window}, by about {change.share:.1%} of its items or more"
         )
     trait = f"unlike earlier ones in their {_TRAIT.get(change.scope, change.scope)}"
     what = trait if change.scope else _WHAT[Channel(change.channel)]

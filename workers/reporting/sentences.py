@@ -104,7 +104,7 @@ def window_findings(findings: Mapping[str, Any]) -> list[str]:
             + "; ".join(f"{s['source']} from {share(s['reference'])} to {share(s['window'])}" for s in changed[:3])
             + "."
         )
-    told.extend(_other_findings(findings.get("tests", {})))
+    told.extend(_other_findings(findings.get("tests", {}), (findings.get("predicted") or {}).get("rare_moved", {})))
     gathered = [_gathered(found) for found in findings.get("gathered", [])]
     return [*(told or ["By itself nothing beyond chance." if gathered else "Nothing beyond chance."]), *gathered]
 
@@ -118,7 +118,7 @@ def _gathered(found: Mapping[str, Any]) -> str:
     )
 
 
-def _other_findings(tests: Mapping[str, Any]) -> Iterator[str]:
+def _other_findings(tests: Mapping[str, Any], rare_moved: Mapping[str, float]) -> Iterator[str]:
     """On what drifted beside the items themselves and their sources."""
     for name, found in tests.items():
         if found.get("alarm") and name in _OTHER_TESTS:
@@ -126,8 +126,11 @@ def _other_findings(tests: Mapping[str, Any]) -> Iterator[str]:
         elif found.get("alarm") and name.startswith("text: "):
             yield f"The texts' {name.removeprefix('text: ')} changed: {share(found['share'])} of the window."
         elif found.get("alarm") and name.startswith("rare: "):
+            rare = name.removeprefix("rare: ")
+            moved = rare_moved.get(rare)  # None in reports of earlier versions
+            which = "another" if moved is None else "a larger" if moved > 0 else "a smaller"
             yield (
-                f"To the current model {name.removeprefix('rare: ')} takes another share than before, by about "
+                f"To the current model {rare} takes {which} share than before, by about "
                 f"{share(found['share'])} of the window or more."
             )
 

@@ -127,11 +127,23 @@ def test_where_labels_are_too_few_to_hold_any_out_nothing_is_compared_but_all_is
     assert sum(report.predicted["counts"].values()) == 1_000
 
 
-def test_an_alarm_says_which_class_takes_another_share() -> None:
-    report = _World(labeled=100).look(_window(seed=1, rare=60))
+@pytest.mark.parametrize(("rare", "none_of_it", "which"), [(60, False, "a larger"), (0, True, "a smaller")])
+def test_an_alarm_says_which_class_takes_another_share_and_which_way(rare: int, none_of_it: bool, which: str) -> None:
+    window = _window(seed=1, rare=rare)
+    if none_of_it:
+        window = _part(window, window.topics != _RARE_TOPIC)
+    report = _World(labeled=100).look(window)
     change = Change(Kind.RAISED, "rare", "rare", Level.NOTE, 0.043)
 
-    assert why(change, report, window=4) == "rare takes another share of window 4, by about 4.3% of its items or more"
+    assert report.verdict("rare: rare").alarm
+    assert why(change, report, window=4) == f"rare takes {which} share of window 4, by about 4.3% of its items or more"
+
+
+def test_an_alarm_that_is_over_says_nothing_of_which_way() -> None:
+    report = _World(labeled=100).look(_window(seed=1))
+    change = Change(Kind.OVER, "rare", "rare", Level.NOTE, 0.0)
+
+    assert "another share" in why(change, report, window=4)
 
 
 def test_the_parts_of_the_budget_are_all_of_it() -> None:
@@ -195,6 +207,11 @@ def _window(*, seed: int, rare: int = 0) -> Texts:
     usual = draw(EVERYTHING, 1_000 - rare, seed=seed, first_id=10_000 * seed)
     more = draw(sends_only(_RARE_TOPIC, "mail", "chat"), rare, seed=seed, first_id=10_000 * seed + 5_000)
     return join(usual, more) if rare else usual
+
+
+def _part(texts: Texts, of: Mask) -> Texts:
+    sources = [source for source, there in zip(texts.sources, of.tolist(), strict=True) if there]
+    return Texts(texts.vectors[of], texts.ids[of], sources, texts.topics[of])
 
 
 def _pool(texts: Texts, labeled: Mask) -> Pool:

@@ -53,9 +53,20 @@ def test_a_window_with_which_evidence_became_enough_says_what_gathered() -> None
     ]
 
 
-def test_a_window_with_another_share_of_a_rare_class_says_of_which() -> None:
-    assert window_findings({"tests": {"rare: fraud": {"alarm": True, "share": 0.012}}}) == [
-        "To the current model fraud takes another share than before, by about 1.2 % of the window or more."
+@pytest.mark.parametrize(
+    ("predicted", "which"),
+    [
+        (None, "another"),
+        ({}, "another"),
+        ({"rare_moved": {"fraud": 0.012}}, "a larger"),
+        ({"rare_moved": {"fraud": -0.012}}, "a smaller"),
+    ],
+)
+def test_a_window_with_another_share_of_a_rare_class_says_of_which_and_which_way_where_it_is_known(
+    predicted: dict[str, Any] | None, which: str
+) -> None:
+    assert window_findings({"tests": {"rare: fraud": {"alarm": True, "share": 0.012}}, "predicted": predicted}) == [
+        f"To the current model fraud takes {which} share than before, by about 1.2 % of the window or more."
     ]
 
 
