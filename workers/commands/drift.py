@@ -123,7 +123,8 @@ def replay(
 ) -> None:
     """Run the watch, as the project file has it now, over all that came after a reference.
 
-    Nothing is written, and no campaign is opened unless it is asked for.
+    Nothing is written, and no campaign is opened unless it is asked for. The first
+    window after the reference is number 1, whatever `quietcorner drift NAME` calls it.
     """
     held, scene = drift_reference.scene_of(name)
     stored = drift_reference.find(held, scene, name, reference)
@@ -139,6 +140,10 @@ def replay(
     if not found:
         typer.echo(f"{name}: no full window came after reference {stored.version}")
         return
+    typer.echo(
+        f"{name}: windows after reference {stored.version}, the first of them is 1; `quietcorner drift` numbers those "
+        "that it looked at all through"
+    )
     for line in bars([(one.number, one.level, one.report.share, one.gathered) for one in found]):
         typer.echo(line)
     for fact in facts:
@@ -211,8 +216,9 @@ def _open_campaign(held: "Context", scene: "Scene", stored: "DriftReference", fo
         return False
     last = severe[-1]
     asked = ask(held.database, scene, read_reference(stored), last.report, number=last.number)
+    named = f"window {last.number} of a replay beside reference {stored.version}"
     with held.database.write() as session:
-        return propose(session, scene, asked, last.report, row=None, number=last.number)
+        return propose(session, scene, asked, last.report, row=None, window=named)
 
 
 @contextmanager

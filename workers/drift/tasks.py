@@ -146,7 +146,7 @@ def _report(held: Context, claimed: Claim, scene: Scene, stored: DriftReference)
         keep(session, scene, opinion, version=stored.version)
         _note_alarms(session, scene.project_id, changes, report, row=row, number=number)
         if asked is not None:
-            propose(session, scene, asked, report, row=row, number=number)
+            propose(session, scene, asked, report, row=row, window=f"window {number}")
         if level != Level.QUIET:
             emit(session, Event.DRIFT_FOUND, project_id=scene.project_id, window=number, level=level)
     _log.info("drift.window", window=number, level=level, share=round(report.share, 4))
@@ -235,9 +235,9 @@ def ask(database: Database, scene: Scene, reference: Reference, report: WindowRe
 
 
 def propose(
-    session: Session, scene: Scene, asked: Asked, report: WindowReport, *, row: int | None, number: int
+    session: Session, scene: Scene, asked: Asked, report: WindowReport, *, row: int | None, window: str
 ) -> bool:
-    """Propose a campaign in the caller's transaction; returns whether it was opened."""
+    """Propose a campaign on a window, by what it is called, in the caller's transaction; whether it was opened."""
     opened = campaigns.propose(
         session,
         scene.project_id,
@@ -245,7 +245,7 @@ def propose(
         report=row,
         candidates=asked.items,
         origin=Origin.DRIFT,
-        why=f"{report.share:.1%} of window {number} are unlike the reference",
+        why=f"{report.share:.1%} of {window} are unlike the reference",
         region=asked.region,
     )
     return opened is not None

@@ -225,6 +225,22 @@ def test_a_replay_opens_a_campaign_only_when_asked(stream: Stream) -> None:
     assert [campaign.origin for campaign in stream.rows(Campaign)] == ["drift"]
 
 
+def test_a_replay_says_that_its_windows_have_numbers_of_their_own(stream: Stream) -> None:
+    run("drift", "reference", "set", "p", "--from-window", "1", "--through", "1", "--why", "a new price list")
+    stream.arrive(join(usual(80, seed=4), new(20, seed=5)))
+    stream.watch()
+    with stream.held.database.write() as session:
+        for campaign in stream.rows(Campaign):
+            session.delete(session.get_one(Campaign, campaign.id))
+    assert stream.rows(DriftReport)[-1].window == 3
+
+    said = run("drift", "replay", "p", "--campaign").stdout
+
+    assert said.startswith("p: windows after reference 2, the first of them is 1;")
+    [campaign] = stream.rows(Campaign)
+    assert "of window 1 of a replay beside reference 2 are unlike the reference" in campaign.why
+
+
 def test_a_project_without_a_reference_says_what_it_waits_for(
     there: Database, redis_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
