@@ -37,6 +37,9 @@ from workers.drift.watch import Change, Kind, WatchState, advance, lasts, level_
 from workers.drift.wording import why
 from workers.training import model_storage
 
+# What no window shows by itself may be there all the same.
+_OVER = "three windows up to {} showed less than half of it, or nothing beyond chance"
+
 _log = structlog.get_logger(__name__)
 
 
@@ -190,7 +193,7 @@ def _note_alarms(
                 report=row,
             )
         elif alarm is not None and change.kind is Kind.OVER:
-            alarms.close_alarm(session, alarm, reason=f"three windows up to {number} showed less than half of it")
+            alarms.close_alarm(session, alarm, reason=_OVER.format(number))
         elif alarm is not None:
             alarm.level, alarm.share = change.level, change.share
             alarm.why = why(change, report, window=number)

@@ -41,7 +41,7 @@ def read_answer(row: Any, *, project: str) -> Answer:
         return Unreadable(None, _shown(row), "body: an object is expected for each submission")
     named = row.get("submission_id")
     submission_id = named if isinstance(named, str) and named.isprintable() and len(named) <= 200 else None
-    if row.get("project", project) != project:
+    if row.get("project") not in (None, project):
         reason = f"project: the path says {project!r}; leave it out"
         return Unreadable(submission_id, _shown(row), reason)
     try:

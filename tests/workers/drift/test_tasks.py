@@ -90,7 +90,7 @@ def test_an_alarm_is_over_after_three_calm_windows(make: Callable[..., Stream]) 
 
     novelty = [alarm for alarm in stream.rows(DriftAlarm) if alarm.channel == "novelty"]
     assert len(novelty) == 1
-    assert novelty[0].end_reason == "three windows up to 4 showed less than half of it"
+    assert novelty[0].end_reason == "three windows up to 4 showed less than half of it, or nothing beyond chance"
 
 
 @pytest.mark.parametrize("acknowledged", [False, True])

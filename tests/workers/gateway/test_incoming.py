@@ -3,10 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
+
 from shared.database import Database
 from shared.settings import Settings
 from shared.tokens import Scope
-from tests.workers.gateway.server import Api, answer, api, receipts, served, told
+from tests.workers.gateway.server import PROJECT, Api, answer, api, receipts, served, told
 from tests.workers.intake.test_ingest import stored_items
 
 __all__ = ["api"]
@@ -58,6 +60,12 @@ def test_a_bad_row_alone_is_answered_with_422_and_its_field(api: Api) -> None:
     for row, field in BAD[2:]:
         assert told(api.ask("POST", "submissions", row, token=token)) == (422, field)
     assert len(api.dead()) == len(BAD[2:])
+
+
+@pytest.mark.parametrize("project", [None, PROJECT])
+def test_the_project_that_the_path_says_may_be_repeated_or_left_open(project: str | None, api: Api) -> None:
+    done = receipts(api.ask("POST", "submissions", [answer(project=project)], token=api.token(Scope.SUBMIT)))
+    assert [status for status, _ in done] == ["accepted"]
 
 
 BODIES = [
