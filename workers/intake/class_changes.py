@@ -35,7 +35,12 @@ def parse_moves(renames: Sequence[str], merges: Sequence[str]) -> dict[str, str]
 
 
 def updated_config(
-    stored: ProjectConfig, wanted: ProjectConfig, moves: Mapping[str, str], *, renamed: Sequence[str] = ()
+    stored: ProjectConfig,
+    wanted: ProjectConfig,
+    moves: Mapping[str, str],
+    *,
+    renamed: Sequence[str] = (),
+    embedded: bool = True,
 ) -> ProjectConfig:
     """The configuration that the project gets: the new file, with the former names of classes carried along.
 
@@ -46,13 +51,14 @@ def updated_config(
         wanted: The new project file.
         moves: Old class -> new class.
         renamed: Those of them that are one class under another name, and are to join no other.
+        embedded: Whether any text has a vector; until then an encoder that nobody can load may be mended.
 
     Raises:
         ConfigError: something that can't change would, or the moves don't fit the classes.
     """
     is_now, is_wanted = (config.model_dump(mode="json", include=set(_FIXED)) for config in (stored, wanted))
     for key, why in _FIXED.items():
-        if is_now[key] != is_wanted[key]:
+        if is_now[key] != is_wanted[key] and (embedded or key != "encoder"):
             raise ConfigError(
                 f"{key} = {is_wanted[key]!r}: the project has {is_now[key]!r} and it can't change, "
                 f"since {why}. Make another project with `quietcorner project create`, bring in the items again, and "

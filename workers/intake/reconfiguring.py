@@ -14,6 +14,7 @@ from shared.project import ProjectConfig, Rule
 from shared.repository import items, projects, rule_hits, submissions
 from shared.repository.drift import find_reference
 from shared.repository.history import What, record
+from shared.repository.pools import encoder_in_use
 from shared.tables import Project
 from workers.intake.class_changes import check_answers, updated_config
 from workers.intake.rules import Rules
@@ -72,7 +73,8 @@ def reconfigure(
     """
     with database.read() as session:
         before = projects.stored_config(session, project_id)
-        after = updated_config(before, wanted, moves, renamed=renamed)
+        embedded = encoder_in_use(session, project_id) is not None
+        after = updated_config(before, wanted, moves, renamed=renamed, embedded=embedded)
         if after == before:
             return Reconfigured(before, after, 0, {}, ())
         # Most texts are searched before the write lock is taken; those that come meanwhile under it. So are answers.
@@ -83,7 +85,8 @@ def reconfigure(
             renewal.go_on(session, project_id)
     with database.write() as session:
         items.hold(session, project_id)  # first, as embedding does, which then takes the project's row too
-        if projects.hold_config(session, project_id) != before:
+        stored = projects.hold_config(session, project_id)
+        if stored != before or embedded != (encoder_in_use(session, project_id) is not None):
             raise QuietCornerError(
                 "the project was changed by somebody else at the same time; look at it and try again"
             )
@@ -193,5 +196,9 @@ def _wake(session: Session, project_id: int, before: ProjectConfig, after: Proje
         lanes.interrupt(session, project_id, room)
     lanes.request(session, project_id, lanes.ROUND)
     described = description_texts(before.rules) != description_texts(after.rules)
+    if before.encoder != after.encoder:
+        lanes.interrupt(session, project_id, lanes.EMBED)
+        lanes.release_quarantine(session, project_id)  # where one that nobody can load was tried
+        described = True
     if described or before.training.lexical != after.training.lexical:
         lanes.request(session, project_id, lanes.EMBED)

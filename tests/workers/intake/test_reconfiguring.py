@@ -253,9 +253,27 @@ def test_a_hint_is_looked_up_as_far_as_its_values_were_kept(database: Database) 
 
 def test_what_can_not_change_leaves_everything_as_it_was(database: Database) -> None:
     example = Example(database)
+    with database.write() as session:
+        session.get_one(Project, example.id).encoder_key = "all-MiniLM-L6-v2"
     with pytest.raises(ConfigError, match="encoder"):
         example.change({"crime": "fraud"}, classes=("fraud", "theft", "other"), encoder="another")
     assert example.stored() == example.config
+
+
+def test_an_encoder_that_nobody_can_load_may_be_mended_as_long_as_there_is_no_vector(database: Database) -> None:
+    example = Example(database, encoder="no such model")
+    for _ in range(lanes.MOST_ATTEMPTS):
+        with database.write() as session:
+            claimed = lanes.claim(session, project_id=example.id, room=lanes.EMBED, owner="w", lease_s=30)
+            assert claimed is not None
+            lanes.give_back(session, claimed, error="EncoderUnavailableError")
+    with database.read() as session:
+        assert [lane.room for lane in lanes.set_aside(session)] == [lanes.EMBED]
+    example.change(encoder="all-MiniLM-L6-v2")
+    assert example.stored().encoder == "all-MiniLM-L6-v2"
+    with database.read() as session:
+        assert lanes.set_aside(session) == []
+        assert (example.id, lanes.EMBED) in lanes.lagging(session)
 
 
 def test_what_a_change_does_not_reach_is_told(database: Database) -> None:
