@@ -238,7 +238,8 @@ def lagging(session: Session) -> list[tuple[int, str]]:
 def is_free(time: float) -> ColumnElement[bool]:
     """That nobody holds a lane. A lease that ends later than any can is from before the clock was set back: its holder
     renews it by the new clock, or finds by its token that another one has claimed the lane."""
-    return or_(col(Lane.until).is_(None), col(Lane.until) < time, col(Lane.until) > time + LONGEST_LEASE_S)
+    longest = 2 * LONGEST_LEASE_S  # as `time` may be from before the lease was renewed
+    return or_(col(Lane.until).is_(None), col(Lane.until) < time, col(Lane.until) > time + longest)
 
 
 def set_aside(session: Session) -> list[Lane]:

@@ -48,11 +48,13 @@ class Sibling(NamedTuple):
 
     Attributes:
         of: the assignment whose sibling it is.
+        id: of the sibling.
         entry: its entry on the tasks stream, if it has one.
         answered: whether the annotator who was asked about answered it.
     """
 
     of: int
+    id: int
     entry: str | None
     answered: bool
 
@@ -67,7 +69,9 @@ def siblings(session: Session, assignments: Collection[int], *, annotator: str) 
     )
     same = (col(other.item) == own.item) & (col(other.batch) == own.batch) & (col(other.id) != own.id)
     statement = (
-        sql_select(col(own.id), col(other.stream_id), sql_select(col(Submission.id)).where(answer).exists())
+        sql_select(
+            col(own.id), col(other.id), col(other.stream_id), sql_select(col(Submission.id)).where(answer).exists()
+        )
         .join(other, same)
         .where(among(own.id, assignments))
     )

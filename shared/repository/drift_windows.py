@@ -147,7 +147,8 @@ def _of_window(
 def is_within(project_id: int, span: Span) -> ColumnElement[bool]:
     """Whether an item is one of a project's that were watched in a span."""
     watched = or_(col(Item.id) <= span.end.settled, _in_time(span.end))
-    return and_(_unseen(project_id, span.begin), watched, col(Item.id) >= span.first)
+    last = max(span.end.settled, span.end.through)  # said apart, or all rows to the newest are looked through
+    return and_(_unseen(project_id, span.begin), watched, col(Item.id) >= span.first, col(Item.id) <= last)
 
 
 def _in_time(seen: Seen) -> ColumnElement[bool]:

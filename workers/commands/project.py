@@ -52,7 +52,8 @@ def create(
         raise ConfigError(
             f"name = {name!r}: 1 to 64 small letters, digits, - and _ are allowed, the first a letter or digit"
         )
-    wanted = _read(config)
+    wanted = read_project(config)
+    _check_classes(wanted, config)
     database = edge.database(edge.settings())
     with database.write() as session:
         made = create_project(session, name, wanted)
@@ -71,9 +72,8 @@ def create(
     typer.echo(f"the project {name} exists with this configuration; nothing to do")
 
 
-def _read(path: Path) -> ProjectConfig:
-    """A project file whose classes can be told apart: by a model, and by those who see their names."""
-    config = read_project(path)
+def _check_classes(config: ProjectConfig, path: Path) -> None:
+    """Find out whether classes can be told apart: by a model, and by those who see their names."""
     padded = [name for name in config.classes if name != name.strip()]
     if padded:
         raise ConfigError(f"{path}: classes: {padded[0]!r} begins or ends with a space")
@@ -82,7 +82,6 @@ def _read(path: Path) -> ProjectConfig:
             f"{path}: classes = {list(config.classes)}: every item would be of this class. Name what else there is, as "
             f'in ["{config.classes[0]}", "other"], or let items have none with task = "multi".'
         )
-    return config
 
 
 @commands.command("list", epilog="Example: [bold]quietcorner project list[/bold]")
@@ -140,11 +139,13 @@ def update(
     from workers.intake.class_changes import parse_moves
     from workers.intake.reconfiguring import reconfigure
 
-    wanted, moves = _read(config), parse_moves(rename or [], merge or [])
+    wanted, moves = read_project(config), parse_moves(rename or [], merge or [])
     renamed = [one.partition("=")[0] for one in rename or []]
     in_force = edge.settings()
     database = edge.database(in_force)
-    project_id, _ = edge.open_project(database, name)
+    project_id, stored = edge.open_project(database, name)
+    if wanted.classes != stored.classes:
+        _check_classes(wanted, config)
     done = reconfigure(database, project_id, wanted, moves, renamed=renamed, dry_run=dry_run, who=operator())
     if not dry_run:
         edge.kick(in_force, database)

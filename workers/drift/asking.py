@@ -134,7 +134,10 @@ def _inside(pool: Pool, ids: Index, source: str | None) -> Mask:
 def _draw(asker: Asker, ids: Index, source: str | None, budget: int) -> tuple[dict[str, float], Index]:
     """What chance draws of a stretch, whether it drifted or not, with the threshold that goes on record."""
     pool, rows = asker.pool, asker.askable
-    rows = rows[_inside(pool, ids, source)[rows]]
     standing = np.sort(pool.ids[pool.representatives])  # what repeats an earlier item is never drawn, and is no gap
-    name = windows.key_of(standing, np.isin(standing, ids), source)
+    inside = np.isin(standing, ids)
+    if not inside.any():
+        return {}, ids[:0]
+    name = windows.key_of(standing, inside, source)
+    rows = rows[windows.within(name, pool.ids, pool.sources, pool.source_names)[rows]]
     return windows.draw(name, pool.draws[rows], pool.ids[rows], count=round(DRAWN_SHARE * budget))

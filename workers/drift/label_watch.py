@@ -200,7 +200,7 @@ def look(asked: Asked, standing: Standing, *, number: int, at: float, rng: np.ra
     elapsed_s = at - standing.looked_at
     given, bets = spending.spend(standing.bets, elapsed_s=elapsed_s, yearly=YEARLY)
     if not number or not (looks == number).any():
-        given, bets = 0.0, standing.bets  # saved for a look that bets
+        given, bets = 0.0, spending.save(standing.bets, elapsed_s=elapsed_s, yearly=YEARLY)
     course, found = performance.advance(
         standing.course, answers, classes=pool.classes, exclusive=asked.exclusive, given=given, look=number
     )
@@ -208,7 +208,7 @@ def look(asked: Asked, standing: Standing, *, number: int, at: float, rng: np.ra
     due = len(rows) - standing.compared >= _NEW_ANSWERS or not number
     risked, mixes = spending.spend(standing.mixes, elapsed_s=elapsed_s, yearly=YEARLY)
     if not due:
-        risked, mixes = 0.0, standing.mixes
+        risked, mixes = 0.0, spending.save(standing.mixes, elapsed_s=elapsed_s, yearly=YEARLY)
     ratios, worth = _correction(asked, said, answers, rows)
     return Look(
         Standing(standing.about, course, bets, mixes, len(rows) if due else standing.compared, at),

@@ -22,6 +22,11 @@ def spend(left: float, *, elapsed_s: float, yearly: float) -> tuple[float, float
         elapsed_s: Seconds since the last look.
         yearly: False alarms a year that are accepted.
     """
-    there = min(full(yearly), left + full(yearly) * max(0.0, elapsed_s) / YEAR_S)
+    there = save(left, elapsed_s=elapsed_s, yearly=yearly)
     risked = there * _AT_ONCE
     return risked, there - risked
+
+
+def save(left: float, *, elapsed_s: float, yearly: float) -> float:
+    """What is left after a look that risks nothing: what came in is there for the next one. See `spend`."""
+    return min(full(yearly), left + full(yearly) * max(0.0, elapsed_s) / YEAR_S)

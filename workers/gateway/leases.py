@@ -30,7 +30,7 @@ def routes(desk: Desk, database: Database, client: redis.Redis) -> APIRouter:
         """The most wanted tasks first; `tasks` is empty while there are none.
 
         A task is held for its `lease_s` seconds, and longer where it is renewed. It is nobody else's meanwhile, whether
-        they ask over HTTP or on the Redis stream. Nobody gets the same overlap item of a batch twice.
+        they ask over HTTP or on the Redis stream. The tasks of an overlap item go to different ones, if there are.
         """
         tasks = leasing.take(client, database, visitor.project, annotator=asked.annotator, most=asked.most)
         return Leased(tasks=tasks)

@@ -6,12 +6,13 @@ or the other way round, and the sweep of `workers.dispatch` sees no difference b
 
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, cast
 
 import redis
 import structlog
 from pydantic import ValidationError
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 from sqlmodel import Session
 
 from shared.contracts import TaskMessage
@@ -23,6 +24,9 @@ from workers.dispatch.queue import remove_tasks
 
 # Longer than any lease lasts (see `shared.project.Queue`), so that the next sweep finds it over.
 _OVER_MS = 8 * 86_400_000
+# Times that a task is passed on, as its lease number counts them, and tasks that one request passes on: nobody else can
+# have them until the next sweep.
+_PASSED_ON, _MOST_PASSED_ON = 3, 50
 # Tasks that one annotator holds; of more, those beyond are not looked through for overlap.
 _MOST_HELD = 10_000
 
@@ -32,19 +36,29 @@ _log = structlog.get_logger(__name__)
 def take(client: redis.Redis, database: Database, project: str, *, annotator: str, most: int) -> list[TaskMessage]:
     """Lease the next tasks of a project to an annotator: the most wanted first, none where the queue is empty.
 
-    Of an overlap item they get one task: the others are for other annotators, and go back.
+    Of an overlap item they get one task, and the others are passed on to other annotators. One that was passed on a few
+    times is nobody else's, it seems, and is theirs.
     """
-    taken: list[TaskMessage] = []
-    while len(taken) < most:
-        read = _read(client, project, annotator=annotator, most=most - len(taken))
-        if not read:
-            break
-        tasks = _parsed(client, project, read)
-        theirs = _of_others(client, database, project, tasks, annotator=annotator)
-        for entry in theirs:
-            give_back(client, project, entry, annotator=annotator)
-        taken += [task for entry, task in tasks.items() if entry not in theirs]
-    return taken
+    taken: dict[str, TaskMessage] = {}
+    read: dict[str, dict[bytes, bytes]] = {}
+    passed = 0
+    try:
+        while len(taken) < most and passed < _MOST_PASSED_ON:
+            read = _read(client, project, annotator=annotator, most=most - len(taken))
+            if not read:
+                break
+            tasks = _parsed(client, project, read)
+            theirs = _of_others(client, database, project, tasks, annotator=annotator, taken=taken)
+            for entry in theirs:
+                give_back(client, project, entry, annotator=annotator)
+            passed += len(theirs)
+            taken |= {entry: task for entry, task in tasks.items() if entry not in theirs}
+    except BaseException:  # nobody is told that they hold these
+        with suppress(RedisError):
+            for entry in {**taken, **read}:
+                give_back(client, project, entry, annotator=annotator)
+        raise
+    return list(taken.values())
 
 
 def entry_of(session: Session, project_id: int, *, assignment: int, lease: int) -> str | None:
@@ -105,23 +119,32 @@ def _parsed(client: redis.Redis, project: str, read: Mapping[str, dict[bytes, by
 
 
 def _of_others(
-    client: redis.Redis, database: Database, project: str, tasks: Mapping[str, TaskMessage], *, annotator: str
+    client: redis.Redis,
+    database: Database,
+    project: str,
+    tasks: Mapping[str, TaskMessage],
+    *,
+    annotator: str,
+    taken: Mapping[str, TaskMessage],
 ) -> set[str]:
-    """Of tasks just read, by entry, those of overlap items of which the annotator holds or answered another one."""
-    overlap = {entry: task.assignment for entry, task in tasks.items() if task.reason.overlap > 1}
-    if not overlap:
+    """Of tasks just read, by entry, those to be passed on: of overlap items of which the annotator holds or answered
+    another one, or takes it now."""
+    overlap = {entry: task for entry, task in tasks.items() if task.reason.overlap > 1}
+    if not any(task.lease <= _PASSED_ON for task in overlap.values()):
         return set()
     with database.read() as session:
-        found = siblings(session, list(overlap.values()), annotator=annotator)
+        found = siblings(session, [task.assignment for task in overlap.values()], annotator=annotator)
     beside = defaultdict(list)
     for one in found:
         beside[one.of].append(one)
-    holds, others = _held_by(client, project, annotator) - overlap.keys(), set()
-    for entry, assignment in overlap.items():
-        if any(one.answered or one.entry in holds for one in beside[assignment]):
+    holds, hers = _held_by(client, project, annotator) - tasks.keys(), {task.assignment for task in taken.values()}
+    others = set()
+    for entry, task in overlap.items():
+        had = any(one.answered or one.entry in holds or one.id in hers for one in beside[task.assignment])
+        if had and task.lease <= _PASSED_ON:
             others.add(entry)
         else:
-            holds.add(entry)
+            hers.add(task.assignment)
     return others
 
 

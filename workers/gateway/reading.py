@@ -49,9 +49,7 @@ def routes(desk: Desk, database: Database) -> APIRouter:
     @router.get("/batches/newest", summary="The newest batch")
     async def newest_batch(visitor: Annotated[Visitor, reading]) -> dict[str, Any]:
         """What `quietcorner batch show NAME --json` prints."""
-        return await told(
-            visitor, lambda session, _: _batch(session, visitor, newest_round(session, visitor.project_id))
-        )
+        return await told(visitor, _newest_batch)
 
     @router.get("/batches/{round}", summary="The batch of a round")
     async def batch(

@@ -129,12 +129,12 @@ def conduct_round(held: Context, project_id: int, *, asked: bool) -> bool:
         took = np.diff(marks).tolist()
         folds = _changed(pool, recorded)
         header = {**provenance(pool, config, encoder=plan.encoder), **carried}
-        _store(
+        chosen = _store(
             held, claimed, config, plan, model, selected, served, header=header, folds=folds, seen=seen, times=took[1:]
         )
         took.append(time.perf_counter() - marks[-1])
         durations = {name: round(time_s, 3) for name, time_s in zip(_STEPS, took, strict=True)}
-        _log.info("round.done", round=plan.number, why=why, chosen=len(selected.choices), **durations)
+        _log.info("round.done", round=plan.number, why=why, chosen=chosen, **durations)
         return True
 
 
@@ -294,8 +294,8 @@ def _store(
     folds: Mapping[int, int],
     seen: int,
     times: Sequence[float],
-) -> None:
-    """Write folds, model, batch, assignments and events in one fenced transaction."""
+) -> int:
+    """Write folds, model, batch, assignments and events in one fenced transaction; how many items were queued."""
     project_id, labels = claimed.project_id, header["labels"]
     with held.database.write() as session:
         if folds:
@@ -340,3 +340,4 @@ def _store(
         if stored:
             lanes.request(session, project_id, lanes.EVALUATE)
             emit(session, Event.MODEL_TRAINED, project_id=project_id, version=plan.model, labels=labels)
+    return len(choices)

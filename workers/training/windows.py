@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from shared.pool import Index, Mask
 
 _NAME = "window"
+# Parts of a stretch that its name tells apart.
+_MOST_PARTS = 200
 
 
 def key(first: int, through: int, source: str | None = None) -> str:
@@ -23,13 +25,19 @@ def key(first: int, through: int, source: str | None = None) -> str:
 def key_of(ids: Index, inside: Mask, source: str | None = None) -> str:
     """The name of the threshold of some items, of one source or of all.
 
+    Each later batch keeps it on record, so items that lie scattered over the pool are a stretch without the smallest
+    of their gaps: `within` tells which items it has.
+
     Args:
         ids: (n,) int64, row numbers of all items, ascending.
         inside: (n,) bool, the stretch.
         source: Of which items are meant.
     """
     edges = np.flatnonzero(np.diff(inside, prepend=False, append=False))
-    return _key(ids[edges[::2]].tolist(), ids[edges[1::2] - 1].tolist(), source)
+    first, through = ids[edges[::2]], ids[edges[1::2] - 1]
+    gaps = first[1:] - through[:-1]
+    kept = np.sort(np.argsort(-gaps, kind="stable")[: _MOST_PARTS - 1])
+    return _key(first[[0, *(kept + 1)]].tolist(), through[[*kept, -1]].tolist(), source)
 
 
 def _key(first: Sequence[int], through: Sequence[int], source: str | None) -> str:
@@ -57,7 +65,7 @@ def by_item(
     largest = np.zeros(len(ids))
     for name, threshold in thresholds.items():
         if _is_of_a_stretch(name):
-            inside = _inside(name, ids, sources, source_names)
+            inside = within(name, ids, sources, source_names)
             largest = np.where(inside, np.maximum(largest, threshold), largest)
     return largest
 
@@ -66,7 +74,8 @@ def _is_of_a_stretch(name: str) -> bool:
     return name.startswith(f"{_NAME}:")
 
 
-def _inside(name: str, ids: Index, sources: Index, source_names: Sequence[str]) -> Mask:
+def within(name: str, ids: Index, sources: Index, source_names: Sequence[str]) -> Mask:
+    """(n,) which items are of the stretch that a threshold of this name is about; see `by_item`."""
     _, *edges = name.split(":", 3)
     first, through = (np.array([int(row) for row in edge.split(",")]) for edge in edges[:2])
     part, source = np.searchsorted(first, ids, side="right") - 1, edges[2:]

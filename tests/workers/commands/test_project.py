@@ -161,6 +161,16 @@ def test_classes_that_can_not_be_told_apart_make_no_project(
     assert "no project yet" in cli("project", "list").out
 
 
+def test_a_project_of_one_class_from_before_can_still_be_changed(
+    cli: CommandLine, database: Database, tmp_path: Path
+) -> None:
+    with database.write() as session:
+        assert create_project(session, "old", ProjectConfig(classes=("only",)))
+    path = tmp_path / "project.toml"
+    path.write_text('classes = ["only"]\nselection.batch_size = 7\n', encoding="utf-8")
+    assert cli("project", "update", "old", "--config", path).code == 0
+
+
 def test_making_a_project_again_from_the_same_file_does_nothing(
     cli: CommandLine, database: Database, config: Path
 ) -> None:

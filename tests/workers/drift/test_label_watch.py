@@ -112,7 +112,7 @@ def test_a_look_that_finds_nothing_new_risks_nothing() -> None:
     again = watched.look(0)
     assert len(again.new) == 0
     assert again.standing.course.fortunes == before.course.fortunes
-    assert again.standing.bets == before.bets
+    assert again.standing.bets >= before.bets
 
 
 def test_few_new_answers_wait_for_others_as_they_may_all_be_of_one_stratum() -> None:
@@ -121,7 +121,8 @@ def test_few_new_answers_wait_for_others_as_they_may_all_be_of_one_stratum() -> 
     before = watched.standing
     few = watched.look(9, turned=True)
     assert (len(few.new), few.fresh) == (0, 0)
-    assert (few.standing.course.fortunes, few.standing.bets) == (before.course.fortunes, before.bets)
+    assert few.standing.course.fortunes == before.course.fortunes
+    assert few.standing.bets >= before.bets, "what comes in meanwhile is saved"
     enough = watched.look(1)
     assert (len(enough.new), enough.fresh) == (10, 10)
     assert enough.standing.course.fortunes != before.course.fortunes

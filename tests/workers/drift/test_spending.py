@@ -4,14 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.drift.spending import YEAR_S, full, spend
+from workers.drift.spending import YEAR_S, full, save, spend
 
 
-@given(st.lists(st.floats(0, 3 * YEAR_S), min_size=1, max_size=60), st.floats(0.01, 1.0))
-def test_no_year_risks_more_than_its_budget(pauses: list[float], yearly: float) -> None:
+@given(st.lists(st.tuples(st.floats(0, 3 * YEAR_S), st.booleans()), min_size=1, max_size=60), st.floats(0.01, 1.0))
+def test_no_year_risks_more_than_its_budget(looks: list[tuple[float, bool]], yearly: float) -> None:
     left, time, risked = full(yearly), 0.0, list[tuple[float, float]]()
-    for pause in pauses:
+    for pause, risks in looks:
         time += pause
+        if not risks:
+            left = save(left, elapsed_s=pause, yearly=yearly)
+            continue
         part, left = spend(left, elapsed_s=pause, yearly=yearly)
         assert part >= 0
         risked.append((time, part))
@@ -37,3 +40,13 @@ def test_the_first_look_risks_an_eighth_of_a_year_and_a_quiet_year_brings_that_b
 
 def test_a_clock_that_goes_back_brings_nothing() -> None:
     assert spend(0.1, elapsed_s=-5.0, yearly=0.4) == spend(0.1, elapsed_s=0.0, yearly=0.4)
+
+
+def test_what_looks_do_not_risk_is_there_for_the_next_one() -> None:
+    _, left = spend(full(0.4), elapsed_s=0.0, yearly=0.4)
+    saved = left
+    for _ in range(30):
+        saved = save(saved, elapsed_s=86_400.0, yearly=0.4)
+    at_once, _ = spend(left, elapsed_s=31 * 86_400.0, yearly=0.4)
+    in_the_end, _ = spend(saved, elapsed_s=86_400.0, yearly=0.4)
+    assert in_the_end == pytest.approx(at_once)

@@ -10,6 +10,7 @@ from sqlmodel import col, select
 
 from shared import lanes
 from shared.database import Database, now
+from shared.errors import DatabaseUnavailableError
 from shared.settings import Settings
 from shared.streams import ANNOTATORS, tasks_key
 from shared.tables import Assignment, AssignmentState, Batch
@@ -17,6 +18,7 @@ from shared.tokens import Scope
 from tests.workers.gateway.server import PROJECT, Api, answer, served, told
 from tests.workers.intake.test_ingest import item, make_project, store, stored_items
 from workers.dispatch import tasks as dispatch
+from workers.gateway import leasing
 
 REASON = {"channel": "boundary", "score": 1.0, "cluster": None, "predicted": None, "probability": None, "rules": []}
 
@@ -176,7 +178,7 @@ def test_what_is_no_lease_is_refused_with_its_field(queue: Queue) -> None:
     assert states == {AssignmentState.OPEN}
 
 
-def test_of_an_overlap_item_an_annotator_gets_one_task_and_another_one_the_other(queue: Queue) -> None:
+def test_the_tasks_of_an_overlap_item_go_to_different_annotators(queue: Queue) -> None:
     queue.ask_twice()
     first = queue.take("anna", 30)
     assert len({task["item_id"] for task in first}) == len(first) == 20
@@ -190,6 +192,40 @@ def test_of_an_overlap_item_an_annotator_gets_one_task_and_another_one_the_other
     second = queue.take("bert", 30)
     assert {task["item_id"] for task in second} == {task["item_id"] for task in first}
     assert not {task["assignment"] for task in second} & {task["assignment"] for task in first}
+
+
+def test_one_annotator_alone_gets_all_tasks_in_the_end(queue: Queue) -> None:
+    queue.ask_twice()
+    rounds = []
+    for _ in range(8):
+        rounds.append(len(queue.take("anna", 30)))
+        queue.sweep()
+    assert sum(rounds) == 40
+    assert rounds[0] == 20
+
+
+def test_one_request_passes_few_tasks_on_so_that_others_find_some(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leasing, "_MOST_PASSED_ON", 5)
+    queue.ask_twice()
+    assert len(queue.take("anna", 20)) == 20
+    assert queue.take("anna", 5) == []
+    assert len(queue.take("bert", 30)) == 15
+
+
+def test_tasks_that_were_read_before_a_fault_are_held_by_nobody(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue.ask_twice()
+    with monkeypatch.context() as patch:
+        patch.setattr(leasing, "siblings", _away)
+        asked = {"annotator": "anna", "most": 30}
+        assert queue.api.ask("POST", "leases", asked, token=queue.token).status_code == 503
+    queue.sweep()
+    assert len(queue.take("bert", 30)) == 20
+
+
+def _away(*_: object, **__: object) -> None:
+    raise DatabaseUnavailableError("by the test")
 
 
 def test_what_is_no_task_on_the_stream_keeps_nobody_from_those_behind_it(queue: Queue) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,6 +46,21 @@ def test_a_stretch_may_have_gaps(inside: list[bool], source: str | None) -> None
 def test_a_stretch_without_gaps_is_named_by_its_edges() -> None:
     pool, _ = make_pool(items=100)
     assert windows.key_of(pool.ids, (pool.ids >= 7) & (pool.ids <= 30)) == windows.key(7, 30) == "window:7:30"
+
+
+@pytest.mark.parametrize("source", [None, "mail"])
+def test_a_stretch_of_scattered_items_has_a_short_name_and_no_item_less(source: str | None) -> None:
+    rng = np.random.default_rng(0)
+    ids = np.cumsum(rng.integers(1, 50, 20_000))
+    inside = rng.random(len(ids)) < 0.1
+    name = windows.key_of(ids, inside, source)
+    assert len(name) < 4_000
+    found = windows.within(name, ids, np.zeros(len(ids), dtype=np.int64), ["mail"])
+    assert not (inside & ~found).any()
+    assert (
+        windows.by_item({name: 0.5}, ids, np.zeros(len(ids), dtype=np.int64), ["mail"]).tolist()
+        == (0.5 * found).tolist()
+    )
 
 
 def test_the_first_by_their_draw_enter_whoever_they_are() -> None:
