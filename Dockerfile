@@ -26,6 +26,7 @@ RUN pip install --no-cache-dir --no-deps .
 
 ENV PYTHONUNBUFFERED=1 \
     HF_HOME=/data/models \
+    XDG_CACHE_HOME=/data/cache \
     MPLCONFIGDIR=/tmp/matplotlib \
     PYTHONDONTWRITEBYTECODE=1 \
     QUIETCORNER_DATA_DIR=/data \

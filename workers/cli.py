@@ -1,14 +1,16 @@
 """The `quietcorner` command: assembles the commands and turns errors into messages and exit codes."""
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
 
-from shared.errors import QuietCornerError
+from shared.errors import InvalidInputError, QuietCornerError
 from workers.commands.later import LaterCommand
 
 
@@ -138,6 +140,9 @@ _COMMANDS = {
 }
 
 
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+
+
 class Commands(TyperGroup):
     """All commands, none of them imported yet."""
 
@@ -174,11 +179,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     # As in the workers that a parent starts: products of a round are small, and sums come out in one order.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # texts have characters that a terminal's encoding may lack
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
     try:
         app(arguments)
     except QuietCornerError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        sys.stderr.write(f"error: {error.filename or 'the output'} can't be written: {error.strerror}. Make room.\n")
+        sys.exit(InvalidInputError.exit_code)
 
 
 if __name__ == "__main__":

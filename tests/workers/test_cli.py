@@ -94,3 +94,21 @@ def test_a_command_that_does_not_exist_is_an_error_that_offers_one_that_does() -
     done = CliRunner().invoke(app, ["ingets"])
     assert done.exit_code == 2
     assert "ingest" in done.output
+
+
+@pytest.mark.parametrize(
+    ("place", "environment", "code", "told"),
+    [
+        ("/dev/full", {}, 2, "can't be written: No space left on device"),
+        ("/dev/null", {"PYTHONIOENCODING": "ascii"}, 0, ""),
+    ],
+)
+def test_an_output_without_room_is_told_and_one_of_few_characters_takes_all(
+    place: str, environment: dict[str, str], code: int, told: str
+) -> None:
+    say = "import sys; from workers import cli; cli.app = lambda _: sys.stdout.write('\u202e' * 100_000); cli.main()"
+    with open(place, "w") as out:
+        whole = {**os.environ, **environment}
+        done = subprocess.run([sys.executable, "-c", say], stdout=out, stderr=subprocess.PIPE, text=True, env=whole)
+    assert done.returncode == code, done.stderr
+    assert told in done.stderr

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from shared.errors import InvalidInputError
 from workers.commands import edge
+from workers.commands.destination import destination
 
 _QUIET_S = 1.0
 
@@ -38,10 +38,8 @@ def report(
         return
     with _progress() as advance:
         page = report_html(database, project_id, name, config, advance=advance)
-    try:
-        out.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise InvalidInputError(f"{out}: can't be written: {error}") from error
+    with destination(out) as stream:
+        stream.write(page)
     typer.echo(f"{name}: wrote {out}")
 
 

@@ -1,7 +1,9 @@
 """`quietcorner status`: how a project stands."""
 
+import signal
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -35,7 +37,13 @@ def status(
     if not watch:
         console.print(status_panels(project_status(database, project_id, name, config)))
         return
-    with suppress(KeyboardInterrupt), Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
+    for end in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(end, signal.default_int_handler)  # a terminal gets its screen and its cursor back
+    with suppress(KeyboardInterrupt), ExitStack() as shown:
+        show = console.print  # one after the other, where they are written to a file or a pipe
+        if console.is_terminal:
+            live = shown.enter_context(Live(console=console, screen=True, auto_refresh=False))
+            show = partial(live.update, refresh=True)
         while True:
-            live.update(status_panels(project_status(database, project_id, name, config)), refresh=True)
+            show(status_panels(project_status(database, project_id, name, config)))
             time.sleep(_REFRESH_S)

@@ -81,7 +81,7 @@ def _queue(queue: Status) -> Text:
 
 def _model(model: Status) -> Text:
     if model["version"] is None:
-        return Text("none yet: labels of two classes are needed")
+        return Text("none yet: the first round with labels of two classes trains one")
     line = f"version {model['version']}, trained on {model['labels']:,} labeled items; "
     metrics = model["metrics"]
     if metrics is None:

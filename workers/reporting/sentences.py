@@ -156,7 +156,7 @@ def _pool(status: Mapping[str, Any]) -> str:
 def _quality(status: Mapping[str, Any], models: Sequence[MeasuredModel]) -> list[str]:
     newest = status["model"]["version"]
     if newest is None:
-        return ["There is no model yet: it needs labels of two classes."]
+        return ["There is no model yet: the first round with labels of two classes trains one."]
     if not models:
         return [f"Model version {newest} has not been measured yet."]
     model = models[-1]

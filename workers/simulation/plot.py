@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from shared.errors import InvalidInputError
@@ -27,6 +28,11 @@ def plot_curve(reports: Sequence[RoundReport], *, rare: Collection[str], pool: i
     Raises:
         InvalidInputError: the file can't be written.
     """
+    with mpl.rc_context({"text.parse_math": False}):  # a file may have a $ in its name
+        _plot(reports, rare, pool, title, path)
+
+
+def _plot(reports: Sequence[RoundReport], rare: Collection[str], pool: int, title: str, path: Path) -> None:
     labels = [report.labels for report in reports]
     figure = Figure(figsize=(8, 5), dpi=130, layout="constrained")
     axes = figure.add_subplot()

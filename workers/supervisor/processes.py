@@ -172,12 +172,18 @@ def restart_delay_s(deaths: int) -> float:
 
 
 def last_line(log: Path) -> str:
-    """The last line of a log that isn't blank, shortened; empty when there is none."""
-    with log.open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
-        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines()]
+    """The last line of a log that isn't blank, shortened; empty when there is none, or somebody moved the log away."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
+            lines = [line.strip() for line in file.read().decode(errors="replace").splitlines()]
+    except OSError:
+        return ""
     return next((line[:200] for line in reversed(lines) if line), "")
 
 
 def _manner(returncode: int) -> str:
-    return signal.Signals(-returncode).name if returncode < 0 else f"exit code {returncode}"
+    if returncode >= 0:
+        return f"exit code {returncode}"
+    named = -returncode in {known.value for known in signal.Signals}  # real-time ones mostly are not
+    return signal.Signals(-returncode).name if named else f"signal {-returncode}"

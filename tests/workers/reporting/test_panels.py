@@ -72,7 +72,7 @@ def test_a_project_without_anything_has_panels(database: Database) -> None:
     shown = _shown(_status(database, make_project(database)))
 
     assert "none yet: quietcorner ingest brings them in" in shown
-    assert "none yet: labels of two classes are needed" in shown
+    assert "none yet: the first round with labels of two classes trains one" in shown
 
 
 def test_a_lane_that_is_set_aside_is_red_and_tells_its_error_and_the_mend(database: Database) -> None:

@@ -31,7 +31,7 @@ def reports(rare: tuple[str, ...]) -> list[RoundReport]:
 @pytest.mark.parametrize("rare", [("rare",), ()])
 def test_the_curve_is_drawn_with_and_without_rare_classes(tmp_path: Path, rare: tuple[str, ...]) -> None:
     path = tmp_path / "curve.png"
-    plot_curve(reports(rare), rare=rare, pool=45, title="made up", path=path)
+    plot_curve(reports(rare), rare=rare, pool=45, title="pay$x_$.jsonl", path=path)
     picture = image.imread(path)
     assert picture.shape[0] > 300
     assert len(np.unique(picture.reshape(-1, picture.shape[2]), axis=0)) > 3

@@ -284,3 +284,11 @@ def test_a_program_starts_though_nobody_is_at_the_other_end_of_the_leash(logs: P
         children.start(_shell("one", "sleep 0.2; exit 7"))
         _tend_until(children, lambda: bool(told), what="its end")
     assert told[0] == "one ended (exit code 7)"
+
+
+def test_a_log_that_was_moved_away_and_a_signal_without_a_name_do_not_end_the_others(
+    logs: Path, told: list[str]
+) -> None:
+    with Children(logs, tell=told.append) as children:
+        children.start(_shell("worker", f"rm {logs / 'worker.log'}; kill -40 $$"))
+        _tend_until(children, lambda: any("signal 40" in line for line in told), what="a death")
