@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, func, update
+from sqlalchemy import ColumnElement, bindparam, func, update
 from sqlalchemy import select as sql_select
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -44,35 +44,30 @@ class OnQueue(NamedTuple):
 
 
 class Sibling(NamedTuple):
-    """Another assignment of the same item and batch.
+    """Another assignment of the same item and batch, once for each annotator who answered it.
 
     Attributes:
         of: the assignment whose sibling it is.
         id: of the sibling.
         entry: its entry on the tasks stream, if it has one.
-        answered: whether the annotator who was asked about answered it.
+        annotator: who answered it, if somebody did.
     """
 
     of: int
     id: int
     entry: str | None
-    answered: bool
+    annotator: str | None
 
 
-def siblings(session: Session, assignments: Collection[int], *, annotator: str) -> list[Sibling]:
-    """Other assignments of the items and batches of some assignments, and whether an annotator answered them."""
+def siblings(session: Session, assignments: Collection[int]) -> list[Sibling]:
+    """Other assignments of the items and batches of some assignments."""
     own, other = aliased(Assignment), aliased(Assignment)
-    answer = (
-        (col(Submission.item) == other.item)
-        & (col(Submission.assignment) == other.id)
-        & (col(Submission.annotator) == annotator)
-    )
     same = (col(other.item) == own.item) & (col(other.batch) == own.batch) & (col(other.id) != own.id)
+    answer = (col(Submission.item) == other.item) & (col(Submission.assignment) == other.id)
     statement = (
-        sql_select(
-            col(own.id), col(other.id), col(other.stream_id), sql_select(col(Submission.id)).where(answer).exists()
-        )
+        sql_select(col(own.id), col(other.id), col(other.stream_id), col(Submission.annotator))
         .join(other, same)
+        .join(Submission, answer, isouter=True)
         .where(among(own.id, assignments))
     )
     return [Sibling(*row) for row in session.connection().execute(statement)]
@@ -144,6 +139,18 @@ def mark_queued(session: Session, entries: Mapping[int, str]) -> None:
     _update_each(session, [{"key": key, "stream_id": entry} for key, entry in entries.items()])
 
 
+def move_entries(session: Session, moved: Mapping[int, tuple[str, str]]) -> None:
+    """Write down that entries stand elsewhere on the stream, held by nobody: assignment -> (old, new); not where the
+    sweep has queued it anew meanwhile."""
+    statement = (
+        update(Assignment)
+        .where(col(Assignment.id) == bindparam("key"), col(Assignment.stream_id) == bindparam("old"), _is_open())
+        .values(stream_id=bindparam("new"), annotator=None, leased_until=None)
+    )
+    rows = [{"key": key, "old": old, "new": new} for key, (old, new) in moved.items()]
+    session.connection().execute(statement, rows)
+
+
 def stream_entries(session: Session, assignments: Sequence[int]) -> list[str]:
     """Stream entries of assignments, where they have one."""
     if not assignments:
@@ -157,8 +164,10 @@ def _update_each(session: Session, rows: list[dict[str, Any]]) -> None:
     if rows:
         columns: dict[str, Any] = {name: bindparam(name) for name in rows[0] if name != "key"}
         session.connection().execute(
-            update(Assignment)
-            .where(col(Assignment.id) == bindparam("key"), col(Assignment.state) == AssignmentState.OPEN)
-            .values(**columns),
+            update(Assignment).where(col(Assignment.id) == bindparam("key"), _is_open()).values(**columns),
             rows,
         )
+
+
+def _is_open() -> ColumnElement[bool]:
+    return col(Assignment.state) == AssignmentState.OPEN

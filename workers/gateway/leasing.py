@@ -4,7 +4,6 @@ The stream's pending list is the one truth of who holds what. So nothing here ca
 or the other way round, and the sweep of `workers.dispatch` sees no difference between the two ways.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, cast
@@ -17,18 +16,26 @@ from sqlmodel import Session
 
 from shared.contracts import TaskMessage
 from shared.database import Database
-from shared.repository.assignments import siblings
+from shared.repository.assignments import move_entries, siblings
 from shared.streams import ANNOTATORS, tasks_key
 from shared.tables import Assignment, AssignmentState
 from workers.dispatch.queue import remove_tasks
 
 # Longer than any lease lasts (see `shared.project.Queue`), so that the next sweep finds it over.
 _OVER_MS = 8 * 86_400_000
-# Times that a task is passed on, as its lease number counts them, and tasks that one request passes on: nobody else can
-# have them until the next sweep.
-_PASSED_ON, _MOST_PASSED_ON = 3, 50
-# Tasks that one annotator holds; of more, those beyond are not looked through for overlap.
+# Who did nothing for so long is not there: a task waits for them no longer.
+_COMPANY_MS = 600_000
+# Tasks that one request passes on.
+_MOST_PASSED_ON = 50
+# Tasks that are held; of more, those beyond are not looked through for overlap.
 _MOST_HELD = 10_000
+
+# An entry to the end of its stream. Sent twice it does nothing the second time, so no task is there twice.
+_MOVE = """
+    if redis.call('XDEL', KEYS[1], ARGV[2]) == 0 then return false end
+    redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
+    return redis.call('XADD', KEYS[1], '*', unpack(ARGV, 3))
+"""
 
 _log = structlog.get_logger(__name__)
 
@@ -36,23 +43,23 @@ _log = structlog.get_logger(__name__)
 def take(client: redis.Redis, database: Database, project: str, *, annotator: str, most: int) -> list[TaskMessage]:
     """Lease the next tasks of a project to an annotator: the most wanted first, none where the queue is empty.
 
-    Of an overlap item they get one task, and the others are passed on to other annotators. One that was passed on a few
-    times is nobody else's, it seems, and is theirs.
+    Of an overlap item they get one task; the others go back to the end of the queue as long as somebody is there who
+    had none of them.
     """
     taken: dict[str, TaskMessage] = {}
     read: dict[str, dict[bytes, bytes]] = {}
-    passed = 0
+    passed_on: set[int] = set()
     try:
-        while len(taken) < most and passed < _MOST_PASSED_ON:
+        while len(taken) < most and len(passed_on) < _MOST_PASSED_ON:
             read = _read(client, project, annotator=annotator, most=most - len(taken))
-            if not read:
-                break
             tasks = _parsed(client, project, read)
-            theirs = _of_others(client, database, project, tasks, annotator=annotator, taken=taken)
-            for entry in theirs:
-                give_back(client, project, entry, annotator=annotator)
-            passed += len(theirs)
-            taken |= {entry: task for entry, task in tasks.items() if entry not in theirs}
+            others = _of_others(client, database, project, tasks, annotator=annotator, taken=taken)
+            _pass_on(client, database, project, {entry: read[entry] for entry in others}, others)
+            taken |= {entry: task for entry, task in tasks.items() if entry not in others}
+            met_again = {task.assignment for task in others.values()} & passed_on
+            passed_on |= {task.assignment for task in others.values()}
+            if not read or met_again:
+                break
     except BaseException:  # nobody is told that they hold these
         with suppress(RedisError):
             for entry in {**taken, **read}:
@@ -126,33 +133,59 @@ def _of_others(
     *,
     annotator: str,
     taken: Mapping[str, TaskMessage],
-) -> set[str]:
-    """Of tasks just read, by entry, those to be passed on: of overlap items of which the annotator holds or answered
-    another one, or takes it now."""
+) -> dict[str, TaskMessage]:
+    """Of tasks just read, by entry, those of overlap items of which the annotator had another one, or takes it now, and
+    somebody who is there had none."""
     overlap = {entry: task for entry, task in tasks.items() if task.reason.overlap > 1}
-    if not any(task.lease <= _PASSED_ON for task in overlap.values()):
-        return set()
+    company = _company(client, project) - {annotator} if overlap else set()
+    if not company:
+        return {}
     with database.read() as session:
-        found = siblings(session, [task.assignment for task in overlap.values()], annotator=annotator)
-    beside = defaultdict(list)
-    for one in found:
-        beside[one.of].append(one)
-    holds, hers = _held_by(client, project, annotator) - tasks.keys(), {task.assignment for task in taken.values()}
-    others = set()
+        found = siblings(session, [task.assignment for task in overlap.values()])
+    held, hers, others = _held(client, project), {task.assignment for task in taken.values()}, {}
     for entry, task in overlap.items():
-        had = any(one.answered or one.entry in holds or one.id in hers for one in beside[task.assignment])
-        if had and task.lease <= _PASSED_ON:
-            others.add(entry)
+        beside = [one for one in found if one.of == task.assignment]
+        had = {one.annotator for one in beside} | {held.get(one.entry) for one in beside if one.entry not in tasks}
+        if (annotator in had or any(one.id in hers for one in beside)) and company - had:
+            others[entry] = task
         else:
             hers.add(task.assignment)
     return others
 
 
-def _held_by(client: redis.Redis, project: str, annotator: str) -> set[str]:
-    """Entries of the tasks stream that an annotator holds, less those given back."""
-    pending = client.xpending_range(tasks_key(project), ANNOTATORS, "-", "+", _MOST_HELD, consumername=annotator)
+def _pass_on(
+    client: redis.Redis,
+    database: Database,
+    project: str,
+    read: Mapping[str, dict[bytes, bytes]],
+    tasks: Mapping[str, TaskMessage],
+) -> None:
+    """Put entries that were read back at the end of the stream, under the same lease number.
+
+    What dies in between leaves entries that the sweep finds, as those of any worker that dies after queueing.
+    """
+    moved: dict[int, tuple[str, str]] = {}
+    for entry, fields in read.items():
+        words = [word for field in fields.items() for word in field]
+        new = client.eval(_MOVE, 1, tasks_key(project), ANNOTATORS, entry, *words)
+        if new is not None:
+            moved[tasks[entry].assignment] = entry, new.decode()
+    if moved:
+        with database.write() as session:
+            move_entries(session, moved)
+
+
+def _company(client: redis.Redis, project: str) -> set[str]:
+    """Annotators who asked for tasks or renewed some lately."""
+    known = client.xinfo_consumers(tasks_key(project), ANNOTATORS)
+    return {one["name"].decode() for one in known if one["idle"] < _COMPANY_MS}
+
+
+def _held(client: redis.Redis, project: str) -> dict[str | None, str]:
+    """Who holds which entry of the tasks stream, less those given back."""
+    pending = client.xpending_range(tasks_key(project), ANNOTATORS, "-", "+", _MOST_HELD)
     return {
-        entry["message_id"].decode()
+        entry["message_id"].decode(): entry["consumer"].decode()
         for entry in cast(list[dict[str, Any]], pending)
         if entry["time_since_delivered"] < _OVER_MS
     }

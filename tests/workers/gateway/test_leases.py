@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from shared import lanes
 from shared.database import Database, now
 from shared.errors import DatabaseUnavailableError
+from shared.repository import assignments as rows
 from shared.settings import Settings
 from shared.streams import ANNOTATORS, tasks_key
 from shared.tables import Assignment, AssignmentState, Batch
@@ -63,6 +64,22 @@ class Queue:
                 session.add_all([first, Assignment.model_validate(second)])
         self.api.held.redis.delete(tasks_key(PROJECT))
         self.sweep()
+
+    def ask_once_more(self) -> None:
+        """Let a third annotator be asked about each item."""
+        with self.api.held.database.write() as session:
+            for first in session.exec(select(Assignment).where(col(Assignment.slot) == 0)).all():
+                third = first.model_dump(exclude={"id", "lease", "stream_id"}) | {"slot": 2}
+                session.add(Assignment.model_validate(third))
+        self.sweep()
+
+    def answer(self, tasks: list[dict[str, Any]], annotator: str) -> None:
+        """Answer tasks, each under its lease."""
+        for task in tasks:
+            lease = {"assignment": task["assignment"], "lease": task["lease"]}
+            key = f"{annotator}-{task['assignment']}"
+            given = answer(submission_id=key, item_id=task["item_id"], annotator=annotator, label="common", **lease)
+            assert self.api.ask("POST", "submissions", given, token=self.token).json()["status"] == "accepted"
 
     def sweep(self) -> None:
         """What the sweep does every few seconds."""
@@ -178,44 +195,54 @@ def test_what_is_no_lease_is_refused_with_its_field(queue: Queue) -> None:
     assert states == {AssignmentState.OPEN}
 
 
-def test_the_tasks_of_an_overlap_item_go_to_different_annotators(queue: Queue) -> None:
+def test_the_tasks_of_an_overlap_item_go_to_different_annotators_as_soon_as_they_ask(queue: Queue) -> None:
     queue.ask_twice()
+    assert queue.read("bert")
     first = queue.take("anna", 30)
-    assert len({task["item_id"] for task in first}) == len(first) == 20
-    for number, task in enumerate(first[:10]):
-        lease = {"assignment": task["assignment"], "lease": task["lease"]}
-        given = answer(submission_id=f"a-{number}", item_id=task["item_id"], annotator="anna", label="common", **lease)
-        assert queue.api.ask("POST", "submissions", given, token=queue.token).json()["status"] == "accepted"
-    queue.sweep()
+    assert len({task["item_id"] for task in first}) == len(first)
+    queue.answer(first[:10], "anna")
     assert queue.take("anna", 30) == [], "she holds or answered the other task of each"
-    queue.sweep()
-    second = queue.take("bert", 30)
-    assert {task["item_id"] for task in second} == {task["item_id"] for task in first}
-    assert not {task["assignment"] for task in second} & {task["assignment"] for task in first}
+    second = queue.take("bert", 40)
+    assert {task["assignment"] for task in second}.isdisjoint(task["assignment"] for task in first)
+    assert len({task["item_id"] for task in second}) == len(second) >= 19
 
 
-def test_one_annotator_alone_gets_all_tasks_in_the_end(queue: Queue) -> None:
+def test_who_polls_all_the_time_keeps_no_task_from_others(queue: Queue) -> None:
     queue.ask_twice()
-    rounds = []
-    for _ in range(8):
-        rounds.append(len(queue.take("anna", 30)))
+    queue.read("bert")
+    queue.answer(queue.take("anna", 30), "anna")
+    for _ in range(5):
+        assert queue.take("anna", 30) == []
         queue.sweep()
-    assert sum(rounds) == 40
-    assert rounds[0] == 20
+    assert len(queue.take("bert", 30)) == 19
 
 
-def test_one_request_passes_few_tasks_on_so_that_others_find_some(
-    queue: Queue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(leasing, "_MOST_PASSED_ON", 5)
+def test_one_annotator_alone_gets_all_tasks(queue: Queue) -> None:
     queue.ask_twice()
-    assert len(queue.take("anna", 20)) == 20
-    assert queue.take("anna", 5) == []
-    assert len(queue.take("bert", 30)) == 15
+    assert len(queue.take("anna", 50)) == 40
+
+
+def test_whom_nobody_has_seen_for_long_no_task_waits_for(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue.ask_twice()
+    queue.read("bert")
+    assert len(queue.take("anna", 50)) == 20
+    monkeypatch.setattr(leasing, "_COMPANY_MS", -1)
+    assert len(queue.take("anna", 50)) == 19
+
+
+def test_a_task_that_all_who_are_there_had_goes_to_whoever_asks(queue: Queue) -> None:
+    queue.ask_twice()
+    queue.ask_once_more()
+    queue.read("bert")
+    first = queue.take("anna", 60)
+    queue.answer(first, "anna")
+    assert len(first) < 30
+    assert len(queue.take("bert", 60)) == 59 - len(first)
 
 
 def test_tasks_that_were_read_before_a_fault_are_held_by_nobody(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     queue.ask_twice()
+    queue.read("cleo")
     with monkeypatch.context() as patch:
         patch.setattr(leasing, "siblings", _away)
         asked = {"annotator": "anna", "most": 30}
@@ -235,3 +262,20 @@ def test_what_is_no_task_on_the_stream_keeps_nobody_from_those_behind_it(queue: 
     last = queue.take("bert", 5)
     assert len({task["assignment"] for task in first + last}) == 20
     assert queue.api.held.redis.xlen(tasks_key(PROJECT)) == 20
+
+
+def test_a_task_that_was_queued_anew_while_it_was_passed_on_stands_there_once(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_late(session: Session, moved: dict[int, tuple[str, str]]) -> None:
+        rows.move_entries(session, {assignment: ("0-1", new) for assignment, (_, new) in moved.items()})
+
+    queue.ask_twice()
+    queue.read("bert")
+    with monkeypatch.context() as patch:
+        patch.setattr(leasing, "move_entries", too_late)
+        first = queue.take("anna", 30)
+    queue.api.held.redis.xadd(tasks_key(PROJECT), {"data": "no task"})  # so that the sweep lists what is there
+    queue.sweep()
+    left = [task["assignment"] for task in queue.read("cleo", 100)]
+    assert len(left) == len(set(left)) == 39 - len(first)
