@@ -1,10 +1,8 @@
 """Faults that say nothing of the work: what it needs is away or takes nothing just now, and comes back."""
 
-import errno
-
 import redis
 
-from shared.errors import DatabaseUnavailableError
+from shared.errors import NO_ROOM, DatabaseUnavailableError
 
 _AWAY = (
     DatabaseUnavailableError,
@@ -13,7 +11,6 @@ _AWAY = (
     redis.exceptions.OutOfMemoryError,
     redis.exceptions.ReadOnlyError,
 )
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 # So Redis begins where it can't save its data and takes none; redis-py has no class for it.
 _CANNOT_SAVE = "MISCONF"
 # Before it, redis-py tells which command of a pipeline it was.
@@ -23,7 +20,7 @@ _OF_PIPELINE = "caused error: "
 def is_away(error: Exception) -> bool:
     """Whether an error is of what the work needs, and not of the work."""
     if isinstance(error, OSError):
-        return error.errno in _NO_ROOM
+        return error.errno in NO_ROOM
     return isinstance(error, _AWAY) or _cannot_save(error)
 
 

@@ -4,6 +4,11 @@ A message says what is wrong, where, and how to mend it. The edges (command line
 these into exit codes, dead letters and log lines; the core never prints.
 """
 
+import errno
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What the operating system says of a disk that is full, or of a quota that is used up."""
+
 
 class QuietCornerError(Exception):
     """Base of all deliberate errors; `exit_code` is what the command line returns."""

@@ -1,6 +1,5 @@
 """The `quietcorner` command: assembles the commands and turns errors into messages and exit codes."""
 
-import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 import typer
 from typer.core import TyperGroup
 
-from shared.errors import InvalidInputError, QuietCornerError
+from shared.errors import NO_ROOM, InvalidInputError, QuietCornerError
 from workers.commands.later import LaterCommand
 
 
@@ -140,9 +139,6 @@ _COMMANDS = {
 }
 
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
-
-
 class Commands(TyperGroup):
     """All commands, none of them imported yet."""
 
@@ -188,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in NO_ROOM:
             raise
         sys.stderr.write(f"error: {error.filename or 'the output'} can't be written: {error.strerror}. Make room.\n")
         sys.exit(InvalidInputError.exit_code)

@@ -144,7 +144,7 @@ def move_entries(session: Session, moved: Mapping[int, tuple[str, str]]) -> None
     sweep has queued it anew meanwhile."""
     statement = (
         update(Assignment)
-        .where(col(Assignment.id) == bindparam("key"), col(Assignment.stream_id) == bindparam("old"), _is_open())
+        .where(col(Assignment.id) == bindparam("key"), col(Assignment.stream_id) == bindparam("old"), is_open())
         .values(stream_id=bindparam("new"), annotator=None, leased_until=None)
     )
     rows = [{"key": key, "old": old, "new": new} for key, (old, new) in moved.items()]
@@ -164,10 +164,11 @@ def _update_each(session: Session, rows: list[dict[str, Any]]) -> None:
     if rows:
         columns: dict[str, Any] = {name: bindparam(name) for name in rows[0] if name != "key"}
         session.connection().execute(
-            update(Assignment).where(col(Assignment.id) == bindparam("key"), _is_open()).values(**columns),
+            update(Assignment).where(col(Assignment.id) == bindparam("key"), is_open()).values(**columns),
             rows,
         )
 
 
-def _is_open() -> ColumnElement[bool]:
+def is_open() -> ColumnElement[bool]:
+    """That an assignment waits for an answer, leased ones included."""
     return col(Assignment.state) == AssignmentState.OPEN

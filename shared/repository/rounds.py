@@ -11,8 +11,9 @@ from shared.among import among
 from shared.contracts import Reason
 from shared.database import now
 from shared.repository import item_changes
+from shared.repository.assignments import is_open
 from shared.repository.projects import read_config
-from shared.tables import Assignment, AssignmentState, Batch, Item, Label, Model, Project, Submission
+from shared.tables import Assignment, Batch, Item, Label, Model, Project, Submission
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def newest_models(session: Session, project_id: int, *, encoder: str, count: int
 
 def count_open(session: Session, project_id: int) -> int:
     """Assignments that wait for an answer, leased ones included."""
-    return _count(session, Assignment, col(Assignment.project_id) == project_id, _is_open())
+    return _count(session, Assignment, col(Assignment.project_id) == project_id, is_open())
 
 
 def count_submissions(session: Session, project_id: int) -> int:
@@ -160,10 +161,6 @@ def store_assignments(session: Session, batch: Batch, choices: Sequence[tuple[in
 def labeled_among(session: Session, items: Collection[int]) -> set[int]:
     """Those of some items, by row number, that have a label."""
     return set(session.exec(select(Label.item).where(among(Label.item, items))))
-
-
-def _is_open() -> ColumnElement[bool]:
-    return col(Assignment.state) == AssignmentState.OPEN
 
 
 def _count(session: Session, table: type[SQLModel], *where: ColumnElement[bool]) -> int:
